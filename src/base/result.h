@@ -1,0 +1,71 @@
+// Errors are values. An Error says what went wrong, whose fault it is and whether asking again may help;
+// which status a client sees is decided in one place (proxy/error_response), never here.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string_view>
+
+namespace seawall {
+
+enum class ErrorCode : std::uint8_t {
+  // Message syntax and framing (RFC 9110, RFC 9112).
+  kMalformedStartLine,
+  kUnsupportedVersion,
+  kMalformedHeader,
+  kMalformedTarget,
+  kBadHost,             // missing, double or malformed
+  kBadContentLength,    // malformed, differing or repeated
+  kBadTransferEncoding, // anything but one final `chunked`; together with Content-Length; in HTTP/1.0
+  kUnsupportedTransferCoding, // a well-formed coding that is not `chunked`: 501
+  kMalformedChunk,
+  kMalformedTrailer,
+  kTargetTooLong,
+  kHeadersTooLarge,     // bytes or count
+  kBodyTooLarge,
+  kUnsupportedMethod,
+  kUnsupportedExpectation,
+  // Connection and exchange.
+  kResolveFailed,
+  kConnectRefused,
+  kConnectFailed,
+  kConnectTimeout,
+  kFirstByteTimeout,
+  kBetweenBytesTimeout,
+  kTotalTimeout,
+  kWaitTimeout,         // a collapsed request waited past its deadline
+  kSendTimeout,
+  kHeaderTimeout,
+  kBodyTimeout,
+  kPeerClosed,          // closed before the message was complete
+  kPeerReset,
+  kIncompleteBody,      // the body ended before its announced length
+  kUnsolicitedData,     // bytes from the origin that answer no request
+  kUnexpectedStatus,    // a 206, 304 or 101 that nothing in the request asked for
+  kTooManyWaiters,
+  kTooManyConnections,
+  kOutOfMemoryBudget,
+  kShuttingDown,
+  kAborted,             // our own side gave up: nobody wants it any more
+  kNoRoute,
+  kNotCached,           // only-if-cached without a usable stored response
+};
+
+enum class Side : std::uint8_t { kClient, kOrigin, kLocal };
+enum class Retry : std::uint8_t { kNo, kFreshConnection, kYes };
+
+struct Error {
+  ErrorCode code;
+  Side side = Side::kLocal;
+  Retry retry = Retry::kNo;
+
+  friend bool operator==(const Error&, const Error&) = default;
+};
+
+// "first-byte-timeout": stable, lower case, for logs, metrics and Cache-Status details.
+std::string_view to_string(ErrorCode code);
+
+template <typename T>
+using Result = std::expected<T, Error>;
+
+}  // namespace seawall
