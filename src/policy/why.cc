@@ -1,0 +1,51 @@
+// The published names of the reasons. They never change.
+#include "policy/why.h"
+
+namespace seawall::policy {
+
+std::string_view to_string(Why why) {
+  switch (why) {
+    case Why::kNone: return "none";
+    case Why::kFresh: return "fresh";
+    case Why::kStaleWhileRevalidate: return "stale-while-revalidate";
+    case Why::kStaleIfError: return "stale-if-error";
+    case Why::kMaxStale: return "max-stale";
+    case Why::kRevalidated: return "revalidated";
+    case Why::kCollapsed: return "collapsed";
+    case Why::kUriMiss: return "uri-miss";
+    case Why::kVaryMiss: return "vary-miss";
+    case Why::kPartialMiss: return "partial-miss";
+    case Why::kExpired: return "expired";
+    case Why::kNoCacheResponse: return "no-cache-response";
+    case Why::kMustRevalidate: return "must-revalidate";
+    case Why::kRequestNoCache: return "request-no-cache";
+    case Why::kRequestMaxAge: return "request-max-age";
+    case Why::kRequestMinFresh: return "request-min-fresh";
+    case Why::kHitForMiss: return "hit-for-miss";
+    case Why::kMethod: return "method";
+    case Why::kRequestNoStore: return "request-no-store";
+    case Why::kRequestAuthorization: return "request-authorization";
+    case Why::kRequestRange: return "request-range";
+    case Why::kUpgrade: return "upgrade";
+    case Why::kRequestBody: return "request-body";
+    case Why::kPassRoute: return "pass-route";
+    case Why::kResponseNoStore: return "response-no-store";
+    case Why::kResponsePrivate: return "response-private";
+    case Why::kResponseAuthorization: return "response-authorization";
+    case Why::kResponseVaryStar: return "response-vary-star";
+    case Why::kResponseNotFresh: return "response-not-fresh";
+    case Why::kResponseStatus: return "response-status";
+    case Why::kResponseSetCookie: return "response-set-cookie";
+    case Why::kResponseTooLarge: return "response-too-large";
+    case Why::kResponseContradictory: return "response-contradictory";
+    case Why::kResponseIncomplete: return "response-incomplete";
+    case Why::kStoreFull: return "store-full";
+    case Why::kOnlyIfCached: return "only-if-cached";
+    case Why::kOriginError: return "origin-error";
+    case Why::kWaitTimeout: return "wait-timeout";
+    case Why::kOverloaded: return "overloaded";
+  }
+  return "none";
+}
+
+}  // namespace seawall::policy
