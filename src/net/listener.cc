@@ -1,0 +1,159 @@
+#include "net/listener.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+namespace seawall::net {
+namespace {
+
+constexpr int kAcceptsPerWake = 64;
+constexpr Millis kExhaustedPause{100};
+
+enum class Sharing { kAlone, kAmongWorkers };
+
+bool set_option(int fd, int level, int name, int value) {
+  return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+std::string explain(const Address& address, int error) {
+  const std::string where = address.to_string();
+  switch (error) {
+    case EADDRINUSE: return where + " is in use: stop the other server or choose another --listen";
+    case EACCES:
+      return where + " is not permitted: choose a port of 1024 or above, or grant the capability CAP_NET_BIND_SERVICE";
+    case EADDRNOTAVAIL:
+      return where + " is not an address of this host: choose one that is, or *:" + std::to_string(address.port());
+    default: return "cannot listen on " + where + ": " + std::strerror(error);
+  }
+}
+
+// 0, or errno. `out` holds a bound socket.
+int bind_socket(const Address& address, Sharing sharing, Fd& out) {
+  Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return errno;
+  // Without SO_REUSEADDR a restart would wait for the old connections' TIME_WAIT.
+  if (!set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1)) return errno;
+  if (sharing == Sharing::kAmongWorkers && !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1)) return errno;
+  if (address.family() == AF_INET6 && !set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, !address.is_any_family())) {
+    return errno;
+  }
+  // Linux hands it down to the accepted sockets, which saves a call for each.
+  if (!set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1)) return errno;
+  if (::bind(fd.get(), address.get(), address.size()) != 0) return errno;
+  out = std::move(fd);
+  return 0;
+}
+
+std::expected<Fd, std::string> open_socket(const Address& address, Sharing sharing) {
+  Fd fd;
+  int error = bind_socket(address, sharing, fd);
+  if (address.is_any_family() && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL)) {
+    // A host without IPv6: "every address" is then every IPv4 address.
+    const auto v4 = Address::parse("0.0.0.0:" + std::to_string(address.port()));
+    error = bind_socket(*v4, sharing, fd);
+  }
+  if (error != 0) return std::unexpected(explain(address, error));
+  return fd;
+}
+
+bool is_exhaustion(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+}  // namespace
+
+struct Listener::Impl final : FdHandler {
+  Impl(Loop& l, int listen_fd, OnAccept callback, std::function<void(int)>& exhausted_callback)
+      : loop(l), fd(listen_fd), on_accept(std::move(callback)), on_exhausted(exhausted_callback), timer([this] {
+          watcher->watch(true, false);
+        }) {
+    watcher.emplace(loop, fd, *this);
+    watcher->watch(true, false);
+  }
+
+  void close() {
+    timer.cancel();
+    watcher.reset();
+    fd = -1;
+  }
+
+  void on_fd_ready(bool, bool) override {
+    for (int i = 0; i < kAcceptsPerWake && fd >= 0; ++i) {
+      sockaddr_storage peer;
+      socklen_t size = sizeof peer;
+      Fd connection(::accept4(fd, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      if (connection) {
+        on_accept(std::move(connection), Address(reinterpret_cast<const sockaddr*>(&peer), size));
+        continue;
+      }
+      const int error = errno;
+      if (error == EAGAIN || error == EWOULDBLOCK) return;
+      if (is_exhaustion(error)) {
+        watcher->watch(false, false);
+        loop.timers().arm(timer, loop.mono_now() + kExhaustedPause);
+        if (on_exhausted) on_exhausted(error);
+        return;
+      }
+      // Anything else concerns one connection that went away before it was taken (accept(2)).
+    }
+  }
+
+  Loop& loop;
+  int fd;
+  OnAccept on_accept;
+  std::function<void(int)>& on_exhausted;
+  std::optional<FdWatcher> watcher;
+  Timer timer;
+};
+
+Listener::Listener(Fd fd, const Address& address) : fd_(std::move(fd)), address_(address) {}
+
+Listener::~Listener() {
+  stop();
+}
+
+std::expected<void, std::string> Listener::probe(const Address& address) {
+  if (address.port() == 0) return {};
+  auto fd = open_socket(address, Sharing::kAlone);
+  if (!fd) return std::unexpected(std::move(fd.error()));
+  return {};
+}
+
+std::expected<std::unique_ptr<Listener>, std::string> Listener::bind(const Address& address) {
+  auto fd = open_socket(address, Sharing::kAmongWorkers);
+  if (!fd) return std::unexpected(std::move(fd.error()));
+  if (::listen(fd->get(), SOMAXCONN) != 0) return std::unexpected(explain(address, errno));
+  sockaddr_storage bound;
+  socklen_t size = sizeof bound;
+  if (::getsockname(fd->get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) {
+    return std::unexpected(explain(address, errno));
+  }
+  Address actual = address;
+  actual.set_port(Address(reinterpret_cast<const sockaddr*>(&bound), size).port());
+  return std::unique_ptr<Listener>(new Listener(std::move(*fd), actual));
+}
+
+void Listener::start(Loop& loop, OnAccept on_accept) {
+  impl_ = std::make_unique<Impl>(loop, fd_.get(), std::move(on_accept), on_exhausted_);
+}
+
+void Listener::stop() {
+  if (impl_) {
+    // It may be its own accept loop that is calling.
+    impl_->close();
+    Loop& loop = impl_->loop;
+    loop.defer_delete(std::move(impl_));
+  }
+  fd_.close();
+}
+
+void Listener::set_on_exhausted(std::function<void(int error)> callback) {
+  on_exhausted_ = std::move(callback);
+}
+
+}  // namespace seawall::net

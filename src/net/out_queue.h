@@ -1,0 +1,44 @@
+// Bytes waiting to be sent on one socket: slices and short strings, gathered into as few sendmsg calls as there can be.
+// Thread: worker.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mem/slice.h"
+
+namespace seawall::net {
+
+enum class SendStatus { kDone, kBlocked, kClosed };
+
+class OutQueue {
+ public:
+  void push(Slice slice);
+  void push(std::string_view bytes);  // copied; coalesced with the last string
+  bool empty() const { return bytes_ == 0; }
+  std::uint64_t size_bytes() const { return bytes_; }
+  // Writes until empty, EAGAIN (kBlocked) or an error (kClosed). SIGPIPE is never raised. `sent` is increased.
+  SendStatus flush(int fd, std::uint64_t& sent);
+  void clear();
+  // Everything that waits, as one string; the queue is empty then.
+  std::string take_all();
+
+ private:
+  struct Item {
+    Slice slice{};
+    std::string text{};
+    std::size_t offset = 0;
+    bool is_text() const { return slice.data() == nullptr; }
+    std::string_view view() const { return (is_text() ? std::string_view(text) : slice.view()).substr(offset); }
+  };
+  void drop_sent(std::size_t n);
+
+  std::vector<Item> items_;  // those before first_ have been sent; an idle connection's queue allocates nothing
+  std::size_t first_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace seawall::net
