@@ -1,0 +1,137 @@
+#include "cache/object.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "cache/index.h"
+#include "http/h1_writer.h"
+
+namespace seawall::cache {
+namespace {
+
+// Bytes of a block from the allocator.
+std::size_t block_bytes(const void* block) {
+  return malloc_usable_size(const_cast<void*>(block));
+}
+
+std::size_t heap_bytes(const std::string& s) {
+  static const std::size_t kInline = std::string().capacity();
+  return s.capacity() > kInline ? block_bytes(s.data()) : 0;
+}
+
+template <typename T>
+std::size_t heap_bytes(const std::vector<T>& v) {
+  return v.capacity() > 0 ? block_bytes(v.data()) : 0;
+}
+
+// Each distinct segment once.
+std::size_t segment_bytes(const std::vector<Part>& parts) {
+  std::vector<const Segment*> segments;
+  for (const Part& part : parts) {
+    for (const Slice& slice : part.slices) {
+      if (slice.segment()) segments.push_back(slice.segment().get());
+    }
+  }
+  std::ranges::sort(segments);
+  const auto repeated = std::ranges::unique(segments);
+  segments.erase(repeated.begin(), repeated.end());
+  std::size_t n = 0;
+  for (const Segment* s : segments) n += s->charged_bytes();
+  return n;
+}
+
+// What was built by appending has room to spare, which would be charged for as long as the object lives.
+void drop_spare_capacity(Object::Init& init) {
+  init.key.shrink_to_fit();
+  init.reason.shrink_to_fit();
+  init.selecting_values.shrink_to_fit();
+  for (http::HeaderMap* map : {&init.headers, &init.trailers}) {
+    http::HeaderMap tight = *map;
+    std::swap(*map, tight);  // an assignment would keep the old buffers
+  }
+  init.vary.names.shrink_to_fit();
+  init.parts.shrink_to_fit();
+  for (Part& part : init.parts) part.slices.shrink_to_fit();
+}
+
+bool holds_everything(const Object::Init& init) {
+  if (init.parts.empty()) return init.complete_length == 0;
+  return init.parts.size() == 1 && init.parts[0].first == 0 && init.parts[0].size == init.complete_length;
+}
+
+std::string compose_head(const Object::Init& init) {
+  std::string head;
+  http::append_status_line(head, init.status, init.reason);
+  http::append_fields(head, init.headers);
+  if (!init.no_content_length) http::append_field(head, "Content-Length", init.complete_length);
+  head.shrink_to_fit();
+  return head;
+}
+
+}  // namespace
+
+Ref<Object> Object::create(MemoryBudget& budget, Init init) {
+  drop_spare_capacity(init);
+  return Ref<Object>(new Object(budget, std::move(init)));
+}
+
+Object::Object(MemoryBudget& budget, Init init)
+    : d_(std::move(init)), head_block_(compose_head(d_)), is_complete_(holds_everything(d_)) {
+  const std::size_t own = own_bytes();
+  charge_ = BudgetCharge(budget, own);
+  charged_bytes_ = own + segment_bytes(d_.parts) + kIndexNodeBytes;
+  eviction_.owner = this;
+  eviction_.key_hash = d_.hash;
+  eviction_.size_bytes = charged_bytes_;
+}
+
+std::size_t Object::own_bytes() const {
+  std::size_t n = block_bytes(this) + heap_bytes(head_block_);
+  n += heap_bytes(d_.key) + heap_bytes(d_.reason) + heap_bytes(d_.selecting_values);
+  n += d_.headers.heap_bytes() + d_.trailers.heap_bytes();
+  n += heap_bytes(d_.vary.names);
+  for (const std::string& name : d_.vary.names) n += heap_bytes(name);
+  n += heap_bytes(d_.parts);
+  for (const Part& part : d_.parts) n += heap_bytes(part.slices);
+  return n;
+}
+
+const SliceChain& Object::body() const {
+  SW_CHECK(is_complete_, "the body of a partial object");
+  static const SliceChain kEmpty;
+  return d_.parts.empty() ? kEmpty : d_.parts.front().slices;
+}
+
+SliceChain Object::slices_of(http::ByteRange range) const {
+  SliceChain out;
+  if (range.last < range.first) return out;
+  // The last part that begins at or before the range.
+  auto part = std::ranges::upper_bound(d_.parts, range.first, {}, &Part::first);
+  if (part == d_.parts.begin()) return out;
+  --part;
+  if (range.last - part->first >= part->size) return out;
+
+  std::uint64_t skip = range.first - part->first;
+  std::uint64_t left = range.size();
+  for (const Slice& slice : part->slices) {
+    if (skip >= slice.size()) {
+      skip -= slice.size();
+      continue;
+    }
+    const std::uint64_t n = std::min<std::uint64_t>(left, slice.size() - skip);
+    out.push_back(slice.subslice(skip, n));
+    skip = 0;
+    left -= n;
+    if (left == 0) break;
+  }
+  return out;
+}
+
+const Object& Object::of(const EvictionEntry& entry) {
+  return *static_cast<const Entry&>(entry).owner;
+}
+
+}  // namespace seawall::cache

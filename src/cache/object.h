@@ -1,0 +1,104 @@
+// A stored response. Immutable once published, shared by every worker that serves it: its head stands ready to send
+// and its body is a chain of slices, so a hit is one reference and one gathered write. A 304 makes a new Object over
+// the same slices. All it occupies is charged to the budget for as long as anybody holds it. Thread: any.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/list.h"
+#include "base/ref.h"
+#include "cache/eviction.h"
+#include "http/header_map.h"
+#include "http/range.h"
+#include "mem/budget.h"
+#include "mem/slice.h"
+#include "policy/freshness.h"
+#include "policy/vary.h"
+
+namespace seawall::cache {
+
+// A run of the representation that is held.
+struct Part {
+  std::uint64_t first = 0;
+  std::uint64_t size = 0;
+  SliceChain slices;
+};
+
+class Object final : public RefCounted<Object> {
+ public:
+  struct Init {
+    std::string key;
+    std::uint64_t hash = 0;
+    std::uint16_t status = 200;  // 200 for a partial object too
+    std::string reason;
+    http::HeaderMap
+        headers;  // as storable_fields() left them, Via and Date added; no Content-Length, Age, Content-Range
+    http::HeaderMap trailers;
+    policy::Freshness freshness;
+    policy::VarySpec vary;
+    std::string selecting_values;  // of the request it answered
+    std::vector<Part> parts;       // sorted, disjoint, not adjacent; exactly one from 0 when complete
+    std::uint64_t complete_length = 0;
+    bool no_content_length = false;  // 204 and such: Content-Length must not be sent
+  };
+  static Ref<Object> create(MemoryBudget& budget, Init init);
+
+  const std::string& key() const { return d_.key; }
+  std::uint64_t hash() const { return d_.hash; }
+  std::uint16_t status() const { return d_.status; }
+  const std::string& reason() const { return d_.reason; }
+  const http::HeaderMap& headers() const { return d_.headers; }
+  const http::HeaderMap& trailers() const { return d_.trailers; }
+  const policy::Freshness& freshness() const { return d_.freshness; }
+  const policy::VarySpec& vary() const { return d_.vary; }
+  const std::string& selecting_values() const { return d_.selecting_values; }
+  const std::vector<Part>& parts() const { return d_.parts; }
+  std::uint64_t complete_length() const { return d_.complete_length; }
+  bool is_complete() const { return is_complete_; }
+  bool sends_content_length() const { return !d_.no_content_length; }
+
+  // Status line, every stored field and Content-Length: all of the head of a full answer but Age, Cache-Status,
+  // Connection and the closing empty line.
+  std::string_view head_block() const { return head_block_; }
+  // The whole body; only when complete.
+  const SliceChain& body() const;
+  // The slices that hold `range`; empty when not all of it is held.
+  SliceChain slices_of(http::ByteRange range) const;
+
+  // Everything it holds: body segments, head, headers, index node. What the eviction policy and the per-object limit
+  // count.
+  std::size_t charged_bytes() const { return charged_bytes_; }
+
+  // The policy's own; see eviction.h for who may touch what. `size_bytes` is charged_bytes().
+  EvictionEntry& eviction() const { return eviction_; }
+  static const Object& of(const EvictionEntry& entry);
+
+ private:
+  friend class RefCounted<Object>;
+  friend class Store;
+
+  struct Entry : EvictionEntry {
+    const Object* owner = nullptr;
+  };
+  // Under the store's policy lock; the protocol is in store.cc.
+  enum class Listing : std::uint8_t { kNotYet, kListed, kRetired };
+
+  Object(MemoryBudget& budget, Init init);
+  ~Object() = default;
+  std::size_t own_bytes() const;
+
+  Init d_;
+  std::string head_block_;
+  bool is_complete_;
+  std::size_t charged_bytes_ = 0;
+  BudgetCharge charge_;  // what is not in segments
+  mutable Entry eviction_;
+  mutable std::atomic<bool> is_published_{false};
+  mutable Listing listing_ = Listing::kNotYet;
+};
+
+}  // namespace seawall::cache

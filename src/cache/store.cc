@@ -1,0 +1,328 @@
+// The protocol between the index and the eviction policy, which are never locked together.
+//
+// An object is published (in a set of the index) and listed (with the policy). Its Listing, under the policy lock, goes
+// kNotYet -> kListed -> kRetired or straight to kRetired, never back, and it is published at most once:
+//   insert   publishes, then lists unless the object is retired by then;
+//   remove   (erase, replaced, one variant too many) unpublishes, then retires: unlists if listed;
+//   evict    retires the victim, then unpublishes it if it is still there.
+// Whoever takes an object out of the index retires it, whoever retires one by eviction unpublishes it, so whatever the
+// order in which threads come:
+//   - removed between publish and list: it is kRetired when list comes, and is not listed (no listed object out of
+//   reach);
+//   - evicted while another thread publishes a set that has it: the writers of a shard take turns, so the evictor finds
+//     it in the newer set and takes it out there (no published object for ever unlisted);
+//   - evicted while being replaced or erased: one of the two finds it in the index, the other does nothing.
+// Listing holds a reference, which whoever unlists releases: the policy never sees a freed object. References dropped
+// under a lock are collected and released after it.
+#include "cache/store.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "base/check.h"
+#include "cache/index.h"
+#include "http/list_syntax.h"
+
+namespace seawall::cache {
+namespace {
+
+constexpr std::size_t kEvictionBatch = 16;
+
+bool is_same_selection(const Object& a, const Object& b) {
+  return a.vary() == b.vary() && a.selecting_values() == b.selecting_values();
+}
+
+// Line by line, as append_selecting_values() wrote them for the same names.
+bool differ_in_language_only(std::string_view a, std::string_view b) {
+  const auto is_language = [](std::string_view line) {
+    constexpr std::string_view kName = "accept-language";
+    return line.starts_with(kName) && !http::is_token(line.substr(0, kName.size() + 1));
+  };
+  while (!a.empty() && !b.empty()) {
+    const std::string_view line_a = a.substr(0, a.find('\n') + 1);
+    const std::string_view line_b = b.substr(0, b.find('\n') + 1);
+    if (line_a.empty() || line_b.empty()) return false;
+    if (line_a != line_b && !(is_language(line_a) && is_language(line_b))) return false;
+    a.remove_prefix(line_a.size());
+    b.remove_prefix(line_b.size());
+  }
+  return a.empty() && b.empty();
+}
+
+// When nothing is selected by equal fields: the newest variant in the language that the request wants before all else.
+const Object* select_by_language(const VariantSet& set, const http::HeaderMap& request, std::string& scratch) {
+  for (const Ref<Object>& variant : set.variants()) {
+    if (!std::ranges::binary_search(variant->vary().names, "accept-language")) continue;
+    const auto language = variant->headers().find("Content-Language");
+    if (!language || !policy::language_selects(request, *language)) continue;
+    scratch.clear();
+    policy::append_selecting_values(variant->vary(), request, scratch);
+    if (differ_in_language_only(scratch, variant->selecting_values())) return variant.get();
+  }
+  return nullptr;
+}
+
+// What publishing one more object may allocate: a set of the most variants, a slot in a table that is a quarter full.
+std::size_t publishing_bytes(std::size_t max_variants) {
+  return kIndexNodeBytes + max_variants * sizeof(Ref<Object>);
+}
+
+}  // namespace
+
+Store::Store(const StoreOptions& options)
+    : options_(options), budget_(options.memory_bytes), policy_(make_s3_fifo(options.memory_bytes)) {
+  SW_CHECK(std::has_single_bit(options.shards) && options.shards <= 65536, "shards: a power of two up to 65536");
+  SW_CHECK(options.max_variants > 0, "at least one variant");
+  shards_.reserve(options.shards);
+  for (std::size_t i = 0; i < options.shards; ++i) shards_.push_back(std::make_unique<IndexShard>(budget_));
+}
+
+Store::~Store() {
+  while (EvictionEntry* entry = policy_->evict()) Object::of(*entry).release_ref();
+}
+
+IndexShard& Store::shard_of(std::uint64_t hash) const {
+  return *shards_[(hash >> 48) & (shards_.size() - 1)];
+}
+
+LookupResult Store::find(std::string_view key, std::uint64_t hash, const http::HeaderMap& request,
+                         std::string& scratch) {
+  LookupResult result{.set = shard_of(hash).find(key, hash)};
+  if (!result.set) return result;
+  result.found = policy::Found::kOtherVariants;
+  const policy::VarySpec* computed = nullptr;  // what `scratch` holds the request's values for
+  for (const Ref<Object>& variant : result.set->variants()) {
+    const policy::VarySpec& vary = variant->vary();
+    if (vary.any) continue;
+    if (!vary.names.empty()) {
+      if (!computed || *computed != vary) {
+        scratch.clear();
+        policy::append_selecting_values(vary, request, scratch);
+        computed = &vary;
+      }
+      if (scratch != variant->selecting_values()) continue;
+    }
+    result.object = variant.get();
+    break;
+  }
+  if (!result.object && request.contains(http::Field::kAcceptLanguage)) {
+    result.object = select_by_language(*result.set, request, scratch);
+  }
+  if (result.object) {
+    EvictionPolicy::touch(result.object->eviction());
+    result.found = policy::Found::kObject;
+  }
+  return result;
+}
+
+std::vector<Ref<Object>> Store::peek_all(std::string_view key, std::uint64_t hash) const {
+  const Ref<const VariantSet> set = shard_of(hash).find(key, hash);
+  if (!set) return {};
+  return {set->variants().begin(), set->variants().end()};
+}
+
+bool Store::insert(Ref<Object> object) {
+  if (!admit(*object)) {
+    rejected_.fetch_add(1, std::memory_order_relaxed);
+    remove_same_selection(*object);
+    return false;
+  }
+  return publish(nullptr, object);
+}
+
+bool Store::replace(const Object& expected, Ref<Object> fresh) {
+  if (!admit(*fresh)) {
+    rejected_.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  return publish(&expected, fresh);
+}
+
+bool Store::erase(const Object& object) {
+  return unpublish(object);
+}
+
+std::size_t Store::erase_key(std::string_view key, std::uint64_t hash) {
+  const Removed removed = remove_if(key, hash, [](const Object&) { return true; });
+  retire(removed);
+  return removed.size();
+}
+
+std::uint64_t Store::max_object_bytes() const {
+  const std::size_t max = max_charged_bytes();
+  return max - max / 5;
+}
+
+std::size_t Store::max_charged_bytes() const {
+  return static_cast<std::size_t>(static_cast<double>(budget_.limit_bytes()) * options_.max_object_share);
+}
+
+bool Store::admit(const Object& object) {
+  return object.charged_bytes() <= max_charged_bytes() && make_room(publishing_bytes(options_.max_variants));
+}
+
+// With `expected`, only in its place.
+bool Store::publish(const Object* expected, const Ref<Object>& fresh) {
+  Removed removed;
+  Ref<const VariantSet> old;
+  {
+    IndexShard& shard = shard_of(fresh->hash());
+    std::vector<Ref<Object>> variants;
+    variants.reserve(options_.max_variants);
+    MutexLock lock(shard.write_mutex());
+    old = shard.find(fresh->key(), fresh->hash());
+    if (expected && !(old && old->contains(*expected))) return false;
+    if (fresh->is_published_.exchange(true, std::memory_order_relaxed)) return false;
+    variants.push_back(fresh);
+    if (old) {
+      for (const Ref<Object>& v : old->variants()) {
+        const bool goes = v.get() == expected || is_same_selection(*v, *fresh);
+        if (goes) {
+          // It was asked for again while it was stored: its successor need not prove itself once more.
+          const std::uint8_t hits = v->eviction().hits.load(std::memory_order_relaxed);
+          fresh->eviction().hits.store(std::max<std::uint8_t>(hits, 1), std::memory_order_relaxed);
+        }
+        if (goes || variants.size() == options_.max_variants) {
+          removed.push_back(v);
+        } else {
+          variants.push_back(v);
+        }
+      }
+    }
+    shard.exchange(fresh->key(), fresh->hash(), VariantSet::create(budget_, variants));
+  }
+  {
+    MutexLock lock(policy_mutex_);
+    list(*fresh);
+  }
+  retire(removed);
+  removed.clear();
+  old = nullptr;
+  shrink_to(budget_.limit_bytes(), false);
+  return true;
+}
+
+// Takes the variants for which `goes` out of the index. The caller retires them.
+template <typename Predicate>
+Store::Removed Store::remove_if(std::string_view key, std::uint64_t hash, Predicate goes) {
+  Removed removed;
+  Ref<const VariantSet> old;
+  IndexShard& shard = shard_of(hash);
+  std::vector<Ref<Object>> kept;
+  MutexLock lock(shard.write_mutex());
+  old = shard.find(key, hash);
+  if (!old) return removed;
+  for (const Ref<Object>& v : old->variants()) {
+    if (goes(*v)) {
+      removed.push_back(v);
+    } else {
+      kept.push_back(v);
+    }
+  }
+  if (!removed.empty()) {
+    shard.exchange(key, hash, kept.empty() ? Ref<const VariantSet>() : VariantSet::create(budget_, kept));
+  }
+  return removed;
+}
+
+bool Store::unpublish(const Object& object) {
+  const Removed removed =
+      remove_if(object.key(), object.hash(), [&](const Object& variant) { return &variant == &object; });
+  retire(removed);
+  return !removed.empty();
+}
+
+void Store::remove_same_selection(const Object& object) {
+  retire(remove_if(object.key(), object.hash(), [&](const Object& v) { return is_same_selection(v, object); }));
+}
+
+void Store::list(const Object& object) {
+  if (object.listing_ != Object::Listing::kNotYet) return;
+  object.listing_ = Object::Listing::kListed;
+  object.add_ref();
+  policy_->insert(object.eviction());
+  ++listed_;
+  charge_overhead();
+}
+
+// `removed` keeps its references: what the lists let go is not freed under the lock.
+void Store::retire(const Removed& removed) {
+  if (removed.empty()) return;
+  MutexLock lock(policy_mutex_);
+  for (const Ref<const Object>& object : removed) {
+    const bool is_listed = object->listing_ == Object::Listing::kListed;
+    object->listing_ = Object::Listing::kRetired;
+    if (!is_listed) continue;
+    policy_->erase(object->eviction());
+    --listed_;
+    object->release_ref();
+  }
+  charge_overhead();
+}
+
+void Store::charge_overhead() {
+  const std::size_t now = policy_->overhead_bytes();
+  if (now > overhead_charged_) budget_.charge(now - overhead_charged_);
+  if (now < overhead_charged_) budget_.discharge(overhead_charged_ - now);
+  overhead_charged_ = now;
+}
+
+bool Store::make_room(std::size_t bytes) {
+  const std::size_t limit = budget_.limit_bytes();
+  if (bytes <= limit && shrink_to(limit - bytes, true)) return true;
+  shrink_to(limit, false);
+  return false;
+}
+
+// False when it cannot be had. With `only_if_enough`, gives up as soon as all that is listed would not do: slow readers
+// that pin what was evicted must not cost the rest of the cache.
+bool Store::shrink_to(std::size_t target_bytes, bool only_if_enough) {
+  // Ends: each turn evicts something, and what comes in meanwhile makes its own room.
+  while (budget_.used_bytes() > target_bytes) {
+    if (evict_some(target_bytes, only_if_enough) == 0) return budget_.used_bytes() <= target_bytes;
+  }
+  return true;
+}
+
+std::size_t Store::evict_some(std::size_t target_bytes, bool only_if_enough) {
+  std::array<Ref<const Object>, kEvictionBatch> victims;
+  std::size_t count = 0;
+  {
+    MutexLock lock(policy_mutex_);
+    const std::size_t used = budget_.used_bytes();
+    const std::size_t excess = used > target_bytes ? used - target_bytes : 0;
+    if (only_if_enough && excess > policy_->listed_bytes()) return 0;
+    for (std::size_t freed = 0; count < kEvictionBatch && freed < excess; ++count) {
+      EvictionEntry* entry = policy_->evict();
+      if (!entry) break;
+      const Object& victim = Object::of(*entry);
+      victim.listing_ = Object::Listing::kRetired;
+      victims[count] = Ref<const Object>::adopt(&victim);
+      freed += victim.charged_bytes();
+    }
+    listed_ -= count;
+    evictions_ += count;
+    charge_overhead();
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const Ref<const Object> victim = std::move(victims[i]);
+    unpublish(*victim);
+  }
+  return count;
+}
+
+StoreStats Store::stats() const {
+  StoreStats stats;
+  {
+    MutexLock lock(policy_mutex_);
+    stats.objects = listed_;
+    stats.stored_bytes = policy_->listed_bytes();
+    stats.evictions = evictions_;
+  }
+  stats.budget_used_bytes = budget_.used_bytes();
+  stats.rejected = rejected_.load(std::memory_order_relaxed);
+  return stats;
+}
+
+}  // namespace seawall::cache

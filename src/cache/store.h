@@ -1,0 +1,110 @@
+// The memory store: a sharded index from key to the variants of a URL, one eviction policy, one hard budget.
+//
+// Locks: a shard's mutex covers find, reference, replace of a VariantSet pointer; nothing is allocated, freed, called
+// back or logged under it. The policy's mutex covers the eviction lists and is never held together with a shard's. A
+// VariantSet is immutable: changing a URL's variants publishes a new set. Thread: any. All that is charged to budget(),
+// objects in the hands of readers included, has to be released before the Store is destroyed.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/ref.h"
+#include "cache/object.h"
+#include "cache/variant_set.h"
+#include "http/header_map.h"
+#include "mem/budget.h"
+#include "policy/plan.h"
+
+namespace seawall::cache {
+
+struct StoreOptions {
+  std::size_t memory_bytes = std::size_t{256} << 20;  // everything charged: body, headers, index, ghosts, in flight
+  double max_object_share = 0.1;                      // an object larger than this share of memory is not stored
+  std::size_t max_variants = 32;                      // per URL; the oldest goes
+  std::size_t shards = 128;                           // a power of two
+};
+
+struct StoreStats {
+  std::uint64_t objects = 0;
+  std::uint64_t stored_bytes = 0;       // charged by listed objects
+  std::uint64_t budget_used_bytes = 0;  // all that is charged
+  std::uint64_t evictions = 0;
+  std::uint64_t rejected = 0;  // inserts refused: too large, or no room even after eviction
+};
+
+class IndexShard;
+
+struct LookupResult {
+  policy::Found found = policy::Found::kNothing;
+  Ref<const VariantSet> set;  // keeps `object` alive
+  const Object* object = nullptr;
+  Ref<const Object> held;  // instead of `set`, for an object that did not come from the index
+};
+
+class Store {
+ public:
+  explicit Store(const StoreOptions& options);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // The newest variant that this request selects, or else the newest in its preferred language; counts as a use.
+  // `scratch` is the caller's, reused.
+  LookupResult find(std::string_view key, std::uint64_t hash, const http::HeaderMap& request, std::string& scratch);
+  // Same without counting as a use, and without a request: every variant, newest first (bounded by max_variants).
+  std::vector<Ref<Object>> peek_all(std::string_view key, std::uint64_t hash) const;
+
+  // Publishes, in place of the variant with equal Vary and selecting values if there is one. Evicts to stay in budget;
+  // false when the object is too large or there is no room: then nothing has changed, but that an older variant of the
+  // same selection is gone. An object is published once in its life, here or by replace(): a second time is refused.
+  bool insert(Ref<Object> object);
+  // Publishes `fresh` only if `expected` is still there (a 304 must not bring back what was replaced or invalidated).
+  // When false for lack of room, `expected` stays.
+  bool replace(const Object& expected, Ref<Object> fresh);
+  // Removes one variant if it is still there; all variants of a key.
+  bool erase(const Object& object);
+  std::size_t erase_key(std::string_view key, std::uint64_t hash);
+
+  // Evicts until `bytes` more fit into the budget. False when that cannot be had: the caller goes without storing.
+  bool make_room(std::size_t bytes);
+  // Largest body that may be stored: the share of memory, less a fifth for the head and what the allocator rounds up.
+  std::uint64_t max_object_bytes() const;
+
+  MemoryBudget& budget() { return budget_; }
+  StoreStats stats() const;
+
+ private:
+  using Removed = std::vector<Ref<const Object>>;
+
+  IndexShard& shard_of(std::uint64_t hash) const;
+  std::size_t max_charged_bytes() const;
+  bool admit(const Object& object);
+  bool publish(const Object* expected, const Ref<Object>& fresh);
+  bool unpublish(const Object& object);
+  void remove_same_selection(const Object& object);
+  template <typename Predicate>
+  Removed remove_if(std::string_view key, std::uint64_t hash, Predicate goes);
+  void list(const Object& object) SW_REQUIRES(policy_mutex_);
+  void retire(const Removed& removed) SW_EXCLUDES(policy_mutex_);
+  void charge_overhead() SW_REQUIRES(policy_mutex_);
+  std::size_t evict_some(std::size_t target_bytes, bool only_if_enough) SW_EXCLUDES(policy_mutex_);
+  bool shrink_to(std::size_t target_bytes, bool only_if_enough);
+
+  StoreOptions options_;
+  MemoryBudget budget_;
+  std::vector<std::unique_ptr<IndexShard>> shards_;
+  mutable Mutex policy_mutex_;
+  std::unique_ptr<EvictionPolicy> policy_ SW_GUARDED_BY(policy_mutex_);
+  std::size_t overhead_charged_ SW_GUARDED_BY(policy_mutex_) = 0;
+  std::uint64_t listed_ SW_GUARDED_BY(policy_mutex_) = 0;
+  std::uint64_t evictions_ SW_GUARDED_BY(policy_mutex_) = 0;
+  std::atomic<std::uint64_t> rejected_{0};
+};
+
+}  // namespace seawall::cache
