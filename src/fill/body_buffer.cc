@@ -1,0 +1,89 @@
+#include "fill/body_buffer.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace seawall::fill {
+namespace {
+
+constexpr std::size_t kSmallestSegment = 4 * 1024;
+constexpr std::size_t kLargestSegment = 256 * 1024;
+// Up to here a body is worth a copy that puts it into one exact segment: one iovec a hit, no slack.
+constexpr std::uint64_t kCompactBelow = 128 * 1024;
+
+}  // namespace
+
+std::size_t BodyBuffer::segment_bytes(std::size_t wanted) const {
+  if (expected_bytes_ && *expected_bytes_ > size_) {
+    return static_cast<std::size_t>(std::min<std::uint64_t>(*expected_bytes_ - size_, kLargestSegment));
+  }
+  const auto grown = static_cast<std::size_t>(std::min<std::uint64_t>(size_, kLargestSegment));
+  return std::clamp(std::max(wanted, grown), kSmallestSegment, kLargestSegment);
+}
+
+std::size_t BodyBuffer::next_allocation(std::size_t bytes) const {
+  const std::size_t room = tail_ ? tail_->capacity() - tail_->size() : 0;
+  return bytes <= room ? 0 : segment_bytes(bytes - room);
+}
+
+void BodyBuffer::append(std::string_view bytes) {
+  while (!bytes.empty()) {
+    if (!tail_ || tail_->size() == tail_->capacity()) tail_ = Segment::create(budget_, segment_bytes(bytes.size()));
+    const char* at = tail_->data() + tail_->size();
+    const std::size_t n = tail_->append(bytes);
+    if (!runs_.empty() && runs_.back().data() + runs_.back().size() == at && runs_.back().segment() == tail_) {
+      runs_.back() = Slice(tail_, runs_.back().data(), runs_.back().size() + n);
+    } else {
+      runs_.push_back(Slice(tail_, at, n));
+    }
+    size_ += n;
+    bytes.remove_prefix(n);
+  }
+}
+
+void BodyBuffer::trim_to(std::uint64_t offset) {
+  offset = std::min(offset, size_);
+  while (!runs_.empty() && trimmed_ < offset) {
+    Slice& front = runs_.front();
+    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(front.size(), offset - trimmed_));
+    trimmed_ += n;
+    if (n == front.size()) {
+      runs_.pop_front();
+    } else {
+      front.remove_prefix(n);
+    }
+  }
+  // A window that has drained gives its segment back, so that an idle stream pins nothing.
+  if (runs_.empty()) tail_ = nullptr;
+}
+
+std::size_t BodyBuffer::read(std::uint64_t offset, std::size_t max_bytes, SliceChain& out) const {
+  SW_DASSERT(offset >= trimmed_, "a reader fell behind the window");
+  std::uint64_t at = trimmed_;
+  std::size_t total = 0;
+  for (const Slice& run : runs_) {
+    if (total == max_bytes) break;
+    const std::uint64_t end = at + run.size();
+    if (end > offset) {
+      const auto skip = static_cast<std::size_t>(offset - at);
+      const std::size_t n = std::min(run.size() - skip, max_bytes - total);
+      out.push_back(run.subslice(skip, n));
+      total += n;
+      offset += n;
+    }
+    at = end;
+  }
+  return total;
+}
+
+SliceChain BodyBuffer::take_compact() const {
+  const bool has_slack = tail_ && tail_->capacity() - tail_->size() > tail_->size() / 8;
+  if (size_ == 0 || size_ > kCompactBelow || (runs_.size() == 1 && !has_slack)) return {runs_.begin(), runs_.end()};
+  Ref<Segment> whole = Segment::create(budget_, static_cast<std::size_t>(size_));
+  for (const Slice& run : runs_) whole->append(run.view());
+  const char* data = whole->data();
+  return {Slice(std::move(whole), data, static_cast<std::size_t>(size_))};
+}
+
+}  // namespace seawall::fill

@@ -1,0 +1,640 @@
+#include "fill/fill.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "fill/fill_table.h"
+#include "fill/parts.h"
+#include "http/date.h"
+#include "policy/invalidation.h"
+#include "policy/key.h"
+#include "policy/plan.h"
+#include "policy/validation.h"
+
+namespace seawall::fill {
+namespace {
+
+using http::Field;
+using policy::Why;
+
+constexpr std::size_t kMaxInformational = 16;
+constexpr std::string_view kVia = "1.1 seawall";
+
+// What depends on this message rather than on the representation, and is composed anew for each answer.
+void remove_composed_fields(http::HeaderMap& headers, std::uint16_t status) {
+  headers.remove(Field::kAge);
+  headers.remove(Field::kContentLength);
+  if (status == 206) headers.remove(Field::kContentRange);
+}
+
+// Whether the reason says something of the resource, so that the next request will fare alike.
+bool is_lasting(Why why) {
+  switch (why) {
+    case Why::kResponseNoStore:
+    case Why::kResponsePrivate:
+    case Why::kResponseAuthorization:
+    case Why::kResponseVaryStar:
+    case Why::kResponseNotFresh:
+    case Why::kResponseSetCookie:
+    case Why::kResponseTooLarge:
+    case Why::kResponseStatus: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+Fill::Fill(FillTable& table, cache::Store& store, Executor& executor, std::uint32_t workers, FillRequest request)
+    : table_(table),
+      store_(store),
+      executor_(executor),
+      request_(std::move(request)),
+      head_timer_([this] { on_error({ErrorCode::kTotalTimeout, Side::kOrigin}); }),
+      joinable_(request_.sharing == Sharing::kShared),
+      body_(store.budget(), std::nullopt),
+      workers_(workers) {}
+
+struct RunningFills::Links {
+  List<Fill, &Fill::running_link_> list;
+};
+
+RunningFills::RunningFills() : links_(std::make_unique<Links>()) {}
+RunningFills::~RunningFills() { cancel_all(); }
+
+void RunningFills::cancel_all() {
+  while (Fill* fill = links_->list.front()) fill->fail({ErrorCode::kShuttingDown, Side::kLocal});
+}
+
+void Fill::start(Upstream& upstream, RunningFills& running) {
+  running.links_->list.push_back(*this);
+  self_ = Ref<Fill>(this);
+  upstream_ = &upstream;
+  executor_.timers().arm(head_timer_, executor_.mono_now() + request_.head_deadline);
+  exchange_ = upstream.start(std::move(request_.outgoing), *this);
+}
+
+std::optional<Error> Fill::error() const {
+  MutexLock lock(mutex_);
+  return error_;
+}
+
+std::vector<http::ResponseHead> Fill::informational(std::size_t from) const {
+  MutexLock lock(mutex_);
+  if (from >= informational_.size()) return {};
+  return {informational_.begin() + static_cast<std::ptrdiff_t>(from), informational_.end()};
+}
+
+http::HeaderMap Fill::trailers() const {
+  MutexLock lock(mutex_);
+  return trailers_;
+}
+
+void Fill::detach() {
+  detached_.store(true, std::memory_order_release);
+  joinable_.store(false, std::memory_order_release);
+}
+
+std::optional<Fill::Upgraded> Fill::take_upgraded() {
+  MutexLock lock(mutex_);
+  return std::exchange(upgraded_, std::nullopt);
+}
+
+void Fill::on_informational(http::ResponseHead head) {
+  head.headers = policy::end_to_end_fields(head.headers);
+  {
+    MutexLock lock(mutex_);
+    if (informational_.size() >= kMaxInformational) return;
+    informational_.push_back(std::move(head));
+  }
+  wake_readers();
+}
+
+void Fill::on_head(http::ResponseHead head, WallTime request_time, WallTime response_time) {
+  head_timer_.cancel();
+  if (!head.headers.contains(Field::kDate)) head.headers.add(Field::kDate, http::format_date(response_time));
+  head.headers.add(Field::kVia, kVia);
+
+  const bool is_conditional = request_.kind == FillKind::kRevalidate;
+  if (head.status == 304 && request_.kind != FillKind::kPass) {
+    if (is_conditional && try_not_modified(head, request_time, response_time)) return;
+    if (is_conditional && restart_unconditionally()) return;
+    return fail({ErrorCode::kUnexpectedStatus, Side::kOrigin});
+  }
+  if (head.status == 206 && (request_.kind == FillKind::kFetch || is_conditional || request_.kind == FillKind::kHead)) {
+    return fail({ErrorCode::kUnexpectedStatus, Side::kOrigin});
+  }
+  if (request_.kind == FillKind::kHead && head.status == 200) refresh_from_head(head, request_time, response_time);
+  if (request_.kind == FillKind::kPass) {
+    for (const std::string& key : policy::keys_to_invalidate(request_.head, head)) {
+      const std::uint64_t hash = policy::hash_key(key);
+      table_.detach_all(key, hash);
+      store_.erase_key(key, hash);
+    }
+  }
+
+  policy::StoreDecision decision = decide(head, request_time, response_time);
+  if (request_.kind == FillKind::kComplete && head.status != 200) {
+    if (head.status == 206 && begin_completion(head, decision)) return;
+    if (!policy::is_error_status(head.status) && restart_unconditionally()) return;
+  }
+  if (keeps_good_copy_over(head.status, response_time)) {
+    decision.may_store = false;
+    decision.why = Why::kOriginError;
+  }
+  begin_body(std::move(head), std::move(decision));
+}
+
+policy::StoreDecision Fill::decide(const http::ResponseHead& head, WallTime request_time, WallTime response_time) const {
+  if (request_.kind != FillKind::kHead) {
+    policy::StoreDecision decision =
+        policy::decide_storing(request_.head, head, request_.rules, request_time, response_time);
+    // Those who asked for the very same range may have the same answer.
+    if (request_.kind == FillKind::kRange && head.status == 206 && decision.may_store &&
+        !head.headers.contains(Field::kSetCookie) &&
+        policy::remaining_lifetime(decision.freshness, response_time) > Seconds{0} && !decision.freshness.no_cache) {
+      decision.may_share_with_waiters = true;
+    }
+    return decision;
+  }
+  // A head is shared among HEAD requests just when the GET's response would be.
+  http::RequestHead as_get = request_.head;
+  as_get.method = http::Method::kGet;
+  return policy::decide_storing(as_get, head, request_.rules, request_time, response_time);
+}
+
+bool Fill::keeps_good_copy_over(std::uint16_t status, WallTime now) const {
+  if (!policy::is_error_status(status)) return false;
+  const policy::RequestFacts facts = policy::facts_of(request_.head);
+  return std::ranges::any_of(request_.candidates, [&](const Ref<cache::Object>& candidate) {
+    return policy::may_serve_stale_on_error(facts, candidate->freshness(), request_.rules, now);
+  });
+}
+
+bool Fill::try_not_modified(const http::ResponseHead& head, WallTime request_time, WallTime response_time) {
+  // Many origins leave the validators out of a 304. Where only one was asked about, it can be no other.
+  const bool names_none = !policy::has_validator(head.headers) && request_.candidates.size() == 1;
+  const auto selected = std::ranges::find_if(request_.candidates, [&](const Ref<cache::Object>& candidate) {
+    return names_none || policy::updates_stored(head.headers, candidate->headers());
+  });
+  if (selected == request_.candidates.end()) return false;
+  const Ref<cache::Object> stored = *selected;
+
+  http::ResponseHead merged;
+  merged.status = stored->status();
+  merged.reason = stored->reason();
+  merged.headers = policy::merge_updated(stored->headers(), head.headers);
+  const policy::StoreDecision decision =
+      policy::decide_storing(request_.head, merged, request_.rules, request_time, response_time);
+  http::HeaderMap kept = policy::storable_fields(merged, decision.directives);
+  remove_composed_fields(kept, stored->status());
+  Ref<cache::Object> object = make_object(std::move(kept), decision.freshness, stored->parts(),
+                                          stored->complete_length(), stored->status(), stored->reason());
+
+  if (!detached_.load(std::memory_order_acquire)) {
+    const bool same_variant = object->vary() == stored->vary() && object->selecting_values() == stored->selecting_values();
+    if (!decision.may_store) {
+      store_.erase(*stored);
+    } else if (same_variant) {
+      store_.replace(*stored, object);
+    } else {
+      store_.insert(object);
+    }
+  }
+  if (decision.may_store) table_.mark_cacheable(request_.hash);
+
+  auto published = make_ref<FillHead>();
+  published->response.status = object->status();
+  published->response.headers = object->headers();
+  published->is_shared = request_.sharing == Sharing::kShared && decision.may_share_with_waiters;
+  published->is_stored = decision.may_store;
+  published->not_stored_why = decision.why;
+  published->vary = object->vary();
+  published->selecting_values = object->selecting_values();
+  published->object = std::move(object);
+  published->origin_status = 304;
+  published->freshness = decision.freshness;
+  table_.remove(*this);
+  publish_head(std::move(published), FillState::kComplete);
+  return true;
+}
+
+void Fill::refresh_from_head(const http::ResponseHead& head, WallTime request_time, WallTime response_time) {
+  for (const Ref<cache::Object>& stored : request_.candidates) {
+    if (!policy::head_agrees(head, stored->headers())) {
+      store_.erase(*stored);
+      continue;
+    }
+    http::ResponseHead merged;
+    merged.status = stored->status();
+    merged.headers = policy::merge_updated(stored->headers(), head.headers);
+    const policy::StoreDecision decision = decide(merged, request_time, response_time);
+    if (!decision.may_store) {
+      store_.erase(*stored);
+      continue;
+    }
+    http::HeaderMap kept = policy::storable_fields(merged, decision.directives);
+    remove_composed_fields(kept, stored->status());
+    store_.replace(*stored, make_object(std::move(kept), decision.freshness, stored->parts(),
+                                        stored->complete_length(), stored->status(), stored->reason()));
+  }
+}
+
+// A 206 that holds just what was asked for, of the very representation that is stored (RFC 9111 section 3.4).
+bool Fill::begin_completion(const http::ResponseHead& head, const policy::StoreDecision& decision) {
+  const cache::Object& stored = *request_.candidates.front();
+  const auto value = head.headers.find(Field::kContentRange);
+  const auto arrived = value ? http::parse_content_range(*value) : std::nullopt;
+  const auto etag = policy::strong_etag(head.headers);
+  if (!decision.may_store || !arrived || !arrived->range || arrived->range != request_.missing) return false;
+  if (arrived->complete_length != stored.complete_length()) return false;
+  if (!etag || etag != policy::strong_etag(stored.headers())) return false;
+
+  completing_ = true;
+  arriving_ = arrived->range;
+  freshness_ = decision.freshness;
+  http::ResponseHead merged;
+  merged.status = 200;
+  merged.headers = policy::merge_updated(stored.headers(), head.headers);
+  stored_headers_ = policy::storable_fields(merged, decision.directives);
+  remove_composed_fields(stored_headers_, 206);
+  MutexLock lock(mutex_);
+  body_ = BodyBuffer(store_.budget(), arriving_->size());
+  keeps_all_ = true;
+  return true;
+}
+
+bool Fill::restart_unconditionally() {
+  if (restarted_ || !request_.unconditional) return false;
+  restarted_ = true;
+  request_.kind = FillKind::kFetch;
+  request_.head.headers.remove(Field::kRange);
+  executor_.timers().arm(head_timer_, executor_.mono_now() + request_.head_deadline);
+  exchange_ = upstream_->start(std::move(*request_.unconditional), *this);
+  return true;
+}
+
+void Fill::begin_body(http::ResponseHead head, policy::StoreDecision decision) {
+  const bool has_body = head.framing != http::BodyFraming::kNone;
+  const bool may_keep_kind = request_.kind != FillKind::kHead &&
+                             (request_.kind != FillKind::kPass || request_.head.method == http::Method::kPost);
+  auto published = make_ref<FillHead>();
+  published->is_shared = request_.sharing == Sharing::kShared && decision.may_share_with_waiters;
+  published->origin_status = head.status;
+  published->freshness = decision.freshness;
+  published->not_stored_why = decision.why;
+  published->vary = policy::parse_vary(head.headers);
+  policy::append_selecting_values(published->vary, request_.head.headers, published->selecting_values);
+  if (head.framing == http::BodyFraming::kLength) published->body_bytes = head.content_length;
+  if (!has_body) published->body_bytes = 0;
+  if (const auto value = head.headers.find(Field::kContentRange); value && head.status == 206) {
+    published->content_range = http::parse_content_range(*value);
+  }
+
+  keeping_ = decision.may_store && may_keep_kind;
+  if (keeping_ && published->body_bytes && *published->body_bytes > store_.max_object_bytes()) {
+    keeping_ = false;
+    published->not_stored_why = Why::kResponseTooLarge;
+  }
+  if (keeping_) {
+    freshness_ = decision.freshness;
+    content_range_ = published->content_range;
+    stored_headers_ = policy::storable_fields(head, decision.directives);
+    remove_composed_fields(stored_headers_, head.status);
+  }
+  published->is_stored = keeping_;
+  if (request_.kind == FillKind::kFetch || request_.kind == FillKind::kRevalidate) {
+    if (keeping_) {
+      table_.mark_cacheable(request_.hash);
+    } else if (is_lasting(published->not_stored_why) && !policy::is_error_status(head.status)) {
+      table_.mark_uncacheable(request_.hash, executor_.mono_now());
+    }
+    // What was stored has been replaced by an answer that may not be: it must not come back as a stale copy.
+    if (!keeping_ && !policy::is_error_status(head.status)) {
+      for (const Ref<cache::Object>& candidate : request_.candidates) store_.erase(*candidate);
+    }
+  }
+  // A HEAD has no body to keep, and those who wait for one may share it.
+  const bool can_be_joined = published->is_shared && (keeping_ || request_.kind == FillKind::kHead);
+  if (!can_be_joined) {
+    joinable_.store(false, std::memory_order_release);
+    table_.remove(*this);
+  }
+
+  {
+    MutexLock lock(mutex_);
+    body_ = BodyBuffer(store_.budget(), keeping_ ? published->body_bytes : std::nullopt);
+    keeps_all_ = keeping_;
+  }
+  published->response = std::move(head);
+  published->response.headers = policy::end_to_end_fields(published->response.headers);
+  publish_head(std::move(published), FillState::kStreaming);
+  cancel_if_unwanted();
+}
+
+void Fill::publish_head(Ref<FillHead> head, FillState state) {
+  {
+    MutexLock lock(mutex_);
+    head_ = std::move(head);
+    has_head_.store(true, std::memory_order_release);
+    state_.store(state, std::memory_order_release);
+  }
+  wake_readers();
+}
+
+void Fill::on_body(std::string_view payload) {
+  if (has_head() && head_->object) return;  // a 304 has no body; the parser saw to that, but the type does not say so
+  if (keeping_ || completing_) {
+    std::size_t needed = 0;
+    std::uint64_t size = 0;
+    {
+      MutexLock lock(mutex_);
+      needed = body_.next_allocation(payload.size());
+      size = body_.size() + payload.size();
+    }
+    if (size > store_.max_object_bytes()) {
+      stop_keeping(Why::kResponseTooLarge);
+    } else if (needed > 0 && !store_.make_room(needed)) {
+      stop_keeping(Why::kStoreFull);
+    }
+    if (!exchange_) return;
+  }
+  {
+    MutexLock lock(mutex_);
+    body_.append(payload);
+    update_flow();
+  }
+  wake_readers();
+}
+
+// From here on the body is a window that slides behind the slowest reader.
+void Fill::stop_keeping(Why why) {
+  if (completing_) return fail({ErrorCode::kOutOfMemoryBudget, Side::kLocal});
+  keeping_ = false;
+  if (why == Why::kResponseTooLarge) table_.mark_uncacheable(request_.hash, executor_.mono_now());
+  joinable_.store(false, std::memory_order_release);
+  table_.remove(*this);
+  {
+    MutexLock lock(mutex_);
+    keeps_all_ = false;
+  }
+  cancel_if_unwanted();
+}
+
+void Fill::update_flow() {
+  if (keeps_all_) return;
+  std::uint64_t slowest = body_.size();
+  for (const FillReader* reader : all_readers_) slowest = std::min(slowest, reader->offset());
+  body_.trim_to(slowest);
+  const bool full = body_.size() - slowest > table_.options().window_bytes;
+  if (full == paused_ || !exchange_) return;
+  paused_ = full;
+  if (full) {
+    exchange_->pause();
+  } else {
+    exchange_->resume();
+  }
+}
+
+void Fill::schedule_flow_check() {
+  if (flow_check_pending_.exchange(true, std::memory_order_acq_rel)) return;
+  executor_.post([self = Ref<Fill>(this)] { self->check_flow(); });
+}
+
+void Fill::check_flow() {
+  flow_check_pending_.store(false, std::memory_order_release);
+  if (!exchange_) return;
+  {
+    MutexLock lock(mutex_);
+    if (has_head()) update_flow();
+  }
+  cancel_if_unwanted();
+}
+
+void Fill::cancel_if_unwanted() {
+  if (!exchange_ || keeping_ || completing_) return;
+  // Before the head a shared fetch may still turn out worth keeping, and so may one that nobody was to read.
+  const bool undecided = !has_head() && (request_.sharing == Sharing::kShared || request_.is_background);
+  if (undecided) return;
+  {
+    MutexLock lock(mutex_);
+    if (reader_count_ > 0) return;
+  }
+  fail({ErrorCode::kAborted, Side::kLocal});
+}
+
+void Fill::on_complete(const http::HeaderMap& trailers) {
+  if (completing_) {
+    if (!finish_completion()) return fail({ErrorCode::kIncompleteBody, Side::kOrigin});
+  } else if (keeping_) {
+    store_body(trailers);
+  }
+  table_.remove(*this);
+  {
+    MutexLock lock(mutex_);
+    trailers_ = trailers;
+    state_.store(FillState::kComplete, std::memory_order_release);
+  }
+  wake_readers();
+  end();
+}
+
+Ref<cache::Object> Fill::make_object(http::HeaderMap headers, const policy::Freshness& freshness,
+                                     std::vector<cache::Part> parts, std::uint64_t complete_length,
+                                     std::uint16_t status, std::string reason) {
+  cache::Object::Init init;
+  init.key = request_.key;
+  init.hash = request_.hash;
+  init.status = status;
+  init.reason = std::move(reason);
+  init.vary = policy::parse_vary(headers);
+  policy::append_selecting_values(init.vary, request_.head.headers, init.selecting_values);
+  init.headers = std::move(headers);
+  init.freshness = freshness;
+  init.parts = std::move(parts);
+  init.complete_length = complete_length;
+  init.no_content_length = status == 204;
+  return cache::Object::create(store_.budget(), std::move(init));
+}
+
+void Fill::store_body(const http::HeaderMap& trailers) {
+  SliceChain slices;
+  std::uint64_t size = 0;
+  {
+    MutexLock lock(mutex_);
+    slices = body_.take_compact();
+    size = body_.size();
+  }
+  cache::Object::Init init;
+  init.key = request_.key;
+  init.hash = request_.hash;
+  init.reason = head_->response.reason;
+  init.status = head_->response.status;
+  init.headers = std::move(stored_headers_);
+  init.trailers = trailers;
+  init.freshness = freshness_;
+  init.vary = head_->vary;
+  init.selecting_values = head_->selecting_values;
+  init.complete_length = size;
+  init.no_content_length = init.status == 204;
+  if (init.status == 206) {
+    if (!content_range_ || !content_range_->range || !content_range_->complete_length) return;
+    if (content_range_->range->size() != size) return;  // contradictory; a length in the head was checked before
+    init.status = 200;
+    init.reason.clear();
+    init.complete_length = *content_range_->complete_length;
+    const Ref<cache::Object> stored = request_.candidates.empty() ? nullptr : request_.candidates.front();
+    const auto etag = policy::strong_etag(init.headers);
+    if (stored && etag && etag == policy::strong_etag(stored->headers()) &&
+        stored->complete_length() == init.complete_length) {
+      init.parts = stored->parts();
+      init.headers = policy::merge_updated(stored->headers(), init.headers);
+    }
+    merge_part(init.parts, {.first = content_range_->range->first, .size = size, .slices = std::move(slices)});
+  } else {
+    init.parts.push_back({.first = 0, .size = size, .slices = std::move(slices)});
+  }
+  if (detached_.load(std::memory_order_acquire)) return;
+  store_.insert(cache::Object::create(store_.budget(), std::move(init)));
+}
+
+bool Fill::finish_completion() {
+  std::vector<cache::Part> parts = request_.candidates.front()->parts();
+  const std::uint64_t complete_length = request_.candidates.front()->complete_length();
+  {
+    MutexLock lock(mutex_);
+    if (body_.size() != arriving_->size()) return false;
+    merge_part(parts, {.first = arriving_->first, .size = arriving_->size(), .slices = body_.take_compact()});
+  }
+  Ref<cache::Object> object =
+      make_object(std::move(stored_headers_), freshness_, std::move(parts), complete_length, 200, {});
+  if (!detached_.load(std::memory_order_acquire)) store_.replace(*request_.candidates.front(), object);
+  auto published = make_ref<FillHead>();
+  published->response.status = 200;
+  published->response.headers = object->headers();
+  published->is_shared = request_.sharing == Sharing::kShared;
+  published->is_stored = true;
+  published->vary = object->vary();
+  published->selecting_values = object->selecting_values();
+  published->origin_status = 206;
+  published->freshness = freshness_;
+  published->object = std::move(object);
+  publish_head(std::move(published), FillState::kStreaming);
+  return true;
+}
+
+void Fill::on_upgraded(http::ResponseHead head, Fd connection, std::string early_bytes) {
+  auto published = make_ref<FillHead>();
+  published->origin_status = head.status;
+  published->response = std::move(head);
+  published->not_stored_why = Why::kUpgrade;
+  {
+    MutexLock lock(mutex_);
+    upgraded_ = Upgraded{std::move(connection), std::move(early_bytes)};
+  }
+  head_timer_.cancel();
+  publish_head(std::move(published), FillState::kComplete);
+  end();
+}
+
+void Fill::on_error(Error error) { fail(error); }
+
+void Fill::fail(Error error) {
+  if (state() == FillState::kComplete) return end();  // a 304 had said all there was to say
+  joinable_.store(false, std::memory_order_release);
+  table_.remove(*this);
+  {
+    MutexLock lock(mutex_);
+    error_ = error;
+    state_.store(FillState::kFailed, std::memory_order_release);
+  }
+  wake_readers();
+  end();
+}
+
+void Fill::end() {
+  head_timer_.cancel();
+  keeping_ = false;
+  completing_ = false;
+  exchange_.reset();
+  running_link_.unlink();
+  // The caller may be inside a member function of ours: the last reference goes in a turn of its own.
+  if (self_) executor_.post([self = std::move(self_)] {});
+}
+
+void Fill::wake_readers() {
+  for (std::uint32_t w = 0; w < workers_.size(); ++w) {
+    WorkerReaders& worker = workers_[w];
+    if (!worker.has_readers.load(std::memory_order_acquire)) continue;
+    if (worker.wake_pending.exchange(true, std::memory_order_acq_rel)) continue;
+    worker.executor->post([self = Ref<Fill>(this), w] { run_readers(self, w); });
+  }
+}
+
+void Fill::run_readers(Ref<Fill> fill, std::uint32_t worker) {
+  WorkerReaders& here = fill->workers_[worker];
+  here.wake_pending.store(false, std::memory_order_release);
+  here.is_running = true;
+  const std::size_t count = here.readers.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (FillReader* reader = here.readers[i]) reader->on_progress_();
+  }
+  here.is_running = false;
+  std::erase(here.readers, nullptr);
+  if (here.readers.empty()) here.has_readers.store(false, std::memory_order_release);
+}
+
+FillReader::FillReader(Ref<Fill> fill, Executor& executor, std::function<void()> on_progress)
+    : fill_(std::move(fill)), executor_(executor), on_progress_(std::move(on_progress)) {
+  Fill::WorkerReaders& here = fill_->workers_[executor_.worker_id()];
+  here.readers.push_back(this);
+  MutexLock lock(fill_->mutex_);
+  here.executor = &executor_;
+  here.has_readers.store(true, std::memory_order_release);
+  fill_->all_readers_.push_back(this);
+  ++fill_->reader_count_;
+}
+
+FillReader::~FillReader() {
+  Fill::WorkerReaders& here = fill_->workers_[executor_.worker_id()];
+  const auto at = std::ranges::find(here.readers, this);
+  if (here.is_running) {
+    *at = nullptr;
+  } else {
+    here.readers.erase(at);
+    if (here.readers.empty()) here.has_readers.store(false, std::memory_order_release);
+  }
+  {
+    MutexLock lock(fill_->mutex_);
+    std::erase(fill_->all_readers_, this);
+    --fill_->reader_count_;
+  }
+  const FillState state = fill_->state();
+  if (state == FillState::kWaiting || state == FillState::kStreaming) fill_->schedule_flow_check();
+}
+
+void FillReader::skip_to(std::uint64_t offset) { offset_.store(offset, std::memory_order_relaxed); }
+
+FillReader::Outcome FillReader::read(std::size_t max_bytes, SliceChain& out) {
+  std::size_t n = 0;
+  bool may_flow = false;
+  {
+    MutexLock lock(fill_->mutex_);
+    const std::uint64_t at = offset();
+    if (at >= fill_->body_.size()) {
+      switch (fill_->state()) {
+        case FillState::kComplete: return at == fill_->body_.size() ? Outcome::kEnd : Outcome::kFailed;
+        case FillState::kFailed: return Outcome::kFailed;
+        case FillState::kWaiting:
+        case FillState::kStreaming: return Outcome::kNothingYet;
+      }
+    }
+    n = fill_->body_.read(at, max_bytes, out);
+    offset_.store(at + n, std::memory_order_relaxed);
+    may_flow = !fill_->keeps_all_;
+  }
+  if (may_flow && fill_->state() == FillState::kStreaming) fill_->schedule_flow_check();
+  return Outcome::kBytes;
+}
+
+}  // namespace seawall::fill

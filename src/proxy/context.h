@@ -1,0 +1,34 @@
+// What every transaction of a worker shares. Owned by the worker; thread: that worker.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/executor.h"
+#include "base/rng.h"
+#include "cache/store.h"
+#include "fill/fill_table.h"
+#include "fill/upstream.h"
+#include "obs/access_log.h"
+#include "proxy/router.h"
+
+namespace seawall::proxy {
+
+struct Context {
+  Executor& executor;
+  std::uint32_t workers = 1;
+  cache::Store& store;
+  fill::FillTable& fills;
+  obs::AccessLog& access_log;
+  Rng& rng;
+  Ref<const Router> router;                 // replaced on reload
+  std::vector<fill::Upstream*> upstreams;   // by Router::origins' index
+  fill::RunningFills& running;
+  std::atomic<std::size_t>& connections;    // open client connections of the whole process
+  bool is_draining = false;
+  std::string scratch{};                    // for look-ups
+};
+
+}  // namespace seawall::proxy

@@ -1,0 +1,24 @@
+// Adapts an origin's client to what a fill needs. Thread: one worker.
+#pragma once
+
+#include <utility>
+
+#include "fill/upstream.h"
+#include "origin/origin_client.h"
+
+namespace seawall::proxy {
+
+class OriginUpstream final : public fill::Upstream {
+ public:
+  OriginUpstream(net::Loop& loop, origin::OriginOptions options) : client_(loop, std::move(options)) {}
+
+  std::unique_ptr<http::Exchange> start(http::OutgoingRequest request, http::ExchangeSink& sink) override {
+    return client_.start(std::move(request), sink);
+  }
+  origin::OriginClient& client() { return client_; }
+
+ private:
+  origin::OriginClient client_;
+};
+
+}  // namespace seawall::proxy

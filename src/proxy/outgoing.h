@@ -1,0 +1,19 @@
+// The request that goes to the origin, written anew from what the client sent.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "http/exchange.h"
+#include "http/message.h"
+#include "proxy/router.h"
+
+namespace seawall::proxy {
+
+// For a fetch that others may share, or whose answer is to be stored: the client's own conditions go, so that the answer is whole.
+enum class Conditions { kKeep, kRemove };
+
+http::OutgoingRequest make_outgoing(const http::RequestHead& request, const Origin& origin, std::string_view client_ip,
+                                    Conditions conditions);
+
+}  // namespace seawall::proxy

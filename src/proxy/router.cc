@@ -1,0 +1,34 @@
+#include "proxy/router.h"
+
+namespace seawall::proxy {
+namespace {
+
+std::string_view without_port(std::string_view authority) {
+  if (authority.starts_with('[')) return authority.substr(0, authority.find(']') + 1);
+  return authority.substr(0, authority.find(':'));
+}
+
+}  // namespace
+
+bool Route::matches(std::string_view request_host, std::string_view request_path) const {
+  if (host.starts_with("*.")) {
+    // "*.example.com" covers a.example.com and a.b.example.com, not example.com.
+    const std::string_view suffix = std::string_view(host).substr(1);
+    if (request_host.size() <= suffix.size() || !request_host.ends_with(suffix)) return false;
+  } else if (host != "*" && host != request_host) {
+    return false;
+  }
+  if (path.ends_with('*')) return request_path.starts_with(std::string_view(path).substr(0, path.size() - 1));
+  return path == request_path;
+}
+
+const Route* Router::find(std::string_view authority, std::string_view path) const {
+  const std::string_view host = without_port(authority);
+  const std::string_view plain = path.substr(0, path.find('?'));
+  for (const Route& route : routes_) {
+    if (route.matches(host, plain)) return &route;
+  }
+  return nullptr;
+}
+
+}  // namespace seawall::proxy

@@ -1,0 +1,512 @@
+#include "proxy/session_h1.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/check.h"
+#include "http/h1_writer.h"
+
+namespace seawall::proxy {
+namespace {
+
+using http::BodyFraming;
+using http::Field;
+using http::Method;
+
+constexpr std::size_t kReadBytes = 64 * 1024;
+// Pipelined bytes kept while a request is served; past it the socket is not read.
+constexpr std::size_t kMaxAhead = 64 * 1024;
+constexpr std::size_t kPipeBytes = 128 * 1024;
+constexpr std::size_t kBatchPieces = 48;
+constexpr std::size_t kBatchAnswers = 16;
+constexpr Millis kLingerTime{2000};
+// A short unread rest of a body is read over to save the connection; a longer one is not worth it.
+constexpr std::uint64_t kMaxSkippedBody = 64 * 1024;
+
+}  // namespace
+
+SessionH1::SessionH1(Context& context, net::Loop& loop, Fd connection, const net::Address& peer,
+                     std::function<void(SessionH1&)> on_closed)
+    : context_(context),
+      loop_(loop),
+      fd_(std::move(connection)),
+      peer_ip_(peer.ip()),
+      on_closed_(std::move(on_closed)),
+      options_(context.router->session()),
+      watcher_(loop, fd_.get(), *this),
+      timer_([this] { on_timeout(); }),
+      parser_(options_.head_limits),
+      transaction_(context, *this, peer_ip_, [this] { on_transaction_finished(); }) {
+  context_.connections.fetch_add(1, std::memory_order_relaxed);
+}
+
+SessionH1::~SessionH1() { context_.connections.fetch_sub(1, std::memory_order_relaxed); }
+
+void SessionH1::start() {
+  arm(options_.idle_timeout);
+  update_watch();
+}
+
+void SessionH1::refuse() {
+  arm(options_.send_timeout);
+  refuse_request({ErrorCode::kTooManyConnections, Side::kLocal});
+  advance();
+}
+
+void SessionH1::drain() {
+  is_draining_ = true;
+  close_after_ = true;
+  if (state_ == State::kReading && in_.empty() && out_.empty()) close();
+}
+
+void SessionH1::arm(Millis timeout) {
+  const MonoTime deadline = loop_.mono_now() + timeout;
+  if (timer_.is_armed() && timer_.deadline() <= deadline) {
+    timer_.defer_to(deadline);
+  } else {
+    loop_.timers().arm(timer_, deadline);
+  }
+}
+
+void SessionH1::on_timeout() {
+  switch (state_) {
+    case State::kReading:
+      if (head_began_) {
+        refuse_request({ErrorCode::kHeaderTimeout, Side::kClient});
+        arm(options_.send_timeout);
+        advance();
+      } else {
+        close();
+      }
+      return;
+    case State::kServing:
+      if (!out_.empty()) {  // the client does not read
+        close();
+      } else if (!body_complete_ && body_pipe_ && body_pipe_->room() > 0) {
+        const Error error{ErrorCode::kBodyTimeout, Side::kClient};
+        body_pipe_->fail(error);
+        close_after_ = true;
+        arm(options_.send_timeout);
+        if (!transaction_.has_answered()) return;  // the exchange fails with this error and is answered with 408
+        close();
+      } else {
+        arm(options_.idle_timeout);  // the wait is the origin's, and bounded there
+      }
+      return;
+    case State::kLingering: close(); return;
+    case State::kClosed: return;
+  }
+}
+
+void SessionH1::on_fd_ready(bool readable, bool writable) {
+  if (state_ == State::kClosed) return;
+  if (writable) {
+    flush();
+    if (state_ == State::kClosed) return;
+    if (out_.size_bytes() < kHighWater / 2) transaction_.on_writable();
+  }
+  if (readable && state_ != State::kClosed) read_ready();
+  if (state_ != State::kClosed) advance();
+}
+
+void SessionH1::read_ready() {
+  thread_local std::array<char, kReadBytes> buffer;
+  const ssize_t n = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+  if (n < 0) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return;
+    close();
+    return;
+  }
+  if (state_ == State::kLingering) {
+    if (n == 0) close();
+    return;
+  }
+  if (n == 0) {
+    // A half-closed client still gets its answers (RFC 9112 section 9.6).
+    saw_eof_ = true;
+    if (!body_complete_ && body_pipe_) body_pipe_->fail({ErrorCode::kPeerClosed, Side::kClient});
+    return;
+  }
+  if (state_ == State::kServing && !body_complete_) arm(options_.body_timeout);
+  const std::string_view fresh(buffer.data(), static_cast<std::size_t>(n));
+  if (in_.empty()) {
+    ahead_ = fresh;
+  } else {
+    in_ += fresh;
+    ahead_ = in_;
+  }
+}
+
+// Keeps what this turn has not consumed; the worker's buffer is another connection's next.
+void SessionH1::stash() {
+  if (ahead_.empty()) {
+    in_ = {};
+  } else if (ahead_.data() < in_.data() || ahead_.data() >= in_.data() + in_.size()) {
+    in_.assign(ahead_);
+  } else {
+    in_.erase(0, in_.size() - ahead_.size());
+  }
+  ahead_ = in_;
+}
+
+// Does all there is to do with what has been read, then sends what was gathered.
+void SessionH1::advance() {
+  if (is_advancing_) return;
+  is_advancing_ = true;
+  while (state_ == State::kReading || state_ == State::kServing) {
+    if (state_ == State::kServing) {
+      if (!body_complete_) pump_body();
+      if (transaction_.is_active() || !body_complete_ || tunnel_) break;
+      if (state_ == State::kServing) on_transaction_finished();  // only the rest of a body was still to be read over
+      continue;
+    }
+    if (write_blocked_ && out_.size_bytes() >= kHighWater) break;
+    if (close_after_ || !parse_next()) break;
+  }
+  stash();
+  flush();
+  is_advancing_ = false;
+  if (state_ == State::kReading && out_.empty()) {
+    if (close_after_) {
+      begin_linger();
+    } else if (saw_eof_) {
+      close();
+    }
+  }
+  if (state_ != State::kClosed) update_watch();
+}
+
+// True when it got a request to serve.
+bool SessionH1::parse_next() {
+  if (ahead_.empty()) return false;
+  const auto consumed = parser_.parse(ahead_, transaction_.request());
+  if (!consumed) {
+    refuse_request(consumed.error());
+    return true;
+  }
+  if (*consumed == 0) {
+    if (saw_eof_) ahead_ = {};
+    if (!std::exchange(head_began_, true)) arm(options_.header_timeout);
+    return false;
+  }
+  head_began_ = false;
+  ahead_.remove_prefix(*consumed);
+  begin_request();
+  return true;
+}
+
+void SessionH1::begin_request() {
+  const http::RequestHead& request = transaction_.request();
+  state_ = State::kServing;
+  close_after_ = is_draining_ || !request.keep_alive;
+  out_framing_ = Framing::kNone;
+  body_pipe_ = nullptr;
+  body_decoder_.reset();
+  body_received_ = 0;
+  body_complete_ = request.framing == BodyFraming::kNone;
+  continue_owed_ = false;
+  if (!body_complete_) {
+    body_decoder_ = std::make_unique<http::BodyDecoder>(request.framing, request.content_length, Side::kClient);
+    body_pipe_ = make_ref<http::BodyPipe>(loop_, kPipeBytes);
+    body_pipe_->on_room([this] {
+      if (state_ == State::kClosed) return;
+      if (continue_owed_ && body_pipe_ && body_pipe_->is_wanted() && !transaction_.has_answered()) {
+        continue_owed_ = false;
+        flush_batch();
+        out_.push("HTTP/1.1 100 Continue\r\n\r\n");
+      }
+      advance();
+    });
+    continue_owed_ = request.expect_continue;
+    arm(options_.body_timeout);
+  }
+  transaction_.begin(body_pipe_);
+}
+
+// A request that cannot be understood or taken: its answer is the last thing on this connection.
+void SessionH1::refuse_request(Error error) {
+  transaction_.request().clear();
+  ahead_ = {};
+  state_ = State::kServing;
+  close_after_ = true;
+  body_complete_ = true;
+  out_framing_ = Framing::kNone;
+  transaction_.begin_refused(error);
+}
+
+void SessionH1::pump_body() {
+  while (!body_complete_ && !ahead_.empty() && body_pipe_->room() > 0) {
+    const std::string_view offered = ahead_.substr(0, body_pipe_->room());
+    const auto piece = body_decoder_->decode(offered);
+    if (!piece) {
+      body_pipe_->fail(piece.error());
+      ahead_ = {};
+      body_complete_ = true;
+      close_after_ = true;
+      return;
+    }
+    body_received_ += piece->payload.size();
+    if (body_received_ > options_.body_bytes) {
+      body_pipe_->fail({ErrorCode::kBodyTooLarge, Side::kClient});
+      ahead_ = {};
+      body_complete_ = true;
+      close_after_ = true;
+      return;
+    }
+    body_pipe_->write(piece->payload);
+    if (piece->done) {
+      body_complete_ = true;
+      body_pipe_->finish(body_decoder_->trailers());
+    }
+    if (piece->consumed == 0) break;
+    ahead_.remove_prefix(piece->consumed);
+  }
+}
+
+bool SessionH1::may_keep_alive() const {
+  if (close_after_ || out_framing_ == Framing::kUntilClose) return false;
+  return body_complete_ || !continue_owed_;
+}
+
+void SessionH1::append_connection(std::string& out) {
+  // With an unread body ahead whose 100 (Continue) never came, the next bytes could be body or request.
+  if (!may_keep_alive()) {
+    close_after_ = true;
+    out += "Connection: close\r\n";
+  } else if (transaction_.request().version == http::Version::kHttp10) {
+    out += "Connection: keep-alive\r\n";
+  }
+}
+
+void SessionH1::send_informational(const http::ResponseHead& head) {
+  flush_batch();
+  std::string text;
+  http::append_status_line(text, head.status, head.reason);
+  http::append_fields(text, head.headers);
+  http::append_end(text);
+  out_.push(text);
+  flush();
+}
+
+void SessionH1::send_stored(cache::LookupResult hit, std::string_view composed, bool with_body) {
+  const cache::Object& object = *hit.object;
+  if (batch_.size() + object.body().size() + 2 > kBatchPieces || batch_holds_.size() >= kBatchAnswers) flush_batch();
+  out_framing_ = Framing::kLength;
+  const std::string_view head = object.head_block();
+  batch_.push_back({.data = head.data(), .size = head.size()});
+  const std::size_t at = batch_text_.size();
+  batch_text_ += composed;
+  append_connection(batch_text_);
+  batch_text_ += http::kCrlf;
+  batch_.push_back({.offset = at, .size = batch_text_.size() - at});
+  batch_bytes_ += head.size() + batch_text_.size() - at;
+  if (with_body && object.body().size() + batch_.size() > kBatchPieces) {
+    flush_batch();  // long chains go through the queue
+    for (const Slice& slice : object.body()) out_.push(slice);
+    return;
+  }
+  if (with_body) {
+    for (const Slice& slice : object.body()) {
+      batch_.push_back({.data = slice.data(), .size = slice.size()});
+      batch_bytes_ += slice.size();
+    }
+  }
+  batch_holds_.push_back(std::move(hit));
+}
+
+// One gathered write of all hits; what the kernel does not take goes to the queue.
+void SessionH1::flush_batch() {
+  if (batch_.empty()) return;
+  std::size_t taken = 0;
+  if (out_.empty()) {
+    std::array<iovec, kBatchPieces + 4> iov;
+    const std::size_t count = std::min(batch_.size(), iov.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      const BatchPiece& piece = batch_[i];
+      const char* data = piece.data ? piece.data : batch_text_.data() + piece.offset;
+      iov[i] = {.iov_base = const_cast<char*>(data), .iov_len = piece.size};
+    }
+    msghdr message{};
+    message.msg_iov = iov.data();
+    message.msg_iovlen = count;
+    const ssize_t n = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+    if (n > 0) taken = static_cast<std::size_t>(n);
+    sent_ += taken;
+  }
+  if (taken < batch_bytes_) {
+    // Rare: the socket's buffer is full. Heads are copied, bodies referenced.
+    std::vector<const Slice*> bodies;
+    for (const cache::LookupResult& hit : batch_holds_) {
+      for (const Slice& slice : hit.object->body()) bodies.push_back(&slice);
+    }
+    for (const BatchPiece& piece : batch_) {
+      const std::size_t skip = std::min(taken, piece.size);
+      taken -= skip;
+      if (skip == piece.size) continue;
+      const auto body = std::ranges::find_if(
+          bodies, [&](const Slice* s) { return piece.data && s->data() == piece.data && s->size() == piece.size; });
+      if (body != bodies.end()) {
+        out_.push((*body)->subslice(skip, piece.size - skip));
+      } else {
+        const char* data = piece.data ? piece.data : batch_text_.data() + piece.offset;
+        out_.push(std::string_view(data + skip, piece.size - skip));
+      }
+    }
+  }
+  batch_.clear();
+  batch_holds_.clear();
+  batch_text_.clear();
+  batch_bytes_ = 0;
+}
+
+void SessionH1::send_head(const AnswerHead& head) {
+  flush_batch();
+  std::string text;
+  text.reserve(512);
+  http::append_status_line(text, head.status, head.reason);
+  if (head.fields) http::append_fields(text, *head.fields);
+  text += head.composed;
+  out_framing_ = Framing::kNone;
+  if (head.length) {
+    http::append_field(text, "Content-Length", *head.length);
+    if (head.has_body) out_framing_ = Framing::kLength;
+  } else if (head.has_body) {
+    if (transaction_.request().version == http::Version::kHttp11) {
+      out_framing_ = Framing::kChunked;
+      http::append_field(text, "Transfer-Encoding", "chunked");
+    } else {
+      out_framing_ = Framing::kUntilClose;
+    }
+  }
+  append_connection(text);
+  http::append_end(text);
+  out_.push(text);
+}
+
+void SessionH1::send_body(SliceChain slices) {
+  if (out_framing_ == Framing::kChunked) {
+    std::string size;
+    http::append_chunk_size(size, total_size(slices));
+    out_.push(size);
+  }
+  for (Slice& slice : slices) out_.push(std::move(slice));
+  if (out_framing_ == Framing::kChunked) out_.push(http::kCrlf);
+}
+
+void SessionH1::end(const http::HeaderMap& trailers) {
+  if (out_framing_ != Framing::kChunked) return;
+  std::string last;
+  http::append_last_chunk(last, trailers);
+  out_.push(last);
+}
+
+void SessionH1::abort() {
+  // Neither a last chunk nor the announced length, nor (for HTTP/1.0 without a length) a clean end: a reset tells.
+  flush();
+  if (state_ == State::kClosed) return;
+  if (out_framing_ == Framing::kUntilClose) {
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  }
+  close();
+}
+
+void SessionH1::upgrade(const AnswerHead& head, Fd origin, std::string early_bytes) {
+  flush_batch();
+  std::string text;
+  http::append_status_line(text, head.status, head.reason);
+  if (head.fields) http::append_fields(text, *head.fields);
+  text += head.composed;
+  http::append_field(text, "Connection", "upgrade");
+  http::append_end(text);
+  // Anything still queued of earlier answers goes ahead of the 101 in one stream.
+  std::string to_client = out_.take_all() + text + early_bytes;
+  stash();
+  timer_.cancel();
+  watcher_.watch(false, false);
+  tunnel_ = std::make_unique<Tunnel>(loop_, fd_.get(), std::move(origin), std::move(to_client), std::string(std::exchange(ahead_, {})),
+                                     options_.idle_timeout, [this] { close(); });
+}
+
+std::uint64_t SessionH1::unsent_bytes() const { return out_.size_bytes() + batch_bytes_; }
+
+void SessionH1::flush() {
+  flush_batch();
+  if (out_.empty() || state_ == State::kClosed) return;
+  const std::uint64_t before = sent_;
+  const net::SendStatus status = out_.flush(fd_.get(), sent_);
+  if (status == net::SendStatus::kClosed) {
+    close();
+    return;
+  }
+  write_blocked_ = status == net::SendStatus::kBlocked;
+  if (sent_ != before || !write_blocked_) arm(write_blocked_ ? options_.send_timeout : options_.idle_timeout);
+  if (!is_advancing_) update_watch();
+}
+
+void SessionH1::on_transaction_finished() {
+  if (state_ == State::kClosed) return;
+  if (tunnel_) {
+    state_ = State::kServing;
+    tunnel_->start();
+    return;
+  }
+  if (!body_complete_) {
+    // The answer came before the body was read. A short rest is read over, else the connection ends here.
+    const http::RequestHead& request = transaction_.request();
+    const bool is_short = request.framing == BodyFraming::kLength &&
+                          request.content_length - body_received_ <= kMaxSkippedBody && !continue_owed_;
+    if (!is_short || close_after_) {
+      close_after_ = true;
+      body_complete_ = true;
+      ahead_ = {};
+    } else {
+      return;  // stays kServing: pump_body() goes on into the discarding pipe
+    }
+  }
+  state_ = State::kReading;
+  body_pipe_ = nullptr;
+  body_decoder_.reset();
+  arm(out_.empty() ? options_.idle_timeout : options_.send_timeout);
+  if (!is_advancing_) advance();
+}
+
+void SessionH1::begin_linger() {
+  if (saw_eof_) {
+    close();
+    return;
+  }
+  ::shutdown(fd_.get(), SHUT_WR);
+  state_ = State::kLingering;
+  in_ = {};
+  ahead_ = {};
+  loop_.timers().arm(timer_, loop_.mono_now() + kLingerTime);
+}
+
+void SessionH1::close() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  timer_.cancel();
+  watcher_.watch(false, false);
+  if (!body_complete_ && body_pipe_) body_pipe_->fail({ErrorCode::kPeerClosed, Side::kClient});
+  if (body_pipe_) body_pipe_->on_room(nullptr);
+  transaction_.on_client_gone();
+  on_closed_(*this);
+}
+
+void SessionH1::update_watch() {
+  if (tunnel_) return;
+  bool read = !saw_eof_;
+  if (state_ == State::kServing) {
+    read = read && in_.size() < kMaxAhead && (body_complete_ || !body_pipe_ || body_pipe_->room() > 0);
+  } else if (state_ == State::kReading && write_blocked_ && out_.size_bytes() >= kHighWater) {
+    read = false;
+  }
+  watcher_.watch(read, !out_.empty());
+}
+
+}  // namespace seawall::proxy

@@ -1,0 +1,134 @@
+// One HTTP/1.1 client connection: reads and frames requests, hands them to its Transaction one after the other, and writes
+// the answers in order. It is its own ResponseWriter.
+//
+//   kReading   between requests, or a head incomplete
+//   kServing   the transaction is active; the request's body, if any, is pumped into its pipe; pipelined bytes wait
+//   kLingering the last answer is sent, the client may still be sending: read and forget for a while, so that the answer is not lost to a reset
+//   kClosed    to be destroyed by `on_closed`
+//
+// Hits are gathered: the answers of all requests that came in one read leave in one sendmsg. Reading uses a buffer of the
+// worker; what is not consumed is kept in `in_`, so an idle connection holds no buffer. Thread: its worker.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/list.h"
+#include "base/timer_wheel.h"
+#include "http/body_pipe.h"
+#include "http/h1_parser.h"
+#include "net/address.h"
+#include "net/loop.h"
+#include "net/out_queue.h"
+#include "proxy/context.h"
+#include "proxy/response_writer.h"
+#include "proxy/transaction.h"
+#include "proxy/tunnel.h"
+
+namespace seawall::proxy {
+
+class SessionH1 final : private net::FdHandler, private ResponseWriter {
+ public:
+  // `on_closed` must take the session away by net::Loop::defer_delete.
+  SessionH1(Context& context, net::Loop& loop, Fd connection, const net::Address& peer,
+            std::function<void(SessionH1&)> on_closed);
+  ~SessionH1() override;
+
+  void start();
+  // Answers 503 and closes: more connections than allowed.
+  void refuse();
+  // Finish what is being served, then close; idle connections close now.
+  void drain();
+
+  ListNode link;  // the worker's list
+
+ private:
+  enum class State : std::uint8_t { kReading, kServing, kLingering, kClosed };
+  enum class Framing : std::uint8_t { kNone, kLength, kChunked, kUntilClose };
+
+  // net::FdHandler
+  void on_fd_ready(bool readable, bool writable) override;
+
+  // ResponseWriter
+  void send_informational(const http::ResponseHead& head) override;
+  void send_stored(cache::LookupResult hit, std::string_view composed, bool with_body) override;
+  void send_head(const AnswerHead& head) override;
+  void send_body(SliceChain slices) override;
+  void end(const http::HeaderMap& trailers) override;
+  void abort() override;
+  void upgrade(const AnswerHead& head, Fd origin, std::string early_bytes) override;
+  void flush() override;
+  std::uint64_t unsent_bytes() const override;
+
+  void read_ready();
+  void advance();
+  bool parse_next();
+  void begin_request();
+  void pump_body();
+  void on_transaction_finished();
+  void refuse_request(Error error);
+  void append_connection(std::string& out);
+  bool may_keep_alive() const;
+  void flush_batch();
+  void stash();
+  void begin_linger();
+  void close();
+  void update_watch();
+  void arm(Millis timeout);
+  void on_timeout();
+
+  // Hits not yet sent: pieces of `composed_`, of the objects' heads and of their bodies.
+  struct BatchPiece {
+    const char* data = nullptr;  // null: in batch_text_ at `offset`
+    std::size_t offset = 0;
+    std::size_t size = 0;
+  };
+
+  Context& context_;
+  net::Loop& loop_;
+  Fd fd_;
+  std::string peer_ip_;
+  std::function<void(SessionH1&)> on_closed_;
+  SessionOptions options_;
+  net::FdWatcher watcher_;
+  Timer timer_;
+  State state_ = State::kReading;
+  http::RequestParser parser_;
+  std::string in_;                 // bytes read and not consumed, between turns
+  std::string_view ahead_;         // the same within a turn: a part of in_ or of the worker's buffer
+  bool head_began_ = false;        // its time-out runs
+  bool saw_eof_ = false;
+  bool is_advancing_ = false;
+  bool is_draining_ = false;
+  bool write_blocked_ = false;
+
+  // The request being served.
+  std::unique_ptr<http::BodyDecoder> body_decoder_;
+  Ref<http::BodyPipe> body_pipe_;
+  std::uint64_t body_received_ = 0;
+  bool body_complete_ = true;
+  bool continue_owed_ = false;     // Expect: 100-continue, not yet answered
+  bool close_after_ = false;       // no request after this one
+  Framing out_framing_ = Framing::kNone;
+
+  std::vector<BatchPiece> batch_;
+  std::vector<cache::LookupResult> batch_holds_;
+  std::vector<Slice> batch_slices_;
+  std::string batch_text_;
+  std::uint64_t batch_bytes_ = 0;
+  net::OutQueue out_;
+  std::uint64_t sent_ = 0;
+
+  std::unique_ptr<Tunnel> tunnel_;
+  Transaction transaction_;
+};
+
+}  // namespace seawall::proxy

@@ -1,0 +1,563 @@
+#include "proxy/transaction.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "fill/parts.h"
+#include "http/range.h"
+#include "http/uri.h"
+#include "policy/key.h"
+#include "policy/validation.h"
+#include "policy/vary.h"
+#include "proxy/error_response.h"
+#include "proxy/outgoing.h"
+
+namespace seawall::proxy {
+namespace {
+
+using fill::FillKind;
+using fill::Sharing;
+using http::Field;
+using http::Method;
+using policy::Found;
+using policy::Verdict;
+using policy::Why;
+
+// A store that changes under a request's feet is looked at again this often; then the request goes alone.
+constexpr int kMaxLookups = 4;
+constexpr std::size_t kReadChunk = 64 * 1024;
+
+bool is_get_or_head(Method m) { return m == Method::kGet || m == Method::kHead; }
+
+}  // namespace
+
+Transaction::Transaction(Context& context, ResponseWriter& writer, std::string client_ip,
+                         std::function<void()> on_finished)
+    : context_(context),
+      writer_(writer),
+      client_ip_(std::move(client_ip)),
+      on_finished_(std::move(on_finished)),
+      wait_timer_([this] {
+        wait_is_over_ = true;
+        run();
+      }) {}
+
+Transaction::~Transaction() { leave_fill(); }
+
+void Transaction::begin(Ref<http::BodyPipe> body) {
+  SW_DASSERT(step_ == Step::kIdle, "one request at a time");
+  request_body_ = std::move(body);
+  if (router_ != context_.router) router_ = context_.router;
+  begun_at_ = context_.executor.mono_now();
+  begun_wall_ = context_.executor.wall_now();
+  step_ = Step::kRoute;
+  run();
+}
+
+void Transaction::begin_refused(Error error) {
+  router_ = context_.router;
+  begun_at_ = context_.executor.mono_now();
+  begun_wall_ = context_.executor.wall_now();
+  answer_error(error);
+  run();
+}
+
+void Transaction::on_writable() {
+  if (step_ == Step::kBody) run();
+}
+
+void Transaction::on_client_gone() {
+  if (step_ == Step::kIdle) return;
+  step_ = Step::kFinish;
+  run();
+}
+
+void Transaction::run() {
+  if (is_running_) return;  // the writer may report progress from within a step; the loop below sees it
+  is_running_ = true;
+  bool finished = false;
+  for (Flow flow = Flow::kContinue; flow == Flow::kContinue && !finished;) {
+    switch (step_) {
+      case Step::kIdle: flow = Flow::kPark; break;
+      case Step::kRoute: flow = route(); break;
+      case Step::kLookup: flow = lookup(); break;
+      case Step::kDecide: flow = decide(); break;
+      case Step::kAttach: flow = attach(); break;
+      case Step::kAwaitHead: flow = await_head(); break;
+      case Step::kRespondStored: flow = respond_stored(); break;
+      case Step::kRespondStream: flow = respond_stream(); break;
+      case Step::kBody: flow = body(); break;
+      case Step::kFinish:
+        flow = finish();
+        finished = true;
+        break;
+    }
+  }
+  is_running_ = false;
+  if (finished) on_finished_();
+}
+
+Transaction::Flow Transaction::route() {
+  if (request_.method == Method::kConnect || request_.method == Method::kTrace) {
+    return answer_error({ErrorCode::kUnsupportedMethod, Side::kClient});
+  }
+  if (const auto expect = request_.headers.find(Field::kExpect); expect && !request_.expect_continue) {
+    if (request_.version == http::Version::kHttp11) {
+      return answer_error({ErrorCode::kUnsupportedExpectation, Side::kClient});
+    }
+  }
+  if (request_.framing == http::BodyFraming::kLength && request_.content_length > router_->session().body_bytes) {
+    return answer_error({ErrorCode::kBodyTooLarge, Side::kClient});
+  }
+  if (request_.method == Method::kOptions) {
+    if (request_.path == "*" || request_.headers.find(Field::kMaxForwards) == "0") return answer_options();
+  }
+  http::normalise_path(request_.path);
+  route_ = router_->find(request_.authority, request_.path);
+  if (!route_) return answer_error({ErrorCode::kNoRoute, Side::kLocal});
+
+  key_.clear();
+  policy::append_key(key_, request_.scheme, request_.authority, request_.path);
+  hash_ = policy::hash_key(key_);
+  facts_ = policy::facts_of(request_);
+  plan_ = policy::plan_lookup(facts_);
+  if (plan_.verdict == Verdict::kPass) return go(Step::kAttach);
+  if (route_->is_pass) {
+    plan_ = {Verdict::kPass, Why::kPassRoute};
+    return go(Step::kAttach);
+  }
+  return go(Step::kLookup);
+}
+
+Transaction::Flow Transaction::lookup() {
+  ++lookups_;
+  found_ = context_.store.find(key_, hash_, request_.headers, context_.scratch);
+  return go(Step::kDecide);
+}
+
+Transaction::Flow Transaction::decide() {
+  const policy::Freshness* stored = found_.object ? &found_.object->freshness() : nullptr;
+  plan_ = policy::plan(facts_, found_.found, stored, route_->rules, context_.executor.wall_now());
+  switch (plan_.verdict) {
+    case Verdict::kServeFresh:
+    case Verdict::kServeStaleAndRefresh:
+      if (!found_.object->is_complete()) return decide_partial();
+      if (plan_.verdict == Verdict::kServeStaleAndRefresh) start_background_refresh();
+      why_ = plan_.why;
+      is_hit_ = true;
+      return go(Step::kRespondStored);
+    case Verdict::kRevalidate:
+    case Verdict::kFetchAndStore:
+    case Verdict::kPass: return go(Step::kAttach);
+    case Verdict::kFail: return answer_error({ErrorCode::kNotCached, Side::kLocal});
+  }
+  return go(Step::kAttach);
+}
+
+// What is stored is usable but not whole: enough for this request?
+Transaction::Flow Transaction::decide_partial() {
+  const cache::Object& object = *found_.object;
+  const auto specs = requested_ranges();
+  if (specs && policy::if_range_holds(request_.headers, object.headers(), context_.executor.wall_now())) {
+    const auto ranges = http::resolve(*specs, object.complete_length());
+    const bool held = std::ranges::all_of(
+        ranges, [&](http::ByteRange range) { return !fill::missing_run(object.parts(), range).has_value(); });
+    if (held) {
+      if (plan_.verdict == Verdict::kServeStaleAndRefresh) start_background_refresh();
+      why_ = plan_.why;
+      is_hit_ = true;
+      return go(Step::kRespondStored);
+    }
+  } else if (request_.method == Method::kHead) {
+    why_ = plan_.why;
+    is_hit_ = true;
+    return go(Step::kRespondStored);
+  }
+  if (facts_.directives.only_if_cached) return answer_error({ErrorCode::kNotCached, Side::kLocal});
+  plan_ = {Verdict::kFetchAndStore, Why::kPartialMiss};
+  return go(Step::kAttach);
+}
+
+std::optional<std::vector<http::RangeSpec>> Transaction::requested_ranges() const {
+  if (request_.method != Method::kGet) return std::nullopt;  // RFC 9110 section 14.2
+  const auto value = request_.headers.find(Field::kRange);
+  if (!value || request_.headers.count(Field::kRange) > 1) return std::nullopt;
+  return http::parse_range(*value);
+}
+
+// Which way to ask the origin, for a request that has business with the cache.
+void Transaction::choose_kind(FillKind& kind, std::optional<http::ByteRange>& missing) const {
+  const auto specs = requested_ranges();
+  const bool has_stored = plan_.verdict == Verdict::kRevalidate && found_.object;
+  if (plan_.why == Why::kPartialMiss && policy::strong_etag(found_.object->headers())) {
+    const std::uint64_t length = found_.object->complete_length();
+    http::ByteRange wanted{0, length - 1};
+    if (specs) {
+      const auto ranges = http::resolve(*specs, length);
+      if (!ranges.empty()) wanted = {ranges.front().first, ranges.back().last};
+    }
+    missing = fill::missing_run(found_.object->parts(), wanted);
+    if (missing) {
+      kind = FillKind::kComplete;
+      return;
+    }
+  }
+  if (request_.method == Method::kHead) {
+    kind = FillKind::kHead;
+  } else if (has_stored) {
+    kind = FillKind::kRevalidate;
+  } else if (specs && !request_.headers.contains(Field::kIfRange)) {
+    kind = FillKind::kRange;
+  } else {
+    // Other variants may turn out to be what this request selects: their validators go along (RFC 9111 section 4.3.1).
+    kind = found_.found == Found::kOtherVariants ? FillKind::kRevalidate : FillKind::kFetch;
+  }
+}
+
+Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_background) {
+  const Origin& origin = router_->origin_of(*route_);
+  fill::FillRequest wanted;
+  wanted.kind = kind;
+  if (kind != FillKind::kPass) choose_kind(wanted.kind, wanted.missing);
+  wanted.sharing = sharing;
+  wanted.is_background = is_background;
+  wanted.key = key_;
+  wanted.hash = hash_;
+  wanted.rules = route_->rules;
+  wanted.head_deadline = origin.total;
+  wanted.head = request_;
+
+  const bool is_pass = wanted.kind == FillKind::kPass;
+  wanted.outgoing =
+      make_outgoing(request_, origin, client_ip_, is_pass ? Conditions::kKeep : Conditions::kRemove);
+  if (!is_pass) {
+    policy::remove_preconditions(wanted.head.headers);
+    if (found_.set) wanted.candidates = context_.store.peek_all(key_, hash_);
+    if (!wanted.candidates.empty()) wanted.vary_hint = wanted.candidates.front()->vary();
+  }
+  if (wanted.kind != FillKind::kRange && !is_pass) wanted.head.headers.remove(Field::kRange);
+
+  switch (wanted.kind) {
+    case FillKind::kRevalidate: {
+      // The one that is selected, else every variant.
+      std::erase_if(wanted.candidates, [&](const Ref<cache::Object>& candidate) {
+        const bool is_other = found_.object && candidate.get() != found_.object;
+        return is_other || !policy::can_validate(candidate->status(), candidate->headers());
+      });
+      if (wanted.candidates.empty()) {
+        wanted.kind = FillKind::kFetch;
+        break;
+      }
+      wanted.unconditional = wanted.outgoing;
+      if (wanted.candidates.size() == 1) {
+        policy::add_validators(wanted.candidates.front()->headers(), wanted.outgoing.headers);
+      } else {
+        std::string tags;
+        for (const Ref<cache::Object>& candidate : wanted.candidates) {
+          if (const auto tag = candidate->headers().find(Field::kEtag)) {
+            if (!tags.empty()) tags += ", ";
+            tags += *tag;
+          }
+        }
+        if (!tags.empty()) wanted.outgoing.headers.set(Field::kIfNoneMatch, tags);
+      }
+      break;
+    }
+    case FillKind::kRange:
+      wanted.outgoing.headers.set(Field::kRange, *request_.headers.find(Field::kRange));
+      std::erase_if(wanted.candidates, [](const Ref<cache::Object>& candidate) { return candidate->is_complete(); });
+      break;
+    case FillKind::kComplete: {
+      std::erase_if(wanted.candidates,
+                    [&](const Ref<cache::Object>& candidate) { return candidate.get() != found_.object; });
+      wanted.unconditional = wanted.outgoing;
+      if (wanted.candidates.empty()) {
+        wanted.kind = FillKind::kFetch;
+        break;
+      }
+      std::string range = "bytes=" + std::to_string(wanted.missing->first) + "-";
+      if (wanted.missing->last + 1 != found_.object->complete_length()) range += std::to_string(wanted.missing->last);
+      wanted.outgoing.headers.set(Field::kRange, range);
+      wanted.outgoing.headers.set(Field::kIfRange, *policy::strong_etag(found_.object->headers()));
+      wanted.head.headers.set(Field::kRange, range);
+      break;
+    }
+    case FillKind::kHead:
+      std::erase_if(wanted.candidates,
+                    [&](const Ref<cache::Object>& candidate) { return candidate.get() != found_.object; });
+      break;
+    case FillKind::kPass:
+      if (request_body_) {
+        wanted.outgoing.body = request_body_;
+        if (request_.framing == http::BodyFraming::kLength) wanted.outgoing.body_length = request_.content_length;
+      }
+      if (request_.wants_upgrade) wanted.outgoing.upgrade = request_.headers.combined(Field::kUpgrade).value_or("");
+      break;
+    case FillKind::kFetch: break;
+  }
+  return make_ref<fill::Fill>(context_.fills, context_.store, context_.executor, context_.workers, std::move(wanted));
+}
+
+Transaction::Flow Transaction::attach() {
+  fill::Upstream& upstream = *context_.upstreams[route_->origin];
+  const bool is_pass = plan_.verdict == Verdict::kPass;
+  if (!is_pass && !is_alone_) {
+    const bool uncacheable = context_.fills.is_marked_uncacheable(hash_, context_.executor.mono_now());
+    if (uncacheable) plan_.why = Why::kHitForMiss;
+    is_alone_ = uncacheable || facts_.has_authorization;
+  }
+  why_ = plan_.why;
+  Ref<fill::Fill> fresh = make_fill(is_pass ? FillKind::kPass : FillKind::kFetch,
+                                    is_pass || is_alone_ ? Sharing::kExclusive : Sharing::kShared, false);
+  const auto on_progress = [this] { run(); };
+  step_ = Step::kAwaitHead;
+  origin_asked_ = true;
+  if (is_pass || is_alone_) {
+    is_starter_ = true;
+    reader_ = std::make_unique<fill::FillReader>(fresh, context_.executor, on_progress);
+    fresh->start(upstream, context_.running);
+    return Flow::kContinue;
+  }
+  const auto joined = context_.fills.join_or_start(fresh, found_.object);
+  switch (joined.outcome) {
+    case fill::FillTable::Join::kChanged:
+      if (lookups_ >= kMaxLookups) return go_alone(plan_.why);
+      origin_asked_ = false;
+      return go(Step::kLookup);
+    case fill::FillTable::Join::kTooMany: return go_alone(plan_.why);
+    case fill::FillTable::Join::kStarted:
+      is_starter_ = true;
+      reader_ = std::make_unique<fill::FillReader>(fresh, context_.executor, on_progress);
+      fresh->start(upstream, context_.running);
+      return Flow::kContinue;
+    case fill::FillTable::Join::kJoined: break;
+  }
+  is_collapsed_ = true;
+  if (!context_.fills.try_wait(*joined.fill)) {
+    return stale_is_usable() ? use_stale(std::move(found_), Why::kOverloaded)
+                             : answer_error({ErrorCode::kTooManyWaiters, Side::kLocal});
+  }
+  reader_ = std::make_unique<fill::FillReader>(joined.fill, context_.executor, on_progress);
+  is_waiting_ = true;
+  context_.executor.timers().arm(wait_timer_, context_.executor.mono_now() + context_.fills.options().waiter_deadline);
+  return Flow::kContinue;
+}
+
+Transaction::Flow Transaction::go_alone(Why why) {
+  leave_fill();
+  is_alone_ = true;
+  is_collapsed_ = false;
+  plan_.why = why;
+  return go(Step::kAttach);
+}
+
+void Transaction::start_background_refresh() {
+  plan_.verdict = Verdict::kRevalidate;
+  Ref<fill::Fill> fresh = make_fill(FillKind::kFetch, Sharing::kShared, true);
+  plan_.verdict = Verdict::kServeStaleAndRefresh;
+  const auto joined = context_.fills.join_or_start(fresh, found_.object);
+  if (joined.outcome == fill::FillTable::Join::kStarted) fresh->start(*context_.upstreams[route_->origin], context_.running);
+}
+
+bool Transaction::stale_is_usable() const {
+  return found_.object && found_.object->is_complete() &&
+         policy::may_serve_stale_on_error(facts_, found_.object->freshness(), route_->rules,
+                                          context_.executor.wall_now());
+}
+
+Transaction::Flow Transaction::use_stale(cache::LookupResult stale, Why why) {
+  leave_fill();
+  found_ = std::move(stale);
+  why_ = why;
+  is_hit_ = true;
+  is_collapsed_ = false;
+  return go(Step::kRespondStored);
+}
+
+Transaction::Flow Transaction::await_head() {
+  fill::Fill& fill = reader_->fill();
+  const fill::FillState state = fill.state();
+  if (is_starter_ && request_.version == http::Version::kHttp11) {
+    for (const http::ResponseHead& head : fill.informational(informational_sent_)) {
+      writer_.send_informational(head);
+      ++informational_sent_;
+    }
+    if (step_ != Step::kAwaitHead) return Flow::kContinue;  // the writer found the client gone
+  }
+  if (const fill::FillHead* head = fill.head()) {
+    wait_timer_.cancel();
+    if (std::exchange(is_waiting_, false)) context_.fills.end_wait(fill);
+    return settle(*head);
+  }
+  if (state == fill::FillState::kFailed) {
+    const Error error = fill.error().value_or(Error{ErrorCode::kAborted, Side::kLocal});
+    if (stale_is_usable()) {
+      error_ = error;
+      return use_stale(std::move(found_), Why::kStaleIfError);
+    }
+    return answer_error(error);
+  }
+  if (wait_is_over_) {
+    const Error error{ErrorCode::kWaitTimeout, Side::kLocal};
+    if (stale_is_usable()) return use_stale(std::move(found_), Why::kWaitTimeout);
+    return answer_error(error);
+  }
+  return Flow::kPark;
+}
+
+// The fill has a head: may this request have it, and in which form?
+Transaction::Flow Transaction::settle(const fill::FillHead& head) {
+  if (!is_starter_ && !head.is_shared) return go_alone(head.not_stored_why == Why::kNone ? plan_.why : head.not_stored_why);
+  if (!is_starter_ && !head.vary.empty()) {
+    std::string selecting;
+    policy::append_selecting_values(head.vary, request_.headers, selecting);
+    if (head.vary.any || selecting != head.selecting_values) {
+      if (lookups_ >= kMaxLookups) return go_alone(Why::kVaryMiss);
+      leave_fill();
+      is_collapsed_ = false;
+      return go(Step::kLookup);
+    }
+  }
+  origin_status_ = head.origin_status;
+  if (policy::is_error_status(head.response.status) && stale_is_usable()) {
+    return use_stale(std::move(found_), Why::kStaleIfError);
+  }
+  is_stored_ = head.is_stored;
+  if (head.object) {
+    found_ = {.found = Found::kObject, .set = nullptr, .object = head.object.get(), .held = head.object};
+    return go(Step::kRespondStored);
+  }
+  return go(Step::kRespondStream);
+}
+
+Transaction::Flow Transaction::respond_stream() {
+  fill::Fill& fill = reader_->fill();
+  const fill::FillHead& head = *fill.head();
+  const FillKind kind = fill.request().kind;
+
+  if (head.response.status == 101) {
+    auto upgraded = fill.take_upgraded();
+    if (!upgraded) return answer_error({ErrorCode::kAborted, Side::kLocal});
+    compose_status();
+    status_ = 101;
+    AnswerHead answer{.status = 101, .fields = &head.response.headers, .composed = composed_, .has_body = false};
+    writer_.upgrade(answer, std::move(upgraded->connection), std::move(upgraded->early_bytes));
+    return go(Step::kFinish);
+  }
+
+  if (!is_collapsed_ && !head.is_stored && head.not_stored_why != Why::kNone) why_ = head.not_stored_why;
+  if (kind != FillKind::kPass && is_get_or_head(request_.method)) {
+    switch (policy::evaluate_preconditions(request_, head.response.status, head.response.headers,
+                                           context_.executor.wall_now())) {
+      case policy::Precondition::kNotModified: return answer_not_modified(head.response.headers);
+      case policy::Precondition::kFailed: return answer_precondition_failed();
+      case policy::Precondition::kProceed: break;
+    }
+  }
+
+  http::HeaderMap fields = head.response.headers;
+  fields.remove(Field::kContentLength);
+  compose_status();
+  AnswerHead answer{.status = head.response.status,
+                    .reason = head.response.reason,
+                    .fields = &fields,
+                    .composed = composed_,
+                    .length = head.body_bytes};
+  if (request_.method == Method::kHead || head.response.status == 204 || head.response.status == 304) {
+    answer.has_body = false;
+    const bool tells_length = head.response.has_content_length && head.response.status != 204;
+    answer.length = tells_length ? std::optional(head.response.content_length) : std::nullopt;
+    send_head(answer);
+    writer_.end({});
+    return go(Step::kFinish);
+  }
+
+  const auto specs = requested_ranges();
+  const bool may_cut = kind != FillKind::kPass && head.response.status == 200 && head.body_bytes && specs &&
+                       policy::if_range_holds(request_.headers, head.response.headers, context_.executor.wall_now());
+  if (may_cut) {
+    const auto ranges = http::resolve(*specs, *head.body_bytes);
+    if (ranges.empty()) return answer_unsatisfied(*head.body_bytes);
+    // Several ranges of a body that has not arrived: the whole instead, as RFC 9110 section 14.2 allows.
+    if (ranges.size() == 1) {
+      const http::ByteRange range = ranges.front();
+      fields.set(Field::kContentRange, http::format_content_range(range, head.body_bytes));
+      answer.status = 206;
+      answer.reason = {};
+      answer.length = range.size();
+      reader_->skip_to(range.first);
+      range_end_ = range.last + 1;
+    }
+  }
+  send_head(answer);
+  return go(Step::kBody);
+}
+
+Transaction::Flow Transaction::body() {
+  while (true) {
+    if (writer_.unsent_bytes() >= ResponseWriter::kHighWater) {
+      writer_.flush();
+      if (step_ != Step::kBody) return Flow::kContinue;  // the writer found the client gone
+      if (writer_.unsent_bytes() >= ResponseWriter::kHighWater) return Flow::kPark;
+    }
+    std::size_t most = kReadChunk;
+    if (range_end_ != 0) {
+      const std::uint64_t left = range_end_ - reader_->offset();
+      if (left == 0) {
+        writer_.end({});
+        return go(Step::kFinish);
+      }
+      most = static_cast<std::size_t>(std::min<std::uint64_t>(most, left));
+    }
+    SliceChain slices;
+    switch (reader_->read(most, slices)) {
+      case fill::FillReader::Outcome::kBytes:
+        body_bytes_ += total_size(slices);
+        writer_.send_body(std::move(slices));
+        break;
+      case fill::FillReader::Outcome::kNothingYet:
+        writer_.flush();
+        return step_ == Step::kBody ? Flow::kPark : Flow::kContinue;
+      case fill::FillReader::Outcome::kEnd:
+        writer_.end(reader_->fill().trailers());
+        return go(Step::kFinish);
+      case fill::FillReader::Outcome::kFailed:
+        error_ = reader_->fill().error();
+        writer_.abort();
+        return go(Step::kFinish);
+    }
+  }
+}
+
+void Transaction::leave_fill() {
+  wait_timer_.cancel();
+  wait_is_over_ = false;
+  if (!reader_) return;
+  if (std::exchange(is_waiting_, false)) context_.fills.end_wait(reader_->fill());
+  is_starter_ = false;
+  reader_.reset();
+}
+
+Transaction::Flow Transaction::finish() {
+  if (context_.access_log.is_on()) log_access();
+  leave_fill();
+  if (request_body_) request_body_->discard();
+  request_body_ = nullptr;
+  found_ = {};
+  route_ = nullptr;
+  is_alone_ = is_collapsed_ = is_hit_ = is_stored_ = origin_asked_ = false;
+  lookups_ = 0;
+  informational_sent_ = 0;
+  range_end_ = 0;
+  why_ = Why::kNone;
+  error_.reset();
+  ttl_.reset();
+  origin_status_ = 0;
+  status_ = 0;
+  body_bytes_ = 0;
+  step_ = Step::kIdle;
+  return Flow::kPark;
+}
+
+}  // namespace seawall::proxy

@@ -1,0 +1,148 @@
+// One client request from its head to the end of its answer: a state machine that runs until it must wait.
+//
+//   kRoute    limits, route, key                       -> kLookup | kAttach (pass) | answered
+//   kLookup   what the store has                       -> kDecide
+//   kDecide   policy::plan(), and what it means here   -> kRespondStored | kAttach | answered
+//   kAttach   start a fill or join one                 -> kAwaitHead | kLookup (the store has changed) | answered
+//   kAwaitHead  parked until the fill has a head or failed -> kRespondStored | kRespondStream | kAttach (alone) | kLookup | answered
+//   kRespondStored  an object: preconditions, ranges   -> kFinish
+//   kRespondStream  head of a response that arrives    -> kBody | kFinish
+//   kBody     parked between the fill's progress and the client's -> kFinish
+//   kFinish   log, hand back to the session
+//
+// It meets the fill only through FillReader, and the client only through ResponseWriter. Reused for the next request of its
+// connection. Thread: the session's worker.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/timer_wheel.h"
+#include "cache/store.h"
+#include "fill/fill.h"
+#include "http/body_pipe.h"
+#include "http/message.h"
+#include "policy/plan.h"
+#include "policy/why.h"
+#include "proxy/context.h"
+#include "proxy/response_writer.h"
+
+namespace seawall::proxy {
+
+class Transaction {
+ public:
+  // `on_finished` is called once for each request that was begun, from within run(); the session then goes on to the next.
+  Transaction(Context& context, ResponseWriter& writer, std::string client_ip, std::function<void()> on_finished);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  // The session fills this in before begin().
+  http::RequestHead& request() { return request_; }
+  // `body` is null when the request has none.
+  void begin(Ref<http::BodyPipe> body);
+  // A request that never became one: answered, logged, and the session closes.
+  void begin_refused(Error error);
+
+  bool is_active() const { return step_ != Step::kIdle; }
+  // Whether anything of an answer has been given to the writer.
+  bool has_answered() const { return status_ != 0; }
+  // The client takes more.
+  void on_writable();
+  // The client is gone: nothing more can be sent.
+  void on_client_gone();
+
+ private:
+  enum class Step : std::uint8_t {
+    kIdle, kRoute, kLookup, kDecide, kAttach, kAwaitHead, kRespondStored, kRespondStream, kBody, kFinish,
+  };
+  enum class Flow : std::uint8_t { kContinue, kPark };
+
+  void run();
+  Flow go(Step next) {
+    step_ = next;
+    return Flow::kContinue;
+  }
+
+  Flow route();
+  Flow lookup();
+  Flow decide();
+  Flow decide_partial();
+  Flow attach();
+  Flow await_head();
+  Flow settle(const fill::FillHead& head);
+  Flow respond_stored();
+  Flow respond_stream();
+  Flow body();
+  Flow finish();
+
+  Flow answer_error(Error error);
+  Flow answer_local(std::uint16_t status, const http::HeaderMap& fields, std::string_view text);
+  Flow answer_options();
+  Flow answer_not_modified(const http::HeaderMap& stored);
+  Flow answer_precondition_failed();
+  Flow answer_ranges(const cache::Object& object, const std::vector<http::ByteRange>& ranges);
+  Flow answer_multipart(const cache::Object& object, const std::vector<http::ByteRange>& ranges);
+  Flow answer_unsatisfied(std::uint64_t complete_length);
+  Flow use_stale(cache::LookupResult stale, policy::Why why);
+  Flow go_alone(policy::Why why);
+  bool stale_is_usable() const;
+  void start_background_refresh();
+  Ref<fill::Fill> make_fill(fill::FillKind kind, fill::Sharing sharing, bool is_background);
+  void choose_kind(fill::FillKind& kind, std::optional<http::ByteRange>& missing) const;
+  void leave_fill();
+  void send_head(AnswerHead head);
+  void compose_status();
+  void append_age(const policy::Freshness& freshness);
+  std::optional<std::vector<http::RangeSpec>> requested_ranges() const;
+  void log_access();
+
+  Context& context_;
+  ResponseWriter& writer_;
+  std::string client_ip_;
+  std::function<void()> on_finished_;
+
+  Step step_ = Step::kIdle;
+  bool is_running_ = false;
+  http::RequestHead request_;
+  Ref<http::BodyPipe> request_body_;
+  Ref<const Router> router_;
+  const Route* route_ = nullptr;
+  std::string key_;
+  std::uint64_t hash_ = 0;
+  policy::RequestFacts facts_;
+  policy::Plan plan_;
+  cache::LookupResult found_;
+  std::unique_ptr<fill::FillReader> reader_;
+  bool is_starter_ = false;
+  bool is_alone_ = false;             // its fetch is not shared
+  bool is_waiting_ = false;           // holds a place in FillTable
+  int lookups_ = 0;
+  std::size_t informational_sent_ = 0;
+  Timer wait_timer_;
+  bool wait_is_over_ = false;
+  std::uint64_t range_end_ = 0;       // with kBody: where to stop; 0: at the end of the body
+  std::string composed_;              // Age and Cache-Status lines of this answer
+
+  // For Cache-Status and the access log.
+  policy::Why why_ = policy::Why::kNone;
+  std::optional<Error> error_;
+  bool is_hit_ = false;
+  bool is_collapsed_ = false;
+  bool is_stored_ = false;
+  std::uint16_t origin_status_ = 0;
+  bool origin_asked_ = false;
+  std::optional<Seconds> ttl_;
+  std::uint16_t status_ = 0;
+  std::uint64_t body_bytes_ = 0;
+  MonoTime begun_at_;
+  MonoTime answered_at_;
+  WallTime begun_wall_;
+};
+
+}  // namespace seawall::proxy

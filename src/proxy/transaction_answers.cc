@@ -1,0 +1,281 @@
+// How a transaction puts its answers together: stored responses, ranges, conditions, errors. Part of Transaction.
+#include <utility>
+
+#include "http/date.h"
+#include "http/h1_writer.h"
+#include "http/range.h"
+#include "obs/cache_status.h"
+#include "policy/validation.h"
+#include "proxy/error_response.h"
+#include "proxy/transaction.h"
+
+namespace seawall::proxy {
+namespace {
+
+using http::Field;
+using http::Method;
+using policy::Why;
+
+// RFC 9211 section 2.2.
+std::string_view forward_reason(Why why) {
+  switch (why) {
+    case Why::kUriMiss: return "uri-miss";
+    case Why::kVaryMiss: return "vary-miss";
+    case Why::kPartialMiss: return "partial";
+    case Why::kExpired:
+    case Why::kMustRevalidate:
+    case Why::kNoCacheResponse: return "stale";
+    case Why::kRequestNoCache:
+    case Why::kRequestMaxAge:
+    case Why::kRequestMinFresh: return "request";
+    case Why::kMethod: return "method";
+    default: return "bypass";
+  }
+}
+
+// What describes the body, and has no place in an answer without it (RFC 9110 section 15.4.5).
+bool describes_body(Field field) {
+  switch (field) {
+    case Field::kContentEncoding:
+    case Field::kContentLength:
+    case Field::kContentMd5:
+    case Field::kContentRange:
+    case Field::kContentType:
+    case Field::kAcceptRanges: return true;
+    default: return false;
+  }
+}
+
+http::HeaderMap without_body_fields(const http::HeaderMap& stored) {
+  http::HeaderMap fields;
+  for (const auto field : stored) {
+    if (!describes_body(field.field) && !http::iequals(field.name, "Content-Language")) fields.add(field.name, field.value);
+  }
+  return fields;
+}
+
+void append_number_line(std::string& out, std::string_view name, std::uint64_t value) {
+  out += name;
+  http::append_decimal(out, value);
+  out += http::kCrlf;
+}
+
+}  // namespace
+
+void Transaction::compose_status() {
+  composed_.clear();
+  if (is_hit_ && found_.object) {
+    const WallTime now = context_.executor.wall_now();
+    append_number_line(composed_, "Age: ",
+                       static_cast<std::uint64_t>(policy::current_age(found_.object->freshness(), now).count()));
+    ttl_ = policy::remaining_lifetime(found_.object->freshness(), now);
+  } else if (is_collapsed_ && found_.object) {
+    append_age(found_.object->freshness());
+  }
+  obs::CacheStatus status;
+  status.is_hit = is_hit_;
+  status.ttl = ttl_;
+  status.forward_status = origin_status_;
+  status.is_stored = is_stored_ && !is_hit_;
+  status.is_collapsed = is_collapsed_;
+  if (origin_asked_ && !is_hit_) status.forward = forward_reason(plan_.why);
+  if (error_) {
+    status.detail = to_string(error_->code);
+  } else if (is_hit_ ? why_ != Why::kFresh : why_ != plan_.why || status.forward == "bypass") {
+    status.detail = to_string(why_);
+  }
+  composed_ += "Cache-Status: ";
+  obs::append_cache_status(composed_, status);
+  composed_ += http::kCrlf;
+}
+
+void Transaction::append_age(const policy::Freshness& freshness) {
+  const Seconds age = policy::current_age(freshness, context_.executor.wall_now());
+  append_number_line(composed_, "Age: ", static_cast<std::uint64_t>(age.count()));
+}
+
+void Transaction::send_head(AnswerHead head) {
+  status_ = head.status;
+  answered_at_ = context_.executor.mono_now();
+  writer_.send_head(head);
+}
+
+Transaction::Flow Transaction::respond_stored() {
+  const cache::Object& object = *found_.object;
+  const WallTime now = context_.executor.wall_now();
+  switch (policy::evaluate_preconditions(request_, object.status(), object.headers(), now)) {
+    case policy::Precondition::kNotModified: return answer_not_modified(object.headers());
+    case policy::Precondition::kFailed: return answer_precondition_failed();
+    case policy::Precondition::kProceed: break;
+  }
+  if (object.status() == 200 && request_.headers.contains(Field::kRange)) {
+    const auto specs = requested_ranges();
+    if (specs && policy::if_range_holds(request_.headers, object.headers(), now)) {
+      const auto ranges = http::resolve(*specs, object.complete_length());
+      if (ranges.empty()) return answer_unsatisfied(object.complete_length());
+      return answer_ranges(object, ranges);
+    }
+  }
+  compose_status();
+  const bool is_head = request_.method == Method::kHead;
+  if (object.is_complete() && object.trailers().empty()) {
+    status_ = object.status();
+    answered_at_ = context_.executor.mono_now();
+    if (!is_head) body_bytes_ = object.complete_length();
+    writer_.send_stored(std::move(found_), composed_, !is_head);
+    return go(Step::kFinish);
+  }
+  AnswerHead answer{.status = object.status(),
+                    .reason = object.reason(),
+                    .fields = &object.headers(),
+                    .composed = composed_,
+                    .length = object.complete_length(),
+                    .has_body = !is_head};
+  const bool with_trailers = !is_head && !object.trailers().empty() && request_.version == http::Version::kHttp11;
+  if (with_trailers) answer.length.reset();
+  send_head(answer);
+  if (!is_head) {
+    body_bytes_ = object.complete_length();
+    writer_.send_body(object.body());
+  }
+  writer_.end(with_trailers ? object.trailers() : http::HeaderMap{});
+  return go(Step::kFinish);
+}
+
+Transaction::Flow Transaction::answer_not_modified(const http::HeaderMap& stored) {
+  const http::HeaderMap fields = without_body_fields(stored);
+  compose_status();
+  send_head({.status = 304, .fields = &fields, .composed = composed_, .has_body = false});
+  writer_.end({});
+  return go(Step::kFinish);
+}
+
+Transaction::Flow Transaction::answer_precondition_failed() {
+  compose_status();
+  return answer_local(412, {}, "412 Precondition Failed\n");
+}
+
+Transaction::Flow Transaction::answer_unsatisfied(std::uint64_t complete_length) {
+  compose_status();
+  http::HeaderMap fields;
+  fields.add(Field::kContentRange, http::format_unsatisfied_range(complete_length));
+  return answer_local(416, fields, "416 Range Not Satisfiable\n");
+}
+
+Transaction::Flow Transaction::answer_ranges(const cache::Object& object, const std::vector<http::ByteRange>& ranges) {
+  if (ranges.size() > 1) return answer_multipart(object, ranges);
+  const http::ByteRange range = ranges.front();
+  http::HeaderMap fields = object.headers();
+  fields.set(Field::kContentRange, http::format_content_range(range, object.complete_length()));
+  compose_status();
+  send_head({.status = 206, .fields = &fields, .composed = composed_, .length = range.size()});
+  body_bytes_ = range.size();
+  writer_.send_body(object.slices_of(range));
+  writer_.end({});
+  return go(Step::kFinish);
+}
+
+Transaction::Flow Transaction::answer_multipart(const cache::Object& object, const std::vector<http::ByteRange>& ranges) {
+  std::string boundary = "seawall-";
+  for (int i = 0; i < 2; ++i) {
+    for (std::uint64_t bits = context_.rng.next(); bits != 0; bits >>= 4) boundary += "0123456789abcdef"[bits & 15];
+  }
+  const std::string type(object.headers().find(Field::kContentType).value_or("application/octet-stream"));
+  SliceChain body;
+  for (const http::ByteRange range : ranges) {
+    std::string head = "\r\n--" + boundary + "\r\nContent-Type: " + type + "\r\nContent-Range: ";
+    head += http::format_content_range(range, object.complete_length());
+    head += "\r\n\r\n";
+    body.push_back(Slice::copy_of(nullptr, head));
+    const SliceChain part = object.slices_of(range);
+    body.insert(body.end(), part.begin(), part.end());
+  }
+  body.push_back(Slice::copy_of(nullptr, "\r\n--" + boundary + "--\r\n"));
+
+  http::HeaderMap fields = object.headers();
+  fields.set(Field::kContentType, "multipart/byteranges; boundary=" + boundary);
+  compose_status();
+  const std::uint64_t length = total_size(body);
+  send_head({.status = 206, .fields = &fields, .composed = composed_, .length = length});
+  body_bytes_ = length;
+  writer_.send_body(std::move(body));
+  writer_.end({});
+  return go(Step::kFinish);
+}
+
+Transaction::Flow Transaction::answer_local(std::uint16_t status, const http::HeaderMap& extra, std::string_view text) {
+  http::HeaderMap fields = extra;
+  fields.add(Field::kDate, http::format_date(context_.executor.wall_now()));
+  fields.add(Field::kCacheControl, "no-store");
+  fields.add(Field::kContentType, "text/plain; charset=utf-8");
+  const bool has_body = request_.method != Method::kHead;
+  send_head({.status = status, .fields = &fields, .composed = composed_, .length = text.size(), .has_body = has_body});
+  if (has_body) {
+    body_bytes_ = text.size();
+    writer_.send_body({Slice::copy_of(nullptr, text)});
+  }
+  writer_.end({});
+  return go(Step::kFinish);
+}
+
+Transaction::Flow Transaction::answer_error(Error error) {
+  const ErrorAnswer answer = answer_for(error);
+  error_ = error;
+  is_hit_ = false;
+  compose_status();
+  http::HeaderMap fields;
+  if (answer.retry_after) fields.add(Field::kRetryAfter, "1");
+  if (answer.status == 405) fields.add(Field::kAllow, "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS");
+  if (error.side == Side::kOrigin) {
+    fields.add(Field::kProxyStatus, "seawall; error=" + std::string(proxy_error_type(error)) +
+                                        "; details=\"" + std::string(to_string(error.code)) + "\"");
+  }
+  return answer_local(answer.status, fields, error_text(answer.status, error));
+}
+
+Transaction::Flow Transaction::answer_options() {
+  http::HeaderMap fields;
+  fields.add(Field::kDate, http::format_date(context_.executor.wall_now()));
+  fields.add(Field::kAllow, "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS");
+  compose_status();
+  send_head({.status = 200, .fields = &fields, .composed = composed_, .length = 0});
+  writer_.end({});
+  return go(Step::kFinish);
+}
+
+void Transaction::log_access() {
+  obs::AccessEntry entry;
+  const MonoTime now = context_.executor.mono_now();
+  entry.time = begun_wall_;
+  entry.client_ip = client_ip_;
+  entry.method = request_.method_name;
+  entry.host = request_.authority;
+  entry.path = request_.path;
+  entry.protocol = request_.version == http::Version::kHttp10 ? "HTTP/1.0" : "HTTP/1.1";
+  entry.status = status_;
+  entry.body_bytes = body_bytes_;
+  entry.referer = request_.headers.find(Field::kReferer).value_or("");
+  entry.user_agent = request_.headers.find(Field::kUserAgent).value_or("");
+  if (is_hit_) {
+    entry.cache = why_ == Why::kFresh ? "hit" : "stale";
+  } else if (error_) {
+    entry.cache = "error";
+  } else if (is_collapsed_) {
+    entry.cache = "collapsed";
+  } else if (origin_status_ == 304 && status_ != 304) {
+    entry.cache = "revalidated";
+  } else if (origin_asked_) {
+    entry.cache = forward_reason(plan_.why) == "bypass" || plan_.why == Why::kMethod ? "pass" : "miss";
+  }
+  entry.why = error_ ? to_string(error_->code) : to_string(why_);
+  if (route_) {
+    entry.route = route_->name;
+    if (origin_asked_) entry.origin = router_->origin_of(*route_).name;
+  }
+  entry.origin_status = origin_status_;
+  if (status_ != 0) entry.first_byte_us = (answered_at_ - begun_at_).count();
+  entry.duration_us = (now - begun_at_).count();
+  context_.access_log.record(entry);
+}
+
+}  // namespace seawall::proxy
