@@ -1,0 +1,92 @@
+// Every key of the configuration in one table: from it come the parser's dispatch and checks, the hints, `--dump-config` and, by a
+// test, the keys and defaults of seawall.toml(5) and conf/seawall.toml. Thread: any; the table is constant.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "config/config.h"
+
+namespace seawall::config {
+
+enum class Kind : std::uint8_t {
+  kDuration,  // std::int64_t, milliseconds
+  kSeconds,   // std::int64_t, whole seconds
+  kSize,      // std::int64_t, bytes
+  kCount,     // std::int64_t
+  kWorkers,   // std::int64_t, 0 for "auto"
+  kFlag,      // bool
+  kChoice,    // std::int64_t, index into choices
+  kText,      // std::string
+  kTexts,     // std::vector<std::string>; a single string stands for an array of one
+  kShare,     // Share
+};
+
+// Of the cache's memory: a percentage, or bytes when those were given.
+struct Share {
+  double percent = 0;
+  std::optional<std::uint64_t> bytes;
+
+  friend bool operator==(const Share&, const Share&) = default;
+};
+
+using Value = std::variant<std::int64_t, bool, std::string, std::vector<std::string>, Share>;
+
+// What a directive reads and writes: the configuration so far, and the table of an array that is being filled.
+struct Draft {
+  Config* config = nullptr;
+  OriginConfig* origin = nullptr;
+  RouteConfig* route = nullptr;
+  std::vector<std::string>* servers = nullptr;  // of `origin`, as written
+  Share* max_object = nullptr;
+};
+
+struct Directive {
+  std::string_view path;          // "server.timeout.header"; its first part is the table
+  Kind kind;
+  std::string_view default_text;  // as in TOML; empty: none, or derived as `help` says
+  std::int64_t min = 0;           // in the value's own unit
+  std::int64_t max = 0;
+  std::span<const std::string_view> choices;
+  // What is wrong with a text, to follow "must be"; empty: nothing.
+  std::string_view (*check)(std::string_view text) = nullptr;
+  std::string_view help;
+  void (*set)(const Draft&, Value) = nullptr;
+  Value (*get)(const Draft&) = nullptr;
+
+  std::string_view section() const { return path.substr(0, path.find('.')); }
+  std::string_view key() const { return path.substr(path.find('.') + 1); }
+};
+
+std::span<const Directive> directives();
+const Directive* find_directive(std::string_view path);
+// The tables, in the order of the manual. The first four exist once, origin and route any number of times.
+std::span<const std::string_view> sections();
+bool is_array_section(std::string_view section);
+// What a later version will have under this path, so that the hint can say so.
+bool is_planned(std::string_view path);
+
+struct Problem {
+  std::string message;
+  std::string hint;
+};
+
+// Text and numbers as they stand in the file, checked for form and range.
+std::expected<Value, Problem> convert_text(const Directive& directive, std::string_view text);
+std::expected<Value, Problem> convert_integer(const Directive& directive, std::int64_t number);
+std::expected<Value, Problem> convert_flag(const Directive& directive, bool flag);
+std::expected<Value, Problem> convert_texts(const Directive& directive, std::vector<std::string> texts);
+// "server.workers must be ..., not `what`".
+Problem mismatch(const Directive& directive, std::string_view what);
+
+// As it stands in a TOML file.
+std::string format_value(const Directive& directive, const Value& value);
+std::string toml_string(std::string_view text);
+
+}  // namespace seawall::config

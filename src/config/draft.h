@@ -1,0 +1,47 @@
+// What the reader has gathered, before names are resolved and combinations checked.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.h"
+#include "config/directives.h"
+#include "config/document.h"
+
+namespace seawall::config {
+
+// Where each key was set, by the directive's path.
+using Settings = std::map<std::string_view, Place>;
+
+struct OriginDraft {
+  OriginConfig config;
+  std::vector<std::string> servers;
+  Settings set;
+  Place at;
+};
+
+struct RouteDraft {
+  RouteConfig config{.host = "*", .path = "/*"};
+  Settings set;
+  Place at;
+};
+
+struct Input {
+  Config config;
+  Share max_object;
+  Settings set;
+  std::vector<OriginDraft> origins;
+  std::vector<RouteDraft> routes;
+  bool is_incomplete = false;  // something could not be read: what seems to be missing may stand there
+
+  Draft draft() { return {.config = &config, .max_object = &max_object}; }
+  Draft draft(OriginDraft& o) { return {.config = &config, .origin = &o.config, .servers = &o.servers}; }
+  Draft draft(RouteDraft& r) { return {.config = &config, .route = &r.config}; }
+};
+
+// Fills what follows from the rest, and reports what cannot be. `whole` is where what is missing altogether is reported.
+void resolve(Input& input, const Place& whole, Report& report);
+
+}  // namespace seawall::config

@@ -1,0 +1,52 @@
+// The effective configuration as TOML, from the directive table.
+#include <fmt/format.h>
+
+#include "config/load.h"
+
+namespace seawall::config {
+namespace {
+
+// One table. Keys with a common part before their last point stand in one inline table.
+void append_table(std::string& out, std::string_view section, const Draft& draft) {
+  out += fmt::format(fmt::runtime(is_array_section(section) ? "{}[[{}]]\n" : "{}[{}]\n"), out.empty() ? "" : "\n", section);
+  std::string_view inline_table;
+  for (const Directive& d : directives()) {
+    if (d.section() != section) continue;
+    const std::size_t point = d.key().find('.');
+    const std::string_view group = point == std::string_view::npos ? std::string_view() : d.key().substr(0, point);
+    const std::string text = format_value(d, d.get(draft));
+    if (group.empty()) {
+      if (!inline_table.empty()) out += " }\n";
+      out += fmt::format("{} = {}\n", d.key(), text);
+    } else if (group == inline_table) {
+      out += fmt::format(", {} = {}", d.key().substr(point + 1), text);
+    } else {
+      out += fmt::format("{}{} = {{ {} = {}", inline_table.empty() ? "" : " }\n", group, d.key().substr(point + 1), text);
+    }
+    inline_table = group;
+  }
+  if (!inline_table.empty()) out += " }\n";
+}
+
+}  // namespace
+
+std::string dump(const Config& config) {
+  Config copy = config;
+  Share max_object{.percent = copy.cache.max_object_share * 100};
+  std::string out;
+  for (const std::string_view section : sections()) {
+    if (section == "origin") {
+      for (OriginConfig& origin : copy.origins) {
+        std::vector<std::string> servers = {origin.url};
+        append_table(out, section, {.config = &copy, .origin = &origin, .servers = &servers});
+      }
+    } else if (section == "route") {
+      for (RouteConfig& route : copy.routes) append_table(out, section, {.config = &copy, .route = &route});
+    } else {
+      append_table(out, section, {.config = &copy, .max_object = &max_object});
+    }
+  }
+  return out;
+}
+
+}  // namespace seawall::config

@@ -1,0 +1,196 @@
+#include "server/server.h"
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <ctime>
+#include <thread>
+
+#include "obs/log.h"
+#include "server/worker.h"
+
+namespace seawall::server {
+namespace {
+
+using obs::log;
+using obs::LogLevel;
+
+// A worker's word that it has drained; sent to ourselves and waited for like the operator's signals.
+constexpr int kDrained = SIGUSR2;
+
+sigset_t handled_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, kDrained}) sigaddset(&set, signal);
+  return set;
+}
+
+// As many descriptors as we are allowed.
+void raise_file_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+std::expected<std::shared_ptr<const Snapshot>, std::string> make_snapshot(const config::Config& config) {
+  auto snapshot = std::make_shared<Snapshot>();
+  std::vector<proxy::Origin> origins;
+  for (const config::OriginConfig& origin : config.origins) {
+    auto addresses = net::resolve(origin.host, origin.port);
+    if (!addresses) return std::unexpected("origin \"" + origin.name + "\": " + addresses.error());
+    snapshot->addresses.push_back(std::move(*addresses));
+    origins.push_back({.name = origin.name,
+                       .authority = origin.authority,
+                       .host_policy = origin.host_policy,
+                       .total = origin.total});
+  }
+  snapshot->origins = config.origins;
+  std::vector<proxy::Route> routes;
+  for (const config::RouteConfig& route : config.routes) {
+    proxy::Route made{.name = route.name,
+                      .host = route.host,
+                      .path = route.path,
+                      .origin = 0,
+                      .is_pass = route.miss == config::MissPolicy::kPass,
+                      .rules = route.rules};
+    for (std::size_t i = 0; i < config.origins.size(); ++i) {
+      if (config.origins[i].name == route.origin) made.origin = i;
+    }
+    routes.push_back(std::move(made));
+  }
+  snapshot->router = make_ref<const proxy::Router>(std::move(origins), std::move(routes), config.session);
+  return snapshot;
+}
+
+// One socket per worker on each address; the first settles the port when it was 0.
+std::expected<std::vector<std::vector<std::unique_ptr<net::Listener>>>, std::string> bind_all(
+    const config::Config& config, std::uint32_t workers) {
+  std::vector<std::vector<std::unique_ptr<net::Listener>>> bound(workers);
+  for (const std::string& text : config.listen) {
+    auto address = net::Address::parse(text);
+    if (!address) return std::unexpected("listen: \"" + text + "\" is not ADDRESS:PORT");
+    if (address->port() != 0) {
+      if (auto free = net::Listener::probe(*address); !free) return std::unexpected(free.error());
+    }
+    for (std::uint32_t w = 0; w < workers; ++w) {
+      auto listener = net::Listener::bind(*address);
+      if (!listener) return std::unexpected(listener.error());
+      address = (*listener)->address();
+      bound[w].push_back(std::move(*listener));
+    }
+    log(LogLevel::kInfo, "listening on {}", address->to_string());
+  }
+  return bound;
+}
+
+void reload_config(const Reload& reload, const config::Config& started_with, Shared& shared,
+                   std::vector<std::unique_ptr<Worker>>& workers) {
+  const auto config = reload();
+  if (!config) {
+    log(LogLevel::kError, "reload: nothing changed: {}", config.error());
+    return;
+  }
+  auto snapshot = make_snapshot(*config);
+  if (!snapshot) {
+    log(LogLevel::kError, "reload: nothing changed: {}", snapshot.error());
+    return;
+  }
+  if (config->listen != started_with.listen || config->workers != started_with.workers) {
+    log(LogLevel::kWarning, "reload: changes of server.listen and server.workers need a restart");
+  }
+  shared.store.budget().set_limit_bytes(config->cache.memory_bytes);
+  shared.store.make_room(0);
+  for (const auto& worker : workers) worker->apply(*snapshot);
+  log(LogLevel::kInfo, "reloaded: {} origins, {} routes", config->origins.size(), config->routes.size());
+}
+
+// True when every worker has drained; false at the deadline or at a second signal.
+bool wait_for_drain(const sigset_t& signals, Millis limit, const Clock& clock) {
+  const MonoTime deadline = clock.mono_now() + limit;
+  while (true) {
+    const auto left = deadline - clock.mono_now();
+    if (left.count() <= 0) return false;
+    const timespec wait{.tv_sec = static_cast<time_t>(left.count() / 1'000'000),
+                        .tv_nsec = static_cast<long>(left.count() % 1'000'000 * 1000)};
+    const int signal = sigtimedwait(&signals, nullptr, &wait);
+    if (signal == kDrained) return true;
+    if (signal == SIGTERM || signal == SIGINT) {
+      log(LogLevel::kWarning, "second signal: exiting at once");
+      return false;
+    }
+  }
+}
+
+}  // namespace
+
+int run(const config::Config& config, Reload reload) {
+  const sigset_t signals = handled_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_file_limit();
+
+  auto snapshot = make_snapshot(config);
+  if (!snapshot) {
+    log(LogLevel::kError, "{}", snapshot.error());
+    return 1;
+  }
+  const std::uint32_t count = config.workers != 0 ? config.workers : std::max(1U, std::thread::hardware_concurrency());
+  Shared shared(config);
+  if (config.access_log.target != "off") {
+    auto file = obs::AccessLogFile::open(config.access_log);
+    if (!file) {
+      log(LogLevel::kError, "{}", file.error());
+      return 1;
+    }
+    shared.access_file = std::move(*file);
+  }
+  auto listeners = bind_all(config, count);
+  if (!listeners) {
+    log(LogLevel::kError, "{}", listeners.error());
+    return 1;
+  }
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (std::uint32_t w = 0; w < count; ++w) {
+    workers.push_back(std::make_unique<Worker>(w, count, shared, config, *snapshot, std::move((*listeners)[w])));
+  }
+  for (const auto& worker : workers) worker->start();
+  log(LogLevel::kInfo, "serving with {} {}, {} MiB of cache memory", count, count == 1 ? "worker" : "workers",
+      config.cache.memory_bytes >> 20);
+
+  bool clean = true;
+  for (bool serving = true; serving;) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    switch (signal) {
+      case SIGHUP: reload_config(reload, config, shared, workers); break;
+      case SIGUSR1:
+        obs::reopen_log();
+        if (shared.access_file) shared.access_file->reopen();
+        log(LogLevel::kInfo, "logs reopened");
+        break;
+      case SIGTERM:
+      case SIGINT: {
+        serving = false;
+        log(LogLevel::kInfo, "draining: finishing the requests in flight");
+        std::atomic<std::size_t> left{workers.size()};
+        for (const auto& worker : workers) {
+          worker->drain([&left] {
+            if (left.fetch_sub(1) == 1) kill(getpid(), kDrained);
+          });
+        }
+        clean = wait_for_drain(signals, config.session.shutdown_timeout, shared.clock);
+        for (const auto& worker : workers) worker->stop();
+        for (const auto& worker : workers) worker->join();
+        break;
+      }
+      default: break;
+    }
+  }
+  workers.clear();
+  log(LogLevel::kInfo, "{}", clean ? "drained, bye" : "stopped with requests unfinished");
+  return 0;
+}
+
+}  // namespace seawall::server
