@@ -12,8 +12,8 @@
 namespace seawall::http {
 namespace {
 
-constexpr std::size_t kLongestChunkLine = 8 * 1024;
-constexpr std::size_t kMostTrailerBytes = 8 * 1024;
+constexpr std::size_t kLongestChunkLine = 8192;
+constexpr std::size_t kMostTrailerBytes = 8192;
 constexpr std::size_t kMostTrailerFields = 64;
 constexpr std::size_t kMostSizeDigits = 16;
 
@@ -24,7 +24,7 @@ bool starts_with_ignoring_case(std::string_view name, std::string_view prefix) {
 // RFC 9110 section 6.5.1. Every field that the code gives a meaning to has a token of its own, so all of those go.
 bool may_trail(std::string_view name) {
   static constexpr std::array<std::string_view, 9> kOthers = {
-      "WWW-Authenticate", "Authentication-Info", "Surrogate-Key", "xkey",     "Cache-Tag",
+      "WWW-Authenticate", "Authentication-Info", "Surrogate-Key", "xkey",          "Cache-Tag",
       "Cache-Tags",       "Cache-Groups",        "X-Real-IP",     "Edge-Cache-Tag"};
   static constexpr std::string_view kTargetedSuffix = "-cache-control";
   if (field_from_name(name) != Field::kOther) return false;
@@ -51,7 +51,9 @@ const char* skip_token(const char* p, const char* end) {
 const char* skip_quoted(const char* p, const char* end) {
   for (++p; p != end; ++p) {
     if (*p == '"') return p + 1;
-    if (*p == '\\' && ++p == end) return nullptr;
+    if (*p != '\\') continue;
+    ++p;
+    if (p == end) return nullptr;
   }
   return nullptr;
 }

@@ -56,7 +56,8 @@ void BodyPipe::notify_reader() {
   reader_notice_pending_ = true;
   executor_.post([self = Ref<BodyPipe>(this)] {
     self->reader_notice_pending_ = false;
-    if (self->on_data_) self->on_data_();
+    const auto on_data = self->on_data_;  // the call may replace it
+    if (on_data) on_data();
   });
 }
 
@@ -65,7 +66,8 @@ void BodyPipe::notify_writer() {
   writer_notice_pending_ = true;
   executor_.post([self = Ref<BodyPipe>(this)] {
     self->writer_notice_pending_ = false;
-    if (self->on_room_) self->on_room_();
+    const auto on_room = self->on_room_;
+    if (on_room) on_room();
   });
 }
 

@@ -56,8 +56,12 @@ inline constexpr std::array<char, 256> kLowerTable = make_lower_table();
 constexpr bool is_class(char c, CharClass wanted) {
   return (detail::kClassTable[static_cast<unsigned char>(c)] & wanted) != 0;
 }
-constexpr char lower_of(char c) { return detail::kLowerTable[static_cast<unsigned char>(c)]; }
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr char lower_of(char c) {
+  return detail::kLowerTable[static_cast<unsigned char>(c)];
+}
+constexpr bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 // Of a kHexChar.
 constexpr unsigned hex_value(char c) {
   return static_cast<unsigned>(is_digit(c) ? c - '0' : lower_of(c) - 'a' + 10);

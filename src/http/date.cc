@@ -108,7 +108,8 @@ std::optional<WallTime> to_time(const Parts& p) {
   // Second 60 is a leap second (RFC 9110 section 5.6.7).
   if (!date.ok() || p.hour > 23 || p.minute > 59 || p.second > 60) return std::nullopt;
   const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
-  return WallTime::from_unix_seconds(days * 86'400 + p.hour * 3'600 + p.minute * 60 + p.second);
+  return WallTime::from_unix_seconds(days * 86'400 + std::int64_t{p.hour} * 3'600 + std::int64_t{p.minute} * 60 +
+                                     p.second);
 }
 
 // "Sun, 06 Nov 1994 08:49:37 GMT"

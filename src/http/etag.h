@@ -14,8 +14,12 @@ struct EntityTag {
 // nullopt unless it is exactly [W/]"etagc*". obs-text is allowed.
 std::optional<EntityTag> parse_etag(std::string_view text);
 
-constexpr bool strong_match(const EntityTag& a, const EntityTag& b) { return !a.weak && !b.weak && a.opaque == b.opaque; }
-constexpr bool weak_match(const EntityTag& a, const EntityTag& b) { return a.opaque == b.opaque; }
+constexpr bool strong_match(const EntityTag& a, const EntityTag& b) {
+  return !a.weak && !b.weak && a.opaque == b.opaque;
+}
+constexpr bool weak_match(const EntityTag& a, const EntityTag& b) {
+  return a.opaque == b.opaque;
+}
 
 enum class Comparison { kStrong, kWeak };
 // Whether the list of If-None-Match or If-Match holds `etag`. "*" is the caller's business: false here. A malformed

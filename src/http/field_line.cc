@@ -68,9 +68,13 @@ const char* find_name_end(const char* p, const char* end, Field& field) {
 
 }  // namespace
 
-const char* find_control(const char* p, const char* end) { return find_control_inline(p, end); }
+const char* find_control(const char* p, const char* end) {
+  return find_control_inline(p, end);
+}
 
-LineStatus read_crlf(const char*& p, const char* end) { return read_crlf_inline(p, end); }
+LineStatus read_crlf(const char*& p, const char* end) {
+  return read_crlf_inline(p, end);
+}
 
 LineStatus read_field_line(const char*& p, const char* end, FieldLine& out) {
   const char* name_end = find_name_end(p, end, out.field);

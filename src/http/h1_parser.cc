@@ -1,6 +1,6 @@
-// Heads. A head that is whole in the buffer, as nearly all are, is read in one pass straight into the result. For one that
-// comes in pieces a scan goes on where it stopped, checks each line as it ends, and once the head is complete or at fault
-// runs that same pass: so the outcome does not depend on how the bytes were cut.
+// Heads. A head that is whole in the buffer, as nearly all are, is read in one pass straight into the result. For one
+// that comes in pieces a scan goes on where it stopped, checks each line as it ends, and once the head is complete or
+// at fault runs that same pass: so the outcome does not depend on how the bytes were cut.
 #include "http/h1_parser.h"
 
 #include <algorithm>
@@ -26,8 +26,12 @@ struct Outcome {
 };
 constexpr Outcome kIncomplete{.status = LineStatus::kMore};
 constexpr Outcome kComplete{.status = LineStatus::kOk};
-constexpr Outcome bad(ErrorCode code) { return {.status = LineStatus::kMalformed, .code = code}; }
-constexpr Outcome outcome_of(LineStatus status, ErrorCode code) { return {.status = status, .code = code}; }
+constexpr Outcome bad(ErrorCode code) {
+  return {.status = LineStatus::kMalformed, .code = code};
+}
+constexpr Outcome outcome_of(LineStatus status, ErrorCode code) {
+  return {.status = status, .code = code};
+}
 
 struct RequestLine {
   std::string_view method;
@@ -345,10 +349,18 @@ struct Progress {
   void reset() { scanned = line_start = lines = 0; }
 };
 
+template <typename ReadStartLine>
+LineStatus read_line(std::string_view line, std::size_t lines_before, ReadStartLine read_start_line) {
+  const char* p = line.data();
+  if (lines_before == 0) return read_start_line(p, p + line.size());
+  FieldLine field;
+  return read_field_line(p, p + line.size(), field);
+}
+
 // Goes on at progress.scanned. kParse: the head is complete or wrong, and parsing it says which.
-template <typename StartLineIsGood>
+template <typename ReadStartLine>
 ScanResult scan(std::string_view in, const HeadLimits& limits, LeadingCrlf leading, Progress progress,
-                StartLineIsGood start_line_is_good) {
+                ReadStartLine read_start_line) {
   const char* const begin = in.data();
   const char* const end = begin + in.size();
   std::size_t at = progress.scanned;
@@ -367,43 +379,45 @@ ScanResult scan(std::string_view in, const HeadLimits& limits, LeadingCrlf leadi
       progress.line_start = at;
       continue;
     }
-    if (progress.lines == 0) {
-      if (!start_line_is_good(line)) return ScanResult::kParse;
-    } else {
-      const char* p = line.data();
-      FieldLine field;
-      if (read_field_line(p, p + line.size(), field) != LineStatus::kOk) return ScanResult::kParse;
-      if (progress.lines > limits.header_count) return ScanResult::kParse;
-    }
+    if (read_line(line, progress.lines, read_start_line) != LineStatus::kOk) return ScanResult::kParse;
+    if (progress.lines > limits.header_count) return ScanResult::kParse;
     ++progress.lines;
     progress.line_start = at;
   }
   progress.scanned = at;
+  // Another protocol or a folded line shows in the first bytes of a line. A bounded look keeps the whole linear.
+  constexpr std::size_t kLook = 256;
+  const std::string_view begun = in.substr(progress.line_start, kLook);
+  if (!begun.starts_with('\r') && read_line(begun, progress.lines, read_start_line) == LineStatus::kMalformed) {
+    return ScanResult::kParse;
+  }
   // Nothing but the CRLF that may come before a request: as if nothing had come.
   if (progress.lines == 0 && progress.line_start == in.size()) progress.reset();
   return ScanResult::kMore;
 }
 
-// Whether an unfinished request line is past a limit already. May say yes a few bytes early: only a parse that is for nothing.
+// Whether an unfinished request line is past a limit already. May say yes a few bytes early: only a parse that is for
+// nothing.
 bool is_overlong_start(std::string_view line, const HeadLimits& limits) {
   const std::size_t method_size = std::min(line.substr(0, kLongestMethod + 1).find(' '), line.size());
   if (method_size > kLongestMethod) return true;
   return line.size() - method_size > limits.target_bytes;
 }
 
-constexpr std::unexpected<Error> fail(ErrorCode code, Side side) { return std::unexpected(Error{code, side}); }
+constexpr std::unexpected<Error> fail(ErrorCode code, Side side) {
+  return std::unexpected(Error{code, side});
+}
 
 }  // namespace
 
 Result<std::size_t> RequestParser::parse(std::string_view buffer, RequestHead& out, std::string_view default_scheme) {
   const std::string_view in = buffer.substr(0, limits_.header_bytes);
   const Progress progress{scanned_, line_start_, lines_};
-  const auto start_line_is_good = [this](std::string_view text) {
-    const char* p = text.data();
+  const auto read_start_line = [this](const char* p, const char* end) {
     RequestLine line;
-    return read_request_line(p, p + text.size(), limits_, line).status == LineStatus::kOk;
+    return read_request_line(p, end, limits_, line).status;
   };
-  const auto go_on = [&] { return scan(in, limits_, LeadingCrlf::kSkipOne, progress, start_line_is_good); };
+  const auto go_on = [&] { return scan(in, limits_, LeadingCrlf::kSkipOne, progress, read_start_line); };
   const bool is_first_look = scanned_ == 0;
   if (is_first_look || go_on() == ScanResult::kParse ||
       (lines_ == 0 && is_overlong_start(in.substr(line_start_), limits_))) {
@@ -429,12 +443,11 @@ Result<std::size_t> RequestParser::parse(std::string_view buffer, RequestHead& o
 Result<std::size_t> ResponseParser::parse(std::string_view buffer, Method request_method, ResponseHead& out) {
   const std::string_view in = buffer.substr(0, limits_.header_bytes);
   const Progress progress{scanned_, line_start_, lines_};
-  const auto start_line_is_good = [](std::string_view text) {
-    const char* p = text.data();
+  const auto read_start_line = [](const char* p, const char* end) {
     StatusLine line;
-    return read_status_line(p, p + text.size(), line).status == LineStatus::kOk;
+    return read_status_line(p, end, line).status;
   };
-  const auto go_on = [&] { return scan(in, limits_, LeadingCrlf::kRefuse, progress, start_line_is_good); };
+  const auto go_on = [&] { return scan(in, limits_, LeadingCrlf::kRefuse, progress, read_start_line); };
 
   const bool is_first_look = scanned_ == 0;
   if (is_first_look || go_on() == ScanResult::kParse) {

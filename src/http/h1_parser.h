@@ -15,9 +15,9 @@ namespace seawall::http {
 enum class LineStatus : std::uint8_t;
 
 struct HeadLimits {
-  std::size_t target_bytes = 8 * 1024;    // past it 414
-  std::size_t header_bytes = 32 * 1024;   // the whole head; past it 431
-  std::size_t header_count = 100;         // past it 431
+  std::size_t target_bytes = std::size_t{8} * 1024;   // past it 414
+  std::size_t header_bytes = std::size_t{32} * 1024;  // the whole head; past it 431
+  std::size_t header_count = 100;                     // past it 431
 };
 
 // Feed it the unconsumed bytes of the connection from their start each time; it remembers how far it has looked, so
@@ -59,9 +59,9 @@ class ResponseParser {
 class BodyDecoder {
  public:
   struct Piece {
-    std::size_t consumed = 0;    // of the input given
-    std::string_view payload;    // inside that input; may be empty
-    bool done = false;           // the body is complete
+    std::size_t consumed = 0;  // of the input given
+    std::string_view payload;  // inside that input; may be empty
+    bool done = false;         // the body is complete
   };
 
   BodyDecoder() = default;
@@ -87,7 +87,7 @@ class BodyDecoder {
   Side side_ = Side::kClient;
   State state_ = State::kSize;
   bool eof_ = false;
-  std::string line_;          // a chunk-size or trailer line that came in parts
+  std::string line_;  // a chunk-size or trailer line that came in parts
   std::size_t trailer_bytes_ = 0;
   std::size_t trailer_fields_ = 0;  // dropped ones included
   HeaderMap trailers_;

@@ -30,7 +30,9 @@ void append_fields(std::string& out, const HeaderMap& headers) {
   for (const HeaderMap::View field : headers) append_field(out, field.name, field.value);
 }
 
-void append_end(std::string& out) { out.append(kCrlf); }
+void append_end(std::string& out) {
+  out.append(kCrlf);
+}
 
 void append_chunk_size(std::string& out, std::uint64_t size) {
   std::array<char, 16> digits;

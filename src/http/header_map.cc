@@ -77,7 +77,9 @@ void HeaderMap::set(std::string_view name, std::string_view value) {
   compact();
 }
 
-void HeaderMap::set(Field field, std::string_view value) { set(canonical_name(field), value); }
+void HeaderMap::set(Field field, std::string_view value) {
+  set(canonical_name(field), value);
+}
 
 void HeaderMap::remove(Field field) {
   if (std::erase_if(entries_, [&](const Entry& e) { return e.field == field; }) != 0) compact();
@@ -99,7 +101,9 @@ void HeaderMap::compact() {
   std::swap(*this, fresh);
 }
 
-bool HeaderMap::contains(std::string_view name) const { return find(name).has_value(); }
+bool HeaderMap::contains(std::string_view name) const {
+  return find(name).has_value();
+}
 
 std::size_t HeaderMap::count(Field field) const {
   return static_cast<std::size_t>(
@@ -120,7 +124,9 @@ std::optional<std::string_view> HeaderMap::find(std::string_view name) const {
   return std::nullopt;
 }
 
-std::optional<std::string> HeaderMap::combined(Field field) const { return combined(canonical_name(field)); }
+std::optional<std::string> HeaderMap::combined(Field field) const {
+  return combined(canonical_name(field));
+}
 
 std::optional<std::string> HeaderMap::combined(std::string_view name) const {
   const Field field = field_from_name(name);

@@ -8,7 +8,9 @@
 namespace seawall::http {
 namespace {
 
-constexpr bool is_ows(char c) { return c == ' ' || c == '\t'; }
+constexpr bool is_ows(char c) {
+  return c == ' ' || c == '\t';
+}
 
 }  // namespace
 
@@ -22,7 +24,9 @@ bool is_token(std::string_view s) {
   return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) { return is_class(c, kTokenChar); });
 }
 
-char to_lower(char c) { return lower_of(c); }
+char to_lower(char c) {
+  return lower_of(c);
+}
 
 std::string to_lower(std::string_view s) {
   std::string out(s);
@@ -60,7 +64,8 @@ std::optional<std::string> unquote(std::string_view s) {
   const std::size_t end = s.size() - 1;
   for (std::size_t i = 1; i < end; ++i) {
     if (s[i] == '"') return std::nullopt;
-    if (s[i] == '\\' && ++i == end) return std::nullopt;
+    if (s[i] == '\\') ++i;
+    if (i == end) return std::nullopt;
     if (!is_class(s[i], kFieldChar)) return std::nullopt;
     out.push_back(s[i]);
   }

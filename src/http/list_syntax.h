@@ -25,7 +25,8 @@ class ListCursor {
   std::string_view rest_;
 };
 
-// A directive or parameter `name`, `name=token` or `name="quoted"`. The value is raw (quotes kept); has_value tells `a=` from `a`.
+// A directive or parameter `name`, `name=token` or `name="quoted"`. The value is raw (quotes kept); has_value tells
+// `a=` from `a`.
 struct Directive {
   std::string_view name;
   std::string_view value;

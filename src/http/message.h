@@ -22,16 +22,17 @@ struct RequestHead {
   Method method = Method::kGet;
   std::string method_name;  // as received
   TargetForm target_form = TargetForm::kOrigin;
-  std::string scheme;       // "http" or "https", lower case
-  std::string authority;    // host[:port], lower case, default port and trailing dot removed; of the target if absolute, else of Host
-  std::string path;         // path and query as received, "/" at least; "*" for OPTIONS *
+  std::string scheme;     // "http" or "https", lower case
+  std::string authority;  // host[:port], lower case, default port and trailing dot removed; of the target if absolute,
+                          // else of Host
+  std::string path;       // path and query as received, "/" at least; "*" for OPTIONS *
   Version version = Version::kHttp11;
-  HeaderMap headers;        // Host included as received, unless absolute-form: then it is the target's authority
+  HeaderMap headers;  // Host included as received, unless absolute-form: then it is the target's authority
   BodyFraming framing = BodyFraming::kNone;
   std::uint64_t content_length = 0;  // with kLength
   bool keep_alive = true;            // RFC 9112 section 9.3
   bool expect_continue = false;
-  bool wants_upgrade = false;        // Upgrade named by Connection, HTTP/1.1, and not h2c
+  bool wants_upgrade = false;  // Upgrade named by Connection, HTTP/1.1, and not h2c
 
   void clear();
 };
@@ -42,7 +43,8 @@ struct ResponseHead {
   Version version = Version::kHttp11;
   HeaderMap headers;
   BodyFraming framing = BodyFraming::kNone;
-  std::uint64_t content_length = 0;  // with kLength; with kNone and HEAD or 304, what the field said, if has_content_length
+  std::uint64_t content_length =
+      0;  // with kLength; with kNone and HEAD or 304, what the field said, if has_content_length
   bool has_content_length = false;
   bool keep_alive = true;
 

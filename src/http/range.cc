@@ -25,8 +25,9 @@ std::optional<RangeSpec> parse_spec(std::string_view text) {
   const std::string_view first = text.substr(0, dash);
   const std::string_view last = text.substr(dash + 1);
   RangeSpec spec;
-  if (!first.empty() && !(spec.first = parse_position(first))) return std::nullopt;
-  if (!last.empty() && !(spec.last = parse_position(last))) return std::nullopt;
+  if (!first.empty()) spec.first = parse_position(first);
+  if (!last.empty()) spec.last = parse_position(last);
+  if (spec.first.has_value() == first.empty() || spec.last.has_value() == last.empty()) return std::nullopt;
   if (!spec.first && !spec.last) return std::nullopt;
   if (spec.first && spec.last && *spec.last < *spec.first) return std::nullopt;
   return spec;
@@ -44,7 +45,9 @@ std::optional<ByteRange> resolve_one(const RangeSpec& spec, std::uint64_t length
 }
 
 // Within a length, so that last + 1 does not overflow.
-bool touches(const ByteRange& a, const ByteRange& b) { return a.first <= b.last + 1 && b.first <= a.last + 1; }
+bool touches(const ByteRange& a, const ByteRange& b) {
+  return a.first <= b.last + 1 && b.first <= a.last + 1;
+}
 
 }  // namespace
 
@@ -100,7 +103,10 @@ std::optional<ContentRange> parse_content_range(std::string_view value) {
   const std::string_view length = value.substr(slash + 1);
 
   ContentRange out;
-  if (length != "*" && !(out.complete_length = parse_uint(length))) return std::nullopt;
+  if (length != "*") {
+    out.complete_length = parse_uint(length);
+    if (!out.complete_length) return std::nullopt;
+  }
   if (span == "*") return out.complete_length ? std::optional(out) : std::nullopt;
   const std::size_t dash = span.find('-');
   if (dash == std::string_view::npos) return std::nullopt;

@@ -21,7 +21,7 @@ struct ByteRange {
 // One element of a Range field before the length is known: first-last, first-, or -suffix.
 struct RangeSpec {
   std::optional<std::uint64_t> first;
-  std::optional<std::uint64_t> last;    // without first: the suffix length
+  std::optional<std::uint64_t> last;  // without first: the suffix length
 };
 
 // nullopt: not a bytes range set, malformed, or more than `max_ranges` (ignore the field).
@@ -32,7 +32,7 @@ std::optional<std::vector<RangeSpec>> parse_range(std::string_view value, std::s
 std::vector<ByteRange> resolve(const std::vector<RangeSpec>& specs, std::uint64_t length);
 
 struct ContentRange {
-  std::optional<ByteRange> range;           // nullopt: "*/length"
+  std::optional<ByteRange> range;                // nullopt: "*/length"
   std::optional<std::uint64_t> complete_length;  // nullopt: "first-last/*"
 };
 // nullopt when malformed or contradictory (last < first, last >= complete length).

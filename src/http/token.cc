@@ -81,7 +81,8 @@ constexpr std::array<std::string_view, kFieldCount> kNames = {
 // static_assert below tells whoever adds a name to search again.
 constexpr std::uint32_t kMultiplier = 0x88534207;
 
-constexpr std::size_t slot_of(const char* name, std::size_t size) {
+constexpr std::size_t slot_of(std::string_view name) {
+  const std::size_t size = name.size();
   const auto fold = [name](std::size_t i) { return static_cast<std::uint32_t>(name[i] & 0xff) | 0x20U; };
   const std::uint32_t key =
       static_cast<std::uint32_t>(size) | fold(0) << 8 | fold(size / 2) << 16 | fold(size - 1) << 24;
@@ -96,7 +97,7 @@ struct Slots {
 constexpr Slots make_slots() {
   Slots s;
   for (std::size_t i = 1; i < kFieldCount; ++i) {
-    std::uint8_t& slot = s.field[slot_of(kNames[i].data(), kNames[i].size())];
+    std::uint8_t& slot = s.field[slot_of(kNames[i])];
     if (slot != 0) s.is_perfect = false;
     slot = static_cast<std::uint8_t>(i);
   }
@@ -128,11 +129,11 @@ constexpr std::array<Folded, kFieldCount> make_folded() {
 constexpr std::array<Folded, kFieldCount> kFolded = make_folded();
 
 template <typename Word>
-bool word_matches(const char* name, const Folded& want, std::size_t at) {
+bool word_matches(std::string_view name, const Folded& want, std::size_t at) {
   Word given;
   Word lower;
   Word bits;
-  std::memcpy(&given, name + at, sizeof(Word));
+  std::memcpy(&given, name.data() + at, sizeof(Word));
   std::memcpy(&lower, want.lower.data() + at, sizeof(Word));
   std::memcpy(&bits, want.case_bits.data() + at, sizeof(Word));
   return (given | bits) == lower;
@@ -140,7 +141,8 @@ bool word_matches(const char* name, const Folded& want, std::size_t at) {
 
 // The last word overlaps the one before instead of being shorter.
 template <typename Word>
-bool words_match(const char* name, const Folded& want, std::size_t size) {
+bool words_match(std::string_view name, const Folded& want) {
+  const std::size_t size = name.size();
   for (std::size_t at = 0; at + sizeof(Word) < size; at += sizeof(Word)) {
     if (!word_matches<Word>(name, want, at)) return false;
   }
@@ -152,16 +154,18 @@ bool words_match(const char* name, const Folded& want, std::size_t size) {
 Field field_from_name(std::string_view name) {
   const std::size_t size = name.size();
   if (size < 2 || size >= kLongestName) return Field::kOther;
-  const std::uint8_t candidate = kSlots.field[slot_of(name.data(), size)];
+  const std::uint8_t candidate = kSlots.field[slot_of(name)];
   const Folded& want = kFolded[candidate];
   if (want.size != size) return Field::kOther;
-  const bool same = size >= 8   ? words_match<std::uint64_t>(name.data(), want, size)
-                    : size >= 4 ? words_match<std::uint32_t>(name.data(), want, size)
-                                : words_match<std::uint16_t>(name.data(), want, size);
+  const bool same = size >= 8   ? words_match<std::uint64_t>(name, want)
+                    : size >= 4 ? words_match<std::uint32_t>(name, want)
+                                : words_match<std::uint16_t>(name, want);
   return same ? static_cast<Field>(candidate) : Field::kOther;
 }
 
-std::string_view canonical_name(Field field) { return kNames[static_cast<std::size_t>(field)]; }
+std::string_view canonical_name(Field field) {
+  return kNames[static_cast<std::size_t>(field)];
+}
 
 Method method_from_name(std::string_view name) {
   switch (name.size()) {

@@ -79,7 +79,9 @@ bool has_escapes(std::string_view s, bool& malformed) {
   return found;
 }
 
-constexpr char upper_hex(char c) { return c >= 'a' ? static_cast<char>(c - 0x20) : c; }
+constexpr char upper_hex(char c) {
+  return c >= 'a' ? static_cast<char>(c - 0x20) : c;
+}
 
 void normalise_escapes(std::string& s) {
   std::size_t write = 0;

@@ -54,8 +54,9 @@ std::expected<Fd, std::string> open_socket(const Address& address, Sharing shari
   int error = bind_socket(address, sharing, fd);
   if (address.is_any_family() && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL)) {
     // A host without IPv6: "every address" is then every IPv4 address.
-    const auto v4 = Address::parse("0.0.0.0:" + std::to_string(address.port()));
-    error = bind_socket(*v4, sharing, fd);
+    if (const auto v4 = Address::parse("0.0.0.0:" + std::to_string(address.port()))) {
+      error = bind_socket(*v4, sharing, fd);
+    }
   }
   if (error != 0) return std::unexpected(explain(address, error));
   return fd;
@@ -94,7 +95,7 @@ struct Listener::Impl final : FdHandler {
       const int error = errno;
       if (error == EAGAIN || error == EWOULDBLOCK) return;
       if (is_exhaustion(error)) {
-        watcher->watch(false, false);
+        if (watcher) watcher->watch(false, false);
         loop.timers().arm(timer, loop.mono_now() + kExhaustedPause);
         if (on_exhausted) on_exhausted(error);
         return;

@@ -59,7 +59,7 @@ class Loop final : public Executor {
   event_base* base() const { return base_; }
 
  private:
-  static constexpr std::size_t kReadBufferBytes = 64 * 1024;
+  static constexpr std::size_t kReadBufferBytes = std::size_t{64} * 1024;
   using Corpse = std::unique_ptr<void, void (*)(void*)>;
   struct Events;
 

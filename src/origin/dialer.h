@@ -17,10 +17,8 @@ class Dialer final : public net::FdHandler {
  public:
   class User {
    public:
+    virtual ~User() = default;
     virtual void on_dialled(Result<Fd> outcome) = 0;
-
-   protected:
-    ~User() = default;
   };
 
   // `addresses` must outlive the dialer.

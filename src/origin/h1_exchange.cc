@@ -11,7 +11,7 @@
 namespace seawall::origin {
 namespace {
 
-constexpr std::size_t kSendPieceBytes = 64 * 1024;
+constexpr std::size_t kSendPieceBytes = std::size_t{64} * 1024;
 constexpr int kMaxInformational = 16;
 constexpr std::uint16_t kContinue = 100;
 constexpr std::uint16_t kSwitchingProtocols = 101;
@@ -132,8 +132,8 @@ H1Exchange::Refill H1Exchange::refill() {
     request_queued_ = true;
     return Refill::kRequestQueued;
   }
-  if (pipe.error()) {
-    fail(*pipe.error());
+  if (const auto error = pipe.error()) {
+    fail(*error);
     return Refill::kFailed;
   }
   if (pipe.is_finished()) {

@@ -33,7 +33,8 @@ struct OriginOptions {
   OriginTimeouts timeouts;
   std::size_t idle_connections = 64;  // kept per worker; the oldest goes
   Millis idle_timeout{60'000};
-  http::HeadLimits head_limits{.target_bytes = 8 * 1024, .header_bytes = 64 * 1024, .header_count = 256};
+  http::HeadLimits head_limits{
+      .target_bytes = std::size_t{8} * 1024, .header_bytes = std::size_t{64} * 1024, .header_count = 256};
 };
 
 struct OriginStats {

@@ -18,18 +18,18 @@ class Connection final : public net::FdHandler {
   // Who the connection's events go to: the pool while it is idle, an exchange while it is in use.
   class User {
    public:
+    virtual ~User() = default;
     virtual void on_connection_ready(Connection& connection, bool readable, bool writable) = 0;
     virtual void on_connection_timer(Connection& connection) = 0;
-
-   protected:
-    ~User() = default;
   };
 
   Connection(net::Loop& loop, Fd fd, User& user);
 
   int fd() const { return fd_.get(); }
   void set_user(User& user) { user_ = &user; }
-  void watch(bool read, bool write) { watcher_->watch(read, write); }
+  void watch(bool read, bool write) {
+    if (watcher_) watcher_->watch(read, write);
+  }
   // One timer for all timeouts; moving it later is a store.
   void set_deadline(MonoTime deadline);
   void clear_deadline() { timer_.cancel(); }
@@ -50,7 +50,7 @@ class Connection final : public net::FdHandler {
 class OriginClient::Pool final : public Connection::User {
  public:
   Pool(net::Loop& loop, const OriginOptions& options) : loop_(loop), options_(options) {}
-  ~Pool();
+  ~Pool() override;
 
   // The connection used last, if one is still open and silent; else null.
   std::unique_ptr<Connection> take(Connection::User& user);

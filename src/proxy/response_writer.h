@@ -38,6 +38,8 @@ class ResponseWriter {
   // 101: from here on bytes pass both ways.
   virtual void upgrade(const AnswerHead& head, Fd origin, std::string early_bytes) = 0;
 
+  // No request may follow on this connection: what the client sends next may not be what it means. Before send_head().
+  virtual void close_after_answer() = 0;
   // Lets go of what was given so far; a transaction that is about to wait calls it.
   virtual void flush() = 0;
   // Bytes given but not yet taken by the kernel. Past kHighWater a transaction stops giving and waits for on_writable().

@@ -59,7 +59,7 @@ void SessionH1::refuse() {
 
 void SessionH1::drain() {
   is_draining_ = true;
-  close_after_ = true;
+  if (state_ == State::kServing) close_after_ = true;
   if (state_ == State::kReading && in_.empty() && out_.empty()) close();
 }
 
@@ -173,7 +173,7 @@ void SessionH1::advance() {
   if (state_ == State::kReading && out_.empty()) {
     if (close_after_) {
       begin_linger();
-    } else if (saw_eof_) {
+    } else if (saw_eof_ || (is_draining_ && in_.empty())) {
       close();
     }
   }
@@ -267,13 +267,21 @@ void SessionH1::pump_body() {
   }
 }
 
+// The answer comes before the request's body was read. A short rest is read over, for a longer one the connection is not
+// worth it; and if 100 (Continue) never came, the next bytes could be body or request.
+bool SessionH1::may_read_over_rest() const {
+  const http::RequestHead& request = transaction_.request();
+  return request.framing == BodyFraming::kLength && !continue_owed_ &&
+         request.content_length - body_received_ <= kMaxSkippedBody;
+}
+
 bool SessionH1::may_keep_alive() const {
   if (close_after_ || out_framing_ == Framing::kUntilClose) return false;
-  return body_complete_ || !continue_owed_;
+  // A response that is still on its way while the body is, may well see its end.
+  return body_complete_ || body_pipe_->was_read() || may_read_over_rest();
 }
 
 void SessionH1::append_connection(std::string& out) {
-  // With an unread body ahead whose 100 (Continue) never came, the next bytes could be body or request.
   if (!may_keep_alive()) {
     close_after_ = true;
     out += "Connection: close\r\n";
@@ -438,13 +446,17 @@ void SessionH1::flush() {
   flush_batch();
   if (out_.empty() || state_ == State::kClosed) return;
   const std::uint64_t before = sent_;
+  const bool was_blocked = write_blocked_;
   const net::SendStatus status = out_.flush(fd_.get(), sent_);
   if (status == net::SendStatus::kClosed) {
     close();
     return;
   }
   write_blocked_ = status == net::SendStatus::kBlocked;
-  if (sent_ != before || !write_blocked_) arm(write_blocked_ ? options_.send_timeout : options_.idle_timeout);
+  // Each progress, and the first time there is none, begins a new wait.
+  if (sent_ != before || was_blocked != write_blocked_) {
+    arm(write_blocked_ ? options_.send_timeout : options_.idle_timeout);
+  }
   if (!is_advancing_) update_watch();
 }
 
@@ -456,11 +468,7 @@ void SessionH1::on_transaction_finished() {
     return;
   }
   if (!body_complete_) {
-    // The answer came before the body was read. A short rest is read over, else the connection ends here.
-    const http::RequestHead& request = transaction_.request();
-    const bool is_short = request.framing == BodyFraming::kLength &&
-                          request.content_length - body_received_ <= kMaxSkippedBody && !continue_owed_;
-    if (!is_short || close_after_) {
+    if (!may_read_over_rest() || close_after_) {
       close_after_ = true;
       body_complete_ = true;
       ahead_ = {};

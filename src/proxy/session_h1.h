@@ -65,6 +65,7 @@ class SessionH1 final : private net::FdHandler, private ResponseWriter {
   void end(const http::HeaderMap& trailers) override;
   void abort() override;
   void upgrade(const AnswerHead& head, Fd origin, std::string early_bytes) override;
+  void close_after_answer() override { close_after_ = true; }
   void flush() override;
   std::uint64_t unsent_bytes() const override;
 
@@ -77,6 +78,7 @@ class SessionH1 final : private net::FdHandler, private ResponseWriter {
   void refuse_request(Error error);
   void append_connection(std::string& out);
   bool may_keep_alive() const;
+  bool may_read_over_rest() const;
   void flush_batch();
   void stash();
   void begin_linger();

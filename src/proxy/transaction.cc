@@ -7,6 +7,7 @@
 #include "fill/parts.h"
 #include "http/range.h"
 #include "http/uri.h"
+#include "policy/cacheability.h"
 #include "policy/key.h"
 #include "policy/validation.h"
 #include "policy/vary.h"
@@ -69,6 +70,7 @@ void Transaction::on_writable() {
 
 void Transaction::on_client_gone() {
   if (step_ == Step::kIdle) return;
+  is_client_gone_ = true;
   step_ = Step::kFinish;
   run();
 }
@@ -78,6 +80,7 @@ void Transaction::run() {
   is_running_ = true;
   bool finished = false;
   for (Flow flow = Flow::kContinue; flow == Flow::kContinue && !finished;) {
+    if (is_client_gone_) step_ = Step::kFinish;  // whatever the step had in mind when the writer told
     switch (step_) {
       case Step::kIdle: flow = Flow::kPark; break;
       case Step::kRoute: flow = route(); break;
@@ -93,6 +96,7 @@ void Transaction::run() {
         finished = true;
         break;
     }
+    if (is_client_gone_) flow = Flow::kContinue;
   }
   is_running_ = false;
   if (finished) on_finished_();
@@ -130,7 +134,15 @@ Transaction::Flow Transaction::route() {
   return go(Step::kLookup);
 }
 
+// A request that has waited while the configuration changed goes by the new one: origins are known by index.
+bool Transaction::follow_reload() {
+  if (router_ == context_.router) return false;
+  router_ = context_.router;
+  return true;
+}
+
 Transaction::Flow Transaction::lookup() {
+  if (follow_reload()) return go(Step::kRoute);
   ++lookups_;
   found_ = context_.store.find(key_, hash_, request_.headers, context_.scratch);
   return go(Step::kDecide);
@@ -157,19 +169,8 @@ Transaction::Flow Transaction::decide() {
 
 // What is stored is usable but not whole: enough for this request?
 Transaction::Flow Transaction::decide_partial() {
-  const cache::Object& object = *found_.object;
-  const auto specs = requested_ranges();
-  if (specs && policy::if_range_holds(request_.headers, object.headers(), context_.executor.wall_now())) {
-    const auto ranges = http::resolve(*specs, object.complete_length());
-    const bool held = std::ranges::all_of(
-        ranges, [&](http::ByteRange range) { return !fill::missing_run(object.parts(), range).has_value(); });
-    if (held) {
-      if (plan_.verdict == Verdict::kServeStaleAndRefresh) start_background_refresh();
-      why_ = plan_.why;
-      is_hit_ = true;
-      return go(Step::kRespondStored);
-    }
-  } else if (request_.method == Method::kHead) {
+  if (holds_enough(*found_.object)) {
+    if (plan_.verdict == Verdict::kServeStaleAndRefresh) start_background_refresh();
     why_ = plan_.why;
     is_hit_ = true;
     return go(Step::kRespondStored);
@@ -177,6 +178,16 @@ Transaction::Flow Transaction::decide_partial() {
   if (facts_.directives.only_if_cached) return answer_error({ErrorCode::kNotCached, Side::kLocal});
   plan_ = {Verdict::kFetchAndStore, Why::kPartialMiss};
   return go(Step::kAttach);
+}
+
+// Whether this request can be answered from the parts that are there.
+bool Transaction::holds_enough(const cache::Object& object) const {
+  if (object.is_complete() || request_.method == Method::kHead) return true;
+  const auto specs = requested_ranges();
+  if (!specs || !policy::if_range_holds(request_.headers, object.headers(), context_.executor.wall_now())) return false;
+  return std::ranges::all_of(http::resolve(*specs, object.complete_length()), [&](http::ByteRange range) {
+    return !fill::missing_run(object.parts(), range).has_value();
+  });
 }
 
 std::optional<std::vector<http::RangeSpec>> Transaction::requested_ranges() const {
@@ -189,13 +200,17 @@ std::optional<std::vector<http::RangeSpec>> Transaction::requested_ranges() cons
 // Which way to ask the origin, for a request that has business with the cache.
 void Transaction::choose_kind(FillKind& kind, std::optional<http::ByteRange>& missing) const {
   const auto specs = requested_ranges();
-  const bool has_stored = plan_.verdict == Verdict::kRevalidate && found_.object;
+  // Nobody is helped by the news that a part that does not answer is still good.
+  const bool has_stored = plan_.verdict == Verdict::kRevalidate && found_.object && holds_enough(*found_.object);
   if (plan_.why == Why::kPartialMiss && policy::strong_etag(found_.object->headers())) {
     const std::uint64_t length = found_.object->complete_length();
     http::ByteRange wanted{0, length - 1};
-    if (specs) {
+    if (specs && policy::if_range_holds(request_.headers, found_.object->headers(), context_.executor.wall_now())) {
       const auto ranges = http::resolve(*specs, length);
-      if (!ranges.empty()) wanted = {ranges.front().first, ranges.back().last};
+      if (!ranges.empty()) wanted = ranges.front();
+      for (const http::ByteRange range : ranges) {
+        wanted = {std::min(wanted.first, range.first), std::max(wanted.last, range.last)};
+      }
     }
     missing = fill::missing_run(found_.object->parts(), wanted);
     if (missing) {
@@ -235,20 +250,23 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
     policy::remove_preconditions(wanted.head.headers);
     if (found_.set) wanted.candidates = context_.store.peek_all(key_, hash_);
     if (!wanted.candidates.empty()) wanted.vary_hint = wanted.candidates.front()->vary();
+    // The one that is selected, else every variant.
+    std::erase_if(wanted.candidates, [&](const Ref<cache::Object>& candidate) {
+      return found_.object && candidate.get() != found_.object;
+    });
   }
   if (wanted.kind != FillKind::kRange && !is_pass) wanted.head.headers.remove(Field::kRange);
 
   switch (wanted.kind) {
     case FillKind::kRevalidate: {
-      // The one that is selected, else every variant.
-      std::erase_if(wanted.candidates, [&](const Ref<cache::Object>& candidate) {
-        const bool is_other = found_.object && candidate.get() != found_.object;
-        return is_other || !policy::can_validate(candidate->status(), candidate->headers());
-      });
-      if (wanted.candidates.empty()) {
-        wanted.kind = FillKind::kFetch;
+      const auto can_validate = [&](const Ref<cache::Object>& candidate) {
+        return holds_enough(*candidate) && policy::can_validate(candidate->status(), candidate->headers());
+      };
+      if (std::ranges::none_of(wanted.candidates, can_validate)) {
+        wanted.kind = FillKind::kFetch;  // what it replaces stays a candidate for the case that it fails
         break;
       }
+      std::erase_if(wanted.candidates, std::not_fn(can_validate));
       wanted.unconditional = wanted.outgoing;
       if (wanted.candidates.size() == 1) {
         policy::add_validators(wanted.candidates.front()->headers(), wanted.outgoing.headers);
@@ -266,11 +284,8 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
     }
     case FillKind::kRange:
       wanted.outgoing.headers.set(Field::kRange, *request_.headers.find(Field::kRange));
-      std::erase_if(wanted.candidates, [](const Ref<cache::Object>& candidate) { return candidate->is_complete(); });
       break;
     case FillKind::kComplete: {
-      std::erase_if(wanted.candidates,
-                    [&](const Ref<cache::Object>& candidate) { return candidate.get() != found_.object; });
       wanted.unconditional = wanted.outgoing;
       if (wanted.candidates.empty()) {
         wanted.kind = FillKind::kFetch;
@@ -284,8 +299,7 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
       break;
     }
     case FillKind::kHead:
-      std::erase_if(wanted.candidates,
-                    [&](const Ref<cache::Object>& candidate) { return candidate.get() != found_.object; });
+      if (!found_.object) wanted.candidates.clear();
       break;
     case FillKind::kPass:
       if (request_body_) {
@@ -300,6 +314,7 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
 }
 
 Transaction::Flow Transaction::attach() {
+  if (follow_reload()) return go(Step::kRoute);
   fill::Upstream& upstream = *context_.upstreams[route_->origin];
   const bool is_pass = plan_.verdict == Verdict::kPass;
   if (!is_pass && !is_alone_) {
@@ -334,12 +349,14 @@ Transaction::Flow Transaction::attach() {
     case fill::FillTable::Join::kJoined: break;
   }
   is_collapsed_ = true;
-  if (!context_.fills.try_wait(*joined.fill)) {
+  is_waiting_ = !joined.fill->head();
+  if (is_waiting_ && !context_.fills.try_wait(*joined.fill)) {
+    is_waiting_ = false;
     return stale_is_usable() ? use_stale(std::move(found_), Why::kOverloaded)
                              : answer_error({ErrorCode::kTooManyWaiters, Side::kLocal});
   }
   reader_ = std::make_unique<fill::FillReader>(joined.fill, context_.executor, on_progress);
-  is_waiting_ = true;
+  if (reader_->has_missed_bytes()) return go_alone(plan_.why);
   context_.executor.timers().arm(wait_timer_, context_.executor.mono_now() + context_.fills.options().waiter_deadline);
   return Flow::kContinue;
 }
@@ -390,14 +407,7 @@ Transaction::Flow Transaction::await_head() {
     if (std::exchange(is_waiting_, false)) context_.fills.end_wait(fill);
     return settle(*head);
   }
-  if (state == fill::FillState::kFailed) {
-    const Error error = fill.error().value_or(Error{ErrorCode::kAborted, Side::kLocal});
-    if (stale_is_usable()) {
-      error_ = error;
-      return use_stale(std::move(found_), Why::kStaleIfError);
-    }
-    return answer_error(error);
-  }
+  if (state == fill::FillState::kFailed) return settle_failed();
   if (wait_is_over_) {
     const Error error{ErrorCode::kWaitTimeout, Side::kLocal};
     if (stale_is_usable()) return use_stale(std::move(found_), Why::kWaitTimeout);
@@ -406,8 +416,24 @@ Transaction::Flow Transaction::await_head() {
   return Flow::kPark;
 }
 
+// Nothing has been sent yet, so the client may still learn of it.
+Transaction::Flow Transaction::settle_failed() {
+  const Error error = reader_->fill().error().value_or(Error{ErrorCode::kAborted, Side::kLocal});
+  // It was given up for lack of readers just as this one came.
+  if (!is_starter_ && error.code == ErrorCode::kAborted) return go_alone(plan_.why);
+  if (stale_is_usable()) {
+    error_ = error;
+    return use_stale(std::move(found_), Why::kStaleIfError);
+  }
+  return answer_error(error);
+}
+
 // The fill has a head: may this request have it, and in which form?
 Transaction::Flow Transaction::settle(const fill::FillHead& head) {
+  if (policy::is_error_status(head.response.status) && stale_is_usable()) {
+    origin_status_ = head.origin_status;
+    return use_stale(std::move(found_), Why::kStaleIfError);
+  }
   if (!is_starter_ && !head.is_shared) return go_alone(head.not_stored_why == Why::kNone ? plan_.why : head.not_stored_why);
   if (!is_starter_ && !head.vary.empty()) {
     std::string selecting;
@@ -419,11 +445,21 @@ Transaction::Flow Transaction::settle(const fill::FillHead& head) {
       return go(Step::kLookup);
     }
   }
-  origin_status_ = head.origin_status;
-  if (policy::is_error_status(head.response.status) && stale_is_usable()) {
-    return use_stale(std::move(found_), Why::kStaleIfError);
+  if (reader_->fill().state() == fill::FillState::kFailed) return settle_failed();
+  if (head.object && !holds_enough(*head.object)) {
+    if (lookups_ < kMaxLookups) {
+      leave_fill();
+      is_collapsed_ = false;
+      return go(Step::kLookup);
+    }
+    // Without what is stored, for that is what does not suffice.
+    found_ = {};
+    plan_.verdict = Verdict::kFetchAndStore;
+    return go_alone(Why::kUriMiss);
   }
+  origin_status_ = head.origin_status;
   is_stored_ = head.is_stored;
+  if (is_stored_) ttl_ = policy::remaining_lifetime(head.freshness, context_.executor.wall_now());
   if (head.object) {
     found_ = {.found = Found::kObject, .set = nullptr, .object = head.object.get(), .held = head.object};
     return go(Step::kRespondStored);
@@ -435,13 +471,16 @@ Transaction::Flow Transaction::respond_stream() {
   fill::Fill& fill = reader_->fill();
   const fill::FillHead& head = *fill.head();
   const FillKind kind = fill.request().kind;
+  found_ = {};
 
   if (head.response.status == 101) {
     auto upgraded = fill.take_upgraded();
     if (!upgraded) return answer_error({ErrorCode::kAborted, Side::kLocal});
     compose_status();
     status_ = 101;
-    AnswerHead answer{.status = 101, .fields = &head.response.headers, .composed = composed_, .has_body = false};
+    http::HeaderMap fields = policy::end_to_end_fields(head.response.headers);
+    fields.set(Field::kUpgrade, head.response.headers.combined(Field::kUpgrade).value_or(""));
+    AnswerHead answer{.status = 101, .fields = &fields, .composed = composed_, .has_body = false};
     writer_.upgrade(answer, std::move(upgraded->connection), std::move(upgraded->early_bytes));
     return go(Step::kFinish);
   }
@@ -459,6 +498,11 @@ Transaction::Flow Transaction::respond_stream() {
   http::HeaderMap fields = head.response.headers;
   fields.remove(Field::kContentLength);
   compose_status();
+  if (is_collapsed_) {
+    // Not the answer to its own request: RFC 9111 section 4 wants the age.
+    fields.remove(Field::kAge);
+    append_age(head.freshness);
+  }
   AnswerHead answer{.status = head.response.status,
                     .reason = head.response.reason,
                     .fields = &fields,
@@ -546,6 +590,7 @@ Transaction::Flow Transaction::finish() {
   request_body_ = nullptr;
   found_ = {};
   route_ = nullptr;
+  is_client_gone_ = false;
   is_alone_ = is_collapsed_ = is_hit_ = is_stored_ = origin_asked_ = false;
   lookups_ = 0;
   informational_sent_ = 0;

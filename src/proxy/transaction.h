@@ -44,6 +44,7 @@ class Transaction {
 
   // The session fills this in before begin().
   http::RequestHead& request() { return request_; }
+  const http::RequestHead& request() const { return request_; }
   // `body` is null when the request has none.
   void begin(Ref<http::BodyPipe> body);
   // A request that never became one: answered, logged, and the session closes.
@@ -76,6 +77,7 @@ class Transaction {
   Flow attach();
   Flow await_head();
   Flow settle(const fill::FillHead& head);
+  Flow settle_failed();
   Flow respond_stored();
   Flow respond_stream();
   Flow body();
@@ -92,12 +94,15 @@ class Transaction {
   Flow use_stale(cache::LookupResult stale, policy::Why why);
   Flow go_alone(policy::Why why);
   bool stale_is_usable() const;
+  bool holds_enough(const cache::Object& object) const;
+  bool follow_reload();
   void start_background_refresh();
   Ref<fill::Fill> make_fill(fill::FillKind kind, fill::Sharing sharing, bool is_background);
   void choose_kind(fill::FillKind& kind, std::optional<http::ByteRange>& missing) const;
   void leave_fill();
   void send_head(AnswerHead head);
   void compose_status();
+  void append_proxy_status();
   void append_age(const policy::Freshness& freshness);
   std::optional<std::vector<http::RangeSpec>> requested_ranges() const;
   void log_access();
@@ -109,6 +114,7 @@ class Transaction {
 
   Step step_ = Step::kIdle;
   bool is_running_ = false;
+  bool is_client_gone_ = false;
   http::RequestHead request_;
   Ref<http::BodyPipe> request_body_;
   Ref<const Router> router_;

@@ -79,14 +79,24 @@ void Transaction::compose_status() {
   status.is_stored = is_stored_ && !is_hit_;
   status.is_collapsed = is_collapsed_;
   if (origin_asked_ && !is_hit_) status.forward = forward_reason(plan_.why);
-  if (error_) {
+  if (error_ && !is_hit_) {
     status.detail = to_string(error_->code);
-  } else if (is_hit_ ? why_ != Why::kFresh : why_ != plan_.why || status.forward == "bypass") {
+  } else if (why_ != Why::kNone && (is_hit_ ? why_ != Why::kFresh : why_ != plan_.why || status.forward == "bypass")) {
     status.detail = to_string(why_);
   }
   composed_ += "Cache-Status: ";
   obs::append_cache_status(composed_, status);
   composed_ += http::kCrlf;
+  if (error_ && error_->side == Side::kOrigin) append_proxy_status();
+}
+
+// What went wrong with the origin (RFC 9209), beside a stale answer as beside an error.
+void Transaction::append_proxy_status() {
+  composed_ += "Proxy-Status: seawall; error=";
+  composed_ += proxy_error_type(*error_);
+  composed_ += "; details=\"";
+  composed_ += to_string(error_->code);
+  composed_ += "\"\r\n";
 }
 
 void Transaction::append_age(const policy::Freshness& freshness) {
@@ -226,10 +236,7 @@ Transaction::Flow Transaction::answer_error(Error error) {
   http::HeaderMap fields;
   if (answer.retry_after) fields.add(Field::kRetryAfter, "1");
   if (answer.status == 405) fields.add(Field::kAllow, "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS");
-  if (error.side == Side::kOrigin) {
-    fields.add(Field::kProxyStatus, "seawall; error=" + std::string(proxy_error_type(error)) +
-                                        "; details=\"" + std::string(to_string(error.code)) + "\"");
-  }
+  if (error.side == Side::kClient) writer_.close_after_answer();
   return answer_local(answer.status, fields, error_text(answer.status, error));
 }
 

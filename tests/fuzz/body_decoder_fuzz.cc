@@ -1,5 +1,5 @@
-// Bodies: the cut of the input does not matter, nothing past the end is consumed, and a body that was complete is the same
-// when framed anew. The first byte chooses the framing.
+// Bodies: the cut of the input does not matter, nothing past the end is consumed, and a body that was complete is the
+// same when framed anew. The first byte chooses the framing.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

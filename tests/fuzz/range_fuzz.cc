@@ -1,5 +1,5 @@
-// Range and Content-Range: resolved ranges lie within the length and apart from each other, cover what was asked for, and
-// survive being written as Content-Range. The first eight bytes are the length.
+// Range and Content-Range: resolved ranges lie within the length and apart from each other, cover what was asked for,
+// and survive being written as Content-Range. The first eight bytes are the length.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -41,8 +41,8 @@ void check_content_range(std::string_view in) {
   const auto c = parse_content_range(in);
   if (!c) return;
   SW_CHECK(c->range || c->complete_length, "it says something");
-  const std::string text = c->range ? format_content_range(*c->range, c->complete_length)
-                                    : format_unsatisfied_range(*c->complete_length);
+  const std::string text =
+      c->range ? format_content_range(*c->range, c->complete_length) : format_unsatisfied_range(*c->complete_length);
   const auto again = parse_content_range(text);
   SW_CHECK(again && again->range == c->range && again->complete_length == c->complete_length, "reads back");
 }

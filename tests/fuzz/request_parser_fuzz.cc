@@ -13,6 +13,12 @@ namespace {
 
 using namespace seawall::http;
 
+// A fault far into an unfinished line may show only when that line ends, if it came in pieces.
+bool is_same(std::string_view in, const Fed& whole, const Fed& cut) {
+  const std::size_t last_line = in.size() - (in.rfind('\n') + 1);
+  return cut.text == whole.text || (last_line > 256 && whole.error && cut.text == "more");
+}
+
 void check_promises(const RequestHead& head) {
   SW_CHECK(!head.path.empty() && !head.scheme.empty() && !head.method_name.empty(), "no part is empty");
   SW_CHECK(head.version == Version::kHttp10 || !head.authority.empty(), "HTTP/1.1 has an authority");
@@ -49,12 +55,13 @@ void check_round_trip(RequestHead& head) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view in(reinterpret_cast<const char*>(data), size);
-  const std::string whole = feed_request(in, size, 0).text;
-  SW_CHECK(feed_request(in, 1, size > 4096 ? 61 : 1).text == whole, "byte by byte as at once");
-  SW_CHECK(feed_request(in, size / 2, 0).text == whole, "in halves as at once");
+  const std::size_t step = size > 4096 ? 61 : 1;
   const HeadLimits tight{.target_bytes = 16, .header_bytes = 128, .header_count = 3};
-  SW_CHECK(feed_request(in, 1, size > 4096 ? 61 : 1, tight).text == feed_request(in, size, 0, tight).text,
-           "limits do not depend on the cut");
+  for (const HeadLimits& limits : {HeadLimits{}, tight}) {
+    const Fed whole = feed_request(in, size, 0, limits);
+    SW_CHECK(is_same(in, whole, feed_request(in, 1, step, limits)), "byte by byte as at once");
+    SW_CHECK(is_same(in, whole, feed_request(in, size / 2, 0, limits)), "in halves as at once");
+  }
 
   RequestHead head;
   RequestParser parser{HeadLimits{}};

@@ -81,8 +81,8 @@ template <typename Head>
 void note_message(const Head& head, std::size_t head_size, std::string_view in, Side side, Seen& seen) {
   seen.complete_head = true;
   for (const HeaderMap::View f : head.headers) seen.fields.append(f.name).append("=[").append(f.value).append("] ");
-  const FedBody body = feed_body(BodyDecoder(head.framing, head.content_length, side), in.substr(head_size),
-                                 in.size() - head_size, 0);
+  const FedBody body =
+      feed_body(BodyDecoder(head.framing, head.content_length, side), in.substr(head_size), in.size() - head_size, 0);
   seen.accepted = !body.error;
   seen.body = body.payload;
   const std::string rest = to_lower(in.substr(head_size));
@@ -158,10 +158,32 @@ bool compare(std::string_view in) {
 }
 
 std::string mutated(const std::vector<Vector>& all, Rng& rng) {
-  static const std::vector<std::string> kPieces = {
-      "\r\n", "\n",   "\r",  " ",  "\t",   ":",  ",",  ";",   std::string(1, '\0'), "\x7f", "\xe9", "0",
-      "\"",   "\\\"", "=",   "a",  "Host: b\r\n", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n",
-      "Transfer-Encoding: gzip\r\n", "Connection: close\r\n", "5\r\nhello\r\n", "0\r\n\r\n", "X: y\r\n", "\r\n\r\n", "HTTP/1.1"};
+  static const std::vector<std::string> kPieces = {"\r\n",
+                                                   "\n",
+                                                   "\r",
+                                                   " ",
+                                                   "\t",
+                                                   ":",
+                                                   ",",
+                                                   ";",
+                                                   std::string(1, '\0'),
+                                                   "\x7f",
+                                                   "\xe9",
+                                                   "0",
+                                                   "\"",
+                                                   "\\\"",
+                                                   "=",
+                                                   "a",
+                                                   "Host: b\r\n",
+                                                   "Content-Length: 5\r\n",
+                                                   "Transfer-Encoding: chunked\r\n",
+                                                   "Transfer-Encoding: gzip\r\n",
+                                                   "Connection: close\r\n",
+                                                   "5\r\nhello\r\n",
+                                                   "0\r\n\r\n",
+                                                   "X: y\r\n",
+                                                   "\r\n\r\n",
+                                                   "HTTP/1.1"};
   const auto pick = [&](std::size_t bound) { return static_cast<std::size_t>(rng.below(bound)); };
   std::string bytes;
   do {
@@ -197,7 +219,9 @@ BOOST_AUTO_TEST_CASE(requests) {
   const auto all =
       with_chunked_bodies(request_vectors(), "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
   for (const Vector& v : all) {
-    BOOST_TEST_CONTEXT(v.name) { compare<true>(v.bytes); }
+    BOOST_TEST_CONTEXT(v.name) {
+      compare<true>(v.bytes);
+    }
   }
   Rng rng(20250707);
   int compared = 0;
@@ -208,7 +232,9 @@ BOOST_AUTO_TEST_CASE(requests) {
 BOOST_AUTO_TEST_CASE(responses) {
   const auto all = with_chunked_bodies(response_vectors(), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
   for (const Vector& v : all) {
-    BOOST_TEST_CONTEXT(v.name) { compare<false>(v.bytes); }
+    BOOST_TEST_CONTEXT(v.name) {
+      compare<false>(v.bytes);
+    }
   }
   Rng rng(20250708);
   int compared = 0;

@@ -6,9 +6,13 @@
 namespace seawall::http {
 namespace {
 
-BodyDecoder chunked(Side side = Side::kClient) { return {BodyFraming::kChunked, 0, side}; }
+BodyDecoder chunked(Side side = Side::kClient) {
+  return {BodyFraming::kChunked, 0, side};
+}
 
-FedBody whole(std::string_view bytes) { return feed_body(chunked(), bytes, bytes.size(), 0); }
+FedBody whole(std::string_view bytes) {
+  return feed_body(chunked(), bytes, bytes.size(), 0);
+}
 
 BOOST_AUTO_TEST_SUITE(body_decoder)
 
@@ -72,16 +76,47 @@ BOOST_AUTO_TEST_CASE(payload_is_what_was_framed) {
       {"data that looks like framing", "5\r\n0\r\n\r\n\r\n0\r\n\r\n", "done 15 [0\r\n\r\n] "},
   };
   for (const Row& row : rows) {
-    BOOST_TEST_CONTEXT(row.name) { BOOST_TEST(whole(row.bytes).text() == row.want); }
+    BOOST_TEST_CONTEXT(row.name) {
+      BOOST_TEST(whole(row.bytes).text() == row.want);
+    }
   }
 }
 
 BOOST_AUTO_TEST_CASE(trailers_that_matter_are_dropped) {
-  for (const char* name : {"Transfer-Encoding", "Content-Length", "content-type", "Content-Digest", "Host", "Connection",
-                           "Authorization", "Set-Cookie", "Cache-Control", "CDN-Cache-Control", "Acme-Cache-Control", "Age",
-                           "Expires", "Vary", "Date", "ETag", "Last-Modified", "Location", "TE", "Trailer", "Upgrade", "Via",
-                           "Forwarded", "X-Forwarded-For", "X-Forwarded-Port", "Proxy-Foo", "WWW-Authenticate", "If-Match",
-                           "Range", "Expect", "Max-Forwards", "Surrogate-Key", "Cache-Groups", "Cache-Group-Invalidation"}) {
+  for (const char* name : {"Transfer-Encoding",
+                           "Content-Length",
+                           "content-type",
+                           "Content-Digest",
+                           "Host",
+                           "Connection",
+                           "Authorization",
+                           "Set-Cookie",
+                           "Cache-Control",
+                           "CDN-Cache-Control",
+                           "Acme-Cache-Control",
+                           "Age",
+                           "Expires",
+                           "Vary",
+                           "Date",
+                           "ETag",
+                           "Last-Modified",
+                           "Location",
+                           "TE",
+                           "Trailer",
+                           "Upgrade",
+                           "Via",
+                           "Forwarded",
+                           "X-Forwarded-For",
+                           "X-Forwarded-Port",
+                           "Proxy-Foo",
+                           "WWW-Authenticate",
+                           "If-Match",
+                           "Range",
+                           "Expect",
+                           "Max-Forwards",
+                           "Surrogate-Key",
+                           "Cache-Groups",
+                           "Cache-Group-Invalidation"}) {
     BOOST_TEST_CONTEXT(name) {
       const std::string body = "0\r\nX-A: 1\r\n" + std::string(name) + ": 1\r\nServer-Timing: 2\r\n\r\n";
       BOOST_TEST(whole(body).trailers == "X-A=[1]~ Server-Timing=[2]~ ");

@@ -39,13 +39,19 @@ BOOST_AUTO_TEST_CASE(valid) {
       {"Thu Aug  8 02:01:18 2050", 2'543'536'878},
   };
   for (const Row& row : rows) {
-    BOOST_TEST_CONTEXT(row.text) { BOOST_TEST(seconds(row.text) == row.want); }
+    BOOST_TEST_CONTEXT(row.text) {
+      BOOST_TEST(seconds(row.text) == row.want);
+    }
   }
 }
 
 BOOST_AUTO_TEST_CASE(invalid) {
   const Row rows[] = {
-      {""}, {"0"}, {"-1"}, {"now"}, {"1994"},
+      {""},
+      {"0"},
+      {"-1"},
+      {"now"},
+      {"1994"},
       {"Sun, 06 Nov 1994 08:49:37"},
       {"Sun, 06 Nov 1994 08:49:37 UTC"},
       {"Sun, 06 Nov 1994 08:49:37 AEST"},
@@ -82,7 +88,9 @@ BOOST_AUTO_TEST_CASE(invalid) {
       {"1994-11-06T08:49:37Z"},
   };
   for (const Row& row : rows) {
-    BOOST_TEST_CONTEXT(row.text) { BOOST_TEST(seconds(row.text) == kInvalid); }
+    BOOST_TEST_CONTEXT(row.text) {
+      BOOST_TEST(seconds(row.text) == kInvalid);
+    }
   }
 }
 

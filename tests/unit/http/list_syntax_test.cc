@@ -33,7 +33,9 @@ BOOST_AUTO_TEST_CASE(lists) {
       {R"(a"b,c"d,e)", R"(<a"b,c"d><e>)"},
   };
   for (const Row& row : rows) {
-    BOOST_TEST_CONTEXT(row.value) { BOOST_TEST(elements(row.value) == row.want); }
+    BOOST_TEST_CONTEXT(row.value) {
+      BOOST_TEST(elements(row.value) == row.want);
+    }
   }
 }
 
@@ -59,14 +61,10 @@ BOOST_AUTO_TEST_CASE(directives) {
     bool has_value;
   };
   const Row rows[] = {
-      {"no-store", "no-store", "", false},
-      {"max-age=1", "max-age", "1", true},
-      {"max-age=", "max-age", "", true},
-      {"a=\"b=c\"", "a", "\"b=c\"", true},
-      {"a=b=c", "a", "b=c", true},
-      {"a =1", "a ", "1", true},
-      {"a= 1", "a", " 1", true},
-      {"=1", "", "1", true},
+      {"no-store", "no-store", "", false}, {"max-age=1", "max-age", "1", true},
+      {"max-age=", "max-age", "", true},   {"a=\"b=c\"", "a", "\"b=c\"", true},
+      {"a=b=c", "a", "b=c", true},         {"a =1", "a ", "1", true},
+      {"a= 1", "a", " 1", true},           {"=1", "", "1", true},
   };
   for (const Row& row : rows) {
     BOOST_TEST_CONTEXT(row.element) {
@@ -94,12 +92,28 @@ BOOST_AUTO_TEST_CASE(delta_seconds) {
     std::int64_t want;  // -1: nullopt
   };
   const Row rows[] = {
-      {"0", 0},         {"3600", 3600}, {"003600", 3600}, {"2147483647", 2'147'483'647}, {"2147483648", kMost},
-      {"2147483649", kMost}, {"99999999999999999999999999", kMost}, {"", -1}, {"-1", -1}, {"+1", -1}, {"1.0", -1},
-      {" 1", -1}, {"1 ", -1}, {"1a", -1}, {"a1", -1}, {"\"1\"", -1}, {"99999999999999999999999999x", -1},
+      {"0", 0},
+      {"3600", 3600},
+      {"003600", 3600},
+      {"2147483647", 2'147'483'647},
+      {"2147483648", kMost},
+      {"2147483649", kMost},
+      {"99999999999999999999999999", kMost},
+      {"", -1},
+      {"-1", -1},
+      {"+1", -1},
+      {"1.0", -1},
+      {" 1", -1},
+      {"1 ", -1},
+      {"1a", -1},
+      {"a1", -1},
+      {"\"1\"", -1},
+      {"99999999999999999999999999x", -1},
   };
   for (const Row& row : rows) {
-    BOOST_TEST_CONTEXT(row.text) { BOOST_TEST(parse_delta_seconds(row.text).value_or(-1) == row.want); }
+    BOOST_TEST_CONTEXT(row.text) {
+      BOOST_TEST(parse_delta_seconds(row.text).value_or(-1) == row.want);
+    }
   }
 }
 

@@ -12,9 +12,10 @@ BOOST_AUTO_TEST_SUITE(message)
 BOOST_AUTO_TEST_CASE(cleared_heads_are_as_new) {
   RequestHead request;
   RequestParser parser{HeadLimits{}};
-  BOOST_REQUIRE(parser.parse("PUT http://b/c HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close, upgrade\r\n"
-                             "Upgrade: x\r\nExpect: 100-continue\r\n\r\n",
-                             request));
+  BOOST_REQUIRE(
+      parser.parse("PUT http://b/c HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close, upgrade\r\n"
+                   "Upgrade: x\r\nExpect: 100-continue\r\n\r\n",
+                   request));
   BOOST_TEST(describe(request) != describe(RequestHead{}));
   request.clear();
   BOOST_TEST(describe(request) == describe(RequestHead{}));

@@ -92,12 +92,9 @@ BOOST_AUTO_TEST_CASE(authorities) {
 
 BOOST_AUTO_TEST_CASE(absolute_uris) {
   const Row rows[] = {
-      {"http://a", "http|a|/"},
-      {"HTTP://A:80/B?c#d", "http|a|/B?c"},
-      {"https://a:443?b", "https|a|/?b"},
-      {"https://a/b//c/../d", "https|a|/b//c/../d"},
-      {"http://a/?#", "http|a|/?"},
-      {"http://a#b", "http|a|/"},
+      {"http://a", "http|a|/"},           {"HTTP://A:80/B?c#d", "http|a|/B?c"},
+      {"https://a:443?b", "https|a|/?b"}, {"https://a/b//c/../d", "https|a|/b//c/../d"},
+      {"http://a/?#", "http|a|/?"},       {"http://a#b", "http|a|/"},
   };
   for (const Row& row : rows) {
     BOOST_TEST_CONTEXT(row.in) {
@@ -106,9 +103,9 @@ BOOST_AUTO_TEST_CASE(absolute_uris) {
       BOOST_TEST(u->scheme + "|" + u->authority + "|" + u->path == row.want);
     }
   }
-  for (const std::string_view bad :
-       {"", "a", "/a", "http:", "http:/a", "http://", "http:///a", "ftp://a/", "http://u@a/", "http://a:0/", "http://a b/",
-        "http://a/b c", "http://a/\x01", "http://a/\xe9", "http://a/\x7f", "//a/b", "http ://a/", "javascript:alert(1)"}) {
+  for (const std::string_view bad : {"", "a", "/a", "http:", "http:/a", "http://", "http:///a", "ftp://a/",
+                                     "http://u@a/", "http://a:0/", "http://a b/", "http://a/b c", "http://a/\x01",
+                                     "http://a/\xe9", "http://a/\x7f", "//a/b", "http ://a/", "javascript:alert(1)"}) {
     BOOST_TEST(!parse_absolute_uri(bad), bad);
   }
 }

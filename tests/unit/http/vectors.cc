@@ -5,11 +5,21 @@ namespace {
 
 using enum ErrorCode;
 
-std::string get(std::string_view lines) { return "GET / HTTP/1.1\r\nHost: a\r\n" + std::string(lines) + "\r\n"; }
-std::string post(std::string_view lines) { return "POST / HTTP/1.1\r\nHost: a\r\n" + std::string(lines) + "\r\n"; }
-std::string line(std::string_view start) { return std::string(start) + "\r\nHost: a\r\n\r\n"; }
-std::string host(std::string_view value) { return "GET / HTTP/1.1\r\nHost: " + std::string(value) + "\r\n\r\n"; }
-std::string ok(std::string_view lines) { return "HTTP/1.1 200 OK\r\n" + std::string(lines) + "\r\n"; }
+std::string get(std::string_view lines) {
+  return "GET / HTTP/1.1\r\nHost: a\r\n" + std::string(lines) + "\r\n";
+}
+std::string post(std::string_view lines) {
+  return "POST / HTTP/1.1\r\nHost: a\r\n" + std::string(lines) + "\r\n";
+}
+std::string line(std::string_view start) {
+  return std::string(start) + "\r\nHost: a\r\n\r\n";
+}
+std::string host(std::string_view value) {
+  return "GET / HTTP/1.1\r\nHost: " + std::string(value) + "\r\n\r\n";
+}
+std::string ok(std::string_view lines) {
+  return "HTTP/1.1 200 OK\r\n" + std::string(lines) + "\r\n";
+}
 
 void add_start_lines(std::vector<Vector>& v) {
   v.insert(v.end(),
@@ -60,39 +70,38 @@ void add_start_lines(std::vector<Vector>& v) {
 }
 
 void add_targets(std::vector<Vector>& v) {
-  v.insert(v.end(),
-           {
-               {"query", line("GET /a?b=c&d HTTP/1.1")},
-               {"unwise bytes in the target", line("GET /a|b{c}\"^` HTTP/1.1")},
-               {"control byte in the target", line("GET /a\x01 HTTP/1.1"), kMalformedTarget},
-               {"NUL in the target", bytes("GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n"), kMalformedTarget},
-               {"DEL in the target", line("GET /a\x7f HTTP/1.1"), kMalformedTarget},
-               {"obs-text in the target", line("GET /\xc3\xa9 HTTP/1.1"), kMalformedTarget},
-               {"fragment in the target", line("GET /a#b HTTP/1.1"), kMalformedTarget},
-               {"relative target", line("GET a HTTP/1.1"), kMalformedTarget},
-               {"asterisk", line("OPTIONS * HTTP/1.1")},
-               {"asterisk and GET", line("GET * HTTP/1.1"), kMalformedTarget},
-               {"asterisk with more", line("OPTIONS *a HTTP/1.1"), kMalformedTarget},
-               {"absolute", line("GET http://a/b HTTP/1.1")},
-               {"absolute, another Host", line("GET http://b:81/b HTTP/1.1")},
-               {"absolute, no path", line("GET http://a HTTP/1.1")},
-               {"absolute, only a query", line("GET http://a?q HTTP/1.1")},
-               {"absolute OPTIONS, no path", line("OPTIONS http://a:8001 HTTP/1.1")},
-               {"absolute, https", line("GET HTTPS://a/ HTTP/1.1")},
-               {"absolute, ftp", line("GET ftp://a/ HTTP/1.1"), kMalformedTarget},
-               {"absolute, no host", line("GET http:///a HTTP/1.1"), kMalformedTarget},
-               {"absolute, userinfo", line("GET http://u:p@a/ HTTP/1.1"), kMalformedTarget},
-               {"absolute, bad port", line("GET http://a:99999/ HTTP/1.1"), kMalformedTarget},
-               {"authority and GET", line("GET a:80 HTTP/1.1"), kMalformedTarget},
-               {"CONNECT", line("CONNECT a:443 HTTP/1.1")},
-               {"CONNECT, IPv6", line("CONNECT [::1]:443 HTTP/1.1")},
-               {"CONNECT, no port", line("CONNECT a HTTP/1.1"), kMalformedTarget},
-               {"CONNECT, IPv6, no port", line("CONNECT [::1] HTTP/1.1"), kMalformedTarget},
-               {"CONNECT, origin-form", line("CONNECT / HTTP/1.1"), kMalformedTarget},
-               {"CONNECT, absolute-form", line("CONNECT http://a/ HTTP/1.1"), kMalformedTarget},
-               {"target at its limit", line("GET /" + std::string(8191, 'a') + " HTTP/1.1")},
-               {"target past its limit", line("GET /" + std::string(8192, 'a') + " HTTP/1.1"), kTargetTooLong},
-           });
+  v.insert(v.end(), {
+                        {"query", line("GET /a?b=c&d HTTP/1.1")},
+                        {"unwise bytes in the target", line("GET /a|b{c}\"^` HTTP/1.1")},
+                        {"control byte in the target", line("GET /a\x01 HTTP/1.1"), kMalformedTarget},
+                        {"NUL in the target", bytes("GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n"), kMalformedTarget},
+                        {"DEL in the target", line("GET /a\x7f HTTP/1.1"), kMalformedTarget},
+                        {"obs-text in the target", line("GET /\xc3\xa9 HTTP/1.1"), kMalformedTarget},
+                        {"fragment in the target", line("GET /a#b HTTP/1.1"), kMalformedTarget},
+                        {"relative target", line("GET a HTTP/1.1"), kMalformedTarget},
+                        {"asterisk", line("OPTIONS * HTTP/1.1")},
+                        {"asterisk and GET", line("GET * HTTP/1.1"), kMalformedTarget},
+                        {"asterisk with more", line("OPTIONS *a HTTP/1.1"), kMalformedTarget},
+                        {"absolute", line("GET http://a/b HTTP/1.1")},
+                        {"absolute, another Host", line("GET http://b:81/b HTTP/1.1")},
+                        {"absolute, no path", line("GET http://a HTTP/1.1")},
+                        {"absolute, only a query", line("GET http://a?q HTTP/1.1")},
+                        {"absolute OPTIONS, no path", line("OPTIONS http://a:8001 HTTP/1.1")},
+                        {"absolute, https", line("GET HTTPS://a/ HTTP/1.1")},
+                        {"absolute, ftp", line("GET ftp://a/ HTTP/1.1"), kMalformedTarget},
+                        {"absolute, no host", line("GET http:///a HTTP/1.1"), kMalformedTarget},
+                        {"absolute, userinfo", line("GET http://u:p@a/ HTTP/1.1"), kMalformedTarget},
+                        {"absolute, bad port", line("GET http://a:99999/ HTTP/1.1"), kMalformedTarget},
+                        {"authority and GET", line("GET a:80 HTTP/1.1"), kMalformedTarget},
+                        {"CONNECT", line("CONNECT a:443 HTTP/1.1")},
+                        {"CONNECT, IPv6", line("CONNECT [::1]:443 HTTP/1.1")},
+                        {"CONNECT, no port", line("CONNECT a HTTP/1.1"), kMalformedTarget},
+                        {"CONNECT, IPv6, no port", line("CONNECT [::1] HTTP/1.1"), kMalformedTarget},
+                        {"CONNECT, origin-form", line("CONNECT / HTTP/1.1"), kMalformedTarget},
+                        {"CONNECT, absolute-form", line("CONNECT http://a/ HTTP/1.1"), kMalformedTarget},
+                        {"target at its limit", line("GET /" + std::string(8191, 'a') + " HTTP/1.1")},
+                        {"target past its limit", line("GET /" + std::string(8192, 'a') + " HTTP/1.1"), kTargetTooLong},
+                    });
 }
 
 void add_field_lines(std::vector<Vector>& v) {
@@ -107,8 +116,9 @@ void add_field_lines(std::vector<Vector>& v) {
                {"NUL in a value", bytes("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n"), kMalformedHeader},
                {"0x01 in a value", get("X: a\x01\r\n"), kMalformedHeader},
                {"ESC in a value", get("X: \x1b[31m\r\n"), kMalformedHeader},
-               {"VT before a value", get("X:\x0b"
-                                         "a\r\n"),
+               {"VT before a value",
+                get("X:\x0b"
+                    "a\r\n"),
                 kMalformedHeader},
                {"DEL in a value", get("X: a\x7f\r\n"), kMalformedHeader},
                {"DEL far into a value", get("X: " + std::string(40, 'a') + "\x7f\r\n"), kMalformedHeader},
@@ -136,13 +146,14 @@ void add_field_lines(std::vector<Vector>& v) {
                                     return s;
                                   }() +
                                   "\r\n"},
-               {"101 fields", "GET / HTTP/1.1\r\nHost: a\r\n" +
-                                  [] {
-                                    std::string s;
-                                    for (int i = 0; i < 100; ++i) s += "X: y\r\n";
-                                    return s;
-                                  }() +
-                                  "\r\n",
+               {"101 fields",
+                "GET / HTTP/1.1\r\nHost: a\r\n" +
+                    [] {
+                      std::string s;
+                      for (int i = 0; i < 100; ++i) s += "X: y\r\n";
+                      return s;
+                    }() +
+                    "\r\n",
                 kHeadersTooLarge},
                {"head at its limit", get("X: " + std::string(32 * 1024 - 25 - 7, 'a') + "\r\n")},
                {"head past its limit", get("X: " + std::string(32 * 1024 - 25 - 6, 'a') + "\r\n"), kHeadersTooLarge},
@@ -220,8 +231,9 @@ void add_framing(std::vector<Vector>& v) {
           {"TE quoted", post("Transfer-Encoding: \"chunked\"\r\n"), kBadTransferEncoding},
           {"TE with trailing comma", post("Transfer-Encoding: chunked,\r\n"), kBadTransferEncoding},
           {"TE with leading comma", post("Transfer-Encoding: , chunked\r\n"), kBadTransferEncoding},
-          {"TE with VT", post("Transfer-Encoding: \x0b"
-                              "chunked\r\n"),
+          {"TE with VT",
+           post("Transfer-Encoding: \x0b"
+                "chunked\r\n"),
            kMalformedHeader},
           {"TE empty", post("Transfer-Encoding:\r\n"), kBadTransferEncoding},
           {"TE in HTTP/1.0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -360,13 +372,14 @@ const std::vector<Vector>& chunked_vectors() {
       {"trailer with SP before the colon", "0\r\nX : a\r\n\r\n", kMalformedTrailer},
       {"trailer past 8 KiB", "0\r\nX: " + std::string(8192, 'a') + "\r\n\r\n", kMalformedTrailer},
       {"endless trailer", "0\r\nX: " + std::string(9000, 'a'), kMalformedTrailer},
-      {"65 trailer fields", "0\r\n" +
-                                [] {
-                                  std::string s;
-                                  for (int i = 0; i < 65; ++i) s += "X: y\r\n";
-                                  return s;
-                                }() +
-                                "\r\n",
+      {"65 trailer fields",
+       "0\r\n" +
+           [] {
+             std::string s;
+             for (int i = 0; i < 65; ++i) s += "X: y\r\n";
+             return s;
+           }() +
+           "\r\n",
        kMalformedTrailer},
   };
   return all;
