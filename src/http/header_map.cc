@@ -19,6 +19,7 @@ bool iequals(std::string_view a, std::string_view b) {
 void HeaderMap::push_entry(Field field, std::size_t name_size, std::size_t value_size, std::size_t at) {
   SW_CHECK(name_size <= 0xffff, "field name longer than its parser's limit");
   SW_CHECK(bytes_.size() <= 0xffff'ffff, "header section longer than its parser's limit");
+  seen_ |= bit_of(field);
   entries_.push_back({.name_at = static_cast<std::uint32_t>(at),
                       .value_at = static_cast<std::uint32_t>(bytes_.size() - value_size),
                       .value_size = static_cast<std::uint32_t>(value_size),
@@ -52,7 +53,7 @@ bool HeaderMap::matches(const Entry& e, Field field, std::string_view name) cons
   return field != Field::kOther || iequals({bytes_.data() + e.name_at, e.name_size}, name);
 }
 
-std::size_t HeaderMap::find_index(Field field) const {
+std::size_t HeaderMap::find_seen(Field field) const {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     if (entries_[i].field == field) return i;
   }
@@ -106,6 +107,7 @@ bool HeaderMap::contains(std::string_view name) const {
 }
 
 std::size_t HeaderMap::count(Field field) const {
+  if ((seen_ & bit_of(field)) == 0) return 0;
   return static_cast<std::size_t>(
       std::count_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.field == field; }));
 }
@@ -118,6 +120,7 @@ std::optional<std::string_view> HeaderMap::find(Field field) const {
 
 std::optional<std::string_view> HeaderMap::find(std::string_view name) const {
   const Field field = field_from_name(name);
+  if ((seen_ & bit_of(field)) == 0) return std::nullopt;
   for (const Entry& e : entries_) {
     if (matches(e, field, name)) return std::string_view{bytes_.data() + e.value_at, e.value_size};
   }

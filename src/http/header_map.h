@@ -41,6 +41,7 @@ class HeaderMap {
   void clear() {
     bytes_.clear();
     entries_.clear();
+    seen_ = 0;
   }
   void reserve(std::size_t bytes, std::size_t fields) {
     bytes_.reserve(bytes);
@@ -92,13 +93,23 @@ class HeaderMap {
 
   void add(Field field, std::string_view name, std::string_view value);
   void push_entry(Field field, std::size_t name_size, std::size_t value_size, std::size_t at);
-  std::size_t find_index(Field field) const;
+  static constexpr std::uint64_t bit_of(Field field) {
+    static_assert(static_cast<unsigned>(Field::kXForwardedProto) < 64, "one bit for each field");
+    return std::uint64_t{1} << static_cast<unsigned>(field);
+  }
+  std::size_t find_index(Field field) const {
+    return (seen_ & bit_of(field)) == 0 ? kNone : find_seen(field);
+  }
+  std::size_t find_seen(Field field) const;
   bool matches(const Entry& e, Field field, std::string_view name) const;
   // Gives back the bytes of replaced and removed lines once they outweigh the rest.
   void compact();
 
   std::string bytes_;
   std::vector<Entry> entries_;
+  // One bit for each known name: a clear one says that there is no such line, which answers most questions at once. Bits
+  // are set and, but for clear(), never taken back.
+  std::uint64_t seen_ = 0;
 };
 
 }  // namespace seawall::http

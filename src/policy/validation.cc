@@ -96,6 +96,9 @@ Precondition evaluate_preconditions(const http::RequestHead& request, std::uint1
                                     const HeaderMap& stored, WallTime now) {
   if (stored_status < 200 || stored_status >= 300) return Precondition::kProceed;
   const HeaderMap& h = request.headers;
+  const bool has_conditions = h.contains(Field::kIfNoneMatch) || h.contains(Field::kIfModifiedSince) ||
+                              h.contains(Field::kIfMatch) || h.contains(Field::kIfUnmodifiedSince);
+  if (!has_conditions) return Precondition::kProceed;
   const std::string_view etag = value_or_empty(stored, Field::kEtag);
   const auto modified = http::parse_date(value_or_empty(stored, Field::kLastModified), now);
   const bool is_read = request.method == http::Method::kGet || request.method == http::Method::kHead;
