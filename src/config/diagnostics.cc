@@ -8,8 +8,12 @@ namespace {
 constexpr std::size_t kMaxLinePoints = 160;
 constexpr std::size_t kMaxQuotedBytes = 80;
 
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+bool is_continuation(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+}
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+}
 
 // The line and under it the caret. A long line is shown from shortly before the column; tabs stand in both lines.
 void append_excerpt(std::string& out, const Diagnostic& d) {

@@ -15,7 +15,7 @@ struct Diagnostic {
   std::uint32_t column = 0;  // from 1, in code points
   std::string message;
   std::string source_line;
-  std::string hint;          // empty: none
+  std::string hint;  // empty: none
 };
 
 // In order of files, lines and columns.

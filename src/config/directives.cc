@@ -56,10 +56,14 @@ std::string_view check_listen(std::string_view text) {
   return R"("ADDR:PORT" such as "127.0.0.1:8080", "[::1]:8080" or ":8080")";
 }
 
-std::string_view check_field(std::string_view text) { return http::is_token(text) ? ""sv : "the name of a header field"; }
+std::string_view check_field(std::string_view text) {
+  return http::is_token(text) ? ""sv : "the name of a header field";
+}
 
 std::string_view check_name(std::string_view text) {
-  const auto is_fine = [](char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7F && c != '"' && c != '\\'; };
+  const auto is_fine = [](char c) {
+    return static_cast<unsigned char>(c) > 0x20 && c != 0x7F && c != '"' && c != '\\';
+  };
   if (!text.empty() && text.size() <= 64 && std::ranges::all_of(text, is_fine)) return {};
   return "1 to 64 characters without spaces, quotes and backslashes";
 }
@@ -86,7 +90,7 @@ constexpr std::int64_t kGiB = 1 << 30;
 constexpr std::int64_t kPiB = std::int64_t{1} << 50;
 constexpr std::int64_t kHourMs = 3'600'000;
 constexpr std::int64_t kDayMs = 24 * kHourMs;
-constexpr std::int64_t kYearSeconds = 365 * 24 * 3600;
+constexpr std::int64_t kYearSeconds = std::int64_t{365} * 24 * 3600;
 
 #define SW_AT(expression) [](const Draft& d) -> auto& { return expression; }
 
@@ -200,15 +204,17 @@ const std::array kDirectives = {
 constexpr std::array kSections = {"server"sv, "cache"sv, "collapse"sv, "log"sv, "origin"sv, "route"sv};
 
 constexpr std::array kPlanned = {
-    "admin"sv,         "tls"sv,           "metrics"sv,        "cache.disk"sv,       "origin.balance"sv,
-    "origin.limit"sv,  "origin.breaker"sv, "origin.health"sv, "origin.retry"sv,     "origin.tls"sv,
-    "server.tls"sv,    "server.admin"sv,  "route.tags"sv,
+    "admin"sv,          "tls"sv,           "metrics"sv,      "cache.disk"sv, "origin.balance"sv, "origin.limit"sv,
+    "origin.breaker"sv, "origin.health"sv, "origin.retry"sv, "origin.tls"sv, "server.tls"sv,     "server.admin"sv,
+    "route.tags"sv,
 };
 
 std::string range_of(const Directive& d) {
   switch (d.kind) {
-    case Kind::kDuration: return fmt::format("from {} to {}", format_duration(Millis{d.min}), format_duration(Millis{d.max}));
-    case Kind::kSeconds: return fmt::format("from {} to {}", format_duration(Seconds{d.min}), format_duration(Seconds{d.max}));
+    case Kind::kDuration:
+      return fmt::format("from {} to {}", format_duration(Millis{d.min}), format_duration(Millis{d.max}));
+    case Kind::kSeconds:
+      return fmt::format("from {} to {}", format_duration(Seconds{d.min}), format_duration(Seconds{d.max}));
     case Kind::kSize:
       return fmt::format("from {} to {}", format_size(static_cast<std::uint64_t>(d.min)),
                          format_size(static_cast<std::uint64_t>(d.max)));
@@ -255,7 +261,8 @@ std::string unit_hint(const Directive& d, std::string_view text) {
     meant += first == 'k' ? "KiB" : first == 'm' ? "MiB" : first == 'g' ? "GiB" : "TiB";
   } else {
     if ("smhd"sv.find(first) == std::string_view::npos) return std::string(forms);
-    meant += http::to_lower(unit).starts_with("ms") || http::to_lower(unit).starts_with("mil") ? "ms" : std::string(1, first);
+    meant += http::to_lower(unit).starts_with("ms") || http::to_lower(unit).starts_with("mil") ? "ms"
+                                                                                               : std::string(1, first);
   }
   // The same text again would mean that only its size is wrong.
   return meant == text ? std::string(forms) : fmt::format("did you mean \"{}\"?", meant);
@@ -287,7 +294,7 @@ std::expected<Value, Problem> convert_quantity(const Directive& d, std::string_v
 std::expected<Value, Problem> convert_share(const Directive& d, std::string_view text) {
   if (const auto percent = parse_percent(text)) return Value(Share{.percent = *percent});
   const auto bytes = parse_size(text);
-  if (bytes && *bytes > 0) return Value(Share{.bytes = *bytes});
+  if (bytes && *bytes > 0) return Value(Share{.bytes = bytes});
   return fail(mismatch(d, quote(text)), text.ends_with('%') ? "for example \"10%\"" : unit_hint(d, text));
 }
 
@@ -306,18 +313,32 @@ std::expected<Value, Problem> check_text(const Directive& d, std::string_view te
 
 }  // namespace
 
-std::span<const Directive> directives() { return kDirectives; }
+std::span<const Directive> directives() {
+  return kDirectives;
+}
 
 const Directive* find_directive(std::string_view path) {
   const auto at = std::ranges::find(kDirectives, path, &Directive::path);
   return at == kDirectives.end() ? nullptr : &*at;
 }
 
-std::span<const std::string_view> sections() { return kSections; }
+std::span<const std::string_view> sections() {
+  return kSections;
+}
 
-bool is_array_section(std::string_view section) { return section == "origin" || section == "route"; }
+bool is_array_section(std::string_view section) {
+  return section == "origin" || section == "route";
+}
 
-bool is_planned(std::string_view path) { return std::ranges::find(kPlanned, path) != kPlanned.end(); }
+bool is_planned(std::string_view path) {
+  return std::ranges::find(kPlanned, path) != kPlanned.end();
+}
+
+bool is_moot(const Directive& directive, const Draft& draft) {
+  const bool is_of_storing =
+      directive.path.starts_with("route.stale.") || directive.path.starts_with("route.heuristic.");
+  return is_of_storing && draft.route->miss == MissPolicy::kPass;
+}
 
 Problem mismatch(const Directive& directive, std::string_view what) {
   return {fmt::format("{} must be {}, not {}", directive.path, expectation(directive), what), {}};
@@ -340,8 +361,7 @@ std::expected<Value, Problem> convert_text(const Directive& directive, std::stri
       return fail(mismatch(directive, quote(text)), is_number ? "write the number without quotes" : "");
     }
     case Kind::kFlag:
-      return fail(mismatch(directive, quote(text)),
-                  text == "true" || text == "false" ? "write it without quotes" : "");
+      return fail(mismatch(directive, quote(text)), text == "true" || text == "false" ? "write it without quotes" : "");
   }
   return std::unexpected(mismatch(directive, quote(text)));
 }
@@ -373,7 +393,8 @@ std::expected<Value, Problem> convert_texts(const Directive& directive, std::vec
   }
   if (count < directive.min || count > directive.max) {
     return std::unexpected(Problem{
-        fmt::format("{} must have from {} to {} elements, not {}", directive.path, directive.min, directive.max, count), {}});
+        fmt::format("{} must have from {} to {} elements, not {}", directive.path, directive.min, directive.max, count),
+        {}});
   }
   for (const std::string& text : texts) {
     if (auto checked = check_text(directive, text); !checked) return checked;

@@ -1,5 +1,6 @@
-// Every key of the configuration in one table: from it come the parser's dispatch and checks, the hints, `--dump-config` and, by a
-// test, the keys and defaults of seawall.toml(5) and conf/seawall.toml. Thread: any; the table is constant.
+// Every key of the configuration in one table: from it come the parser's dispatch and checks, the hints,
+// `--dump-config` and, by a test, the keys and defaults of seawall.toml(5) and conf/seawall.toml. Thread: any; the
+// table is constant.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +49,7 @@ struct Draft {
 };
 
 struct Directive {
-  std::string_view path;          // "server.timeout.header"; its first part is the table
+  std::string_view path;  // "server.timeout.header"; its first part is the table
   Kind kind;
   std::string_view default_text;  // as in TOML; empty: none, or derived as `help` says
   std::int64_t min = 0;           // in the value's own unit
@@ -71,6 +72,9 @@ std::span<const std::string_view> sections();
 bool is_array_section(std::string_view section);
 // What a later version will have under this path, so that the hint can say so.
 bool is_planned(std::string_view path);
+
+// Whether another key of the same table takes its effect away.
+bool is_moot(const Directive& directive, const Draft& draft);
 
 struct Problem {
   std::string message;

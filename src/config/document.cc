@@ -75,7 +75,9 @@ void Report::add(const Place& place, std::string message, std::string hint) {
   add(place.document->order, std::move(d));
 }
 
-void Report::add(std::size_t order, Diagnostic diagnostic) { items_.push_back({order, std::move(diagnostic)}); }
+void Report::add(std::size_t order, Diagnostic diagnostic) {
+  items_.push_back({order, std::move(diagnostic)});
+}
 
 Diagnostics Report::take() {
   std::ranges::stable_sort(items_, {}, [](const Item& item) {
@@ -91,7 +93,7 @@ std::expected<std::string, std::string> read_file(const std::string& path) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return std::unexpected(fmt::format("cannot be opened: {}", std::strerror(errno)));
   std::string text;
-  std::string buffer(64 * 1024, '\0');
+  std::string buffer(std::size_t{64} << 10, '\0');
   while (true) {
     const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;

@@ -41,7 +41,8 @@ struct Input {
   Draft draft(RouteDraft& r) { return {.config = &config, .route = &r.config}; }
 };
 
-// Fills what follows from the rest, and reports what cannot be. `whole` is where what is missing altogether is reported.
+// Fills what follows from the rest, and reports what cannot be. `whole` is where what is missing altogether is
+// reported.
 void resolve(Input& input, const Place& whole, Report& report);
 
 }  // namespace seawall::config

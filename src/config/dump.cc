@@ -8,10 +8,11 @@ namespace {
 
 // One table. Keys with a common part before their last point stand in one inline table.
 void append_table(std::string& out, std::string_view section, const Draft& draft) {
-  out += fmt::format(fmt::runtime(is_array_section(section) ? "{}[[{}]]\n" : "{}[{}]\n"), out.empty() ? "" : "\n", section);
+  out += fmt::format(fmt::runtime(is_array_section(section) ? "{}[[{}]]\n" : "{}[{}]\n"), out.empty() ? "" : "\n",
+                     section);
   std::string_view inline_table;
   for (const Directive& d : directives()) {
-    if (d.section() != section) continue;
+    if (d.section() != section || is_moot(d, draft)) continue;
     const std::size_t point = d.key().find('.');
     const std::string_view group = point == std::string_view::npos ? std::string_view() : d.key().substr(0, point);
     const std::string text = format_value(d, d.get(draft));
@@ -21,7 +22,8 @@ void append_table(std::string& out, std::string_view section, const Draft& draft
     } else if (group == inline_table) {
       out += fmt::format(", {} = {}", d.key().substr(point + 1), text);
     } else {
-      out += fmt::format("{}{} = {{ {} = {}", inline_table.empty() ? "" : " }\n", group, d.key().substr(point + 1), text);
+      out +=
+          fmt::format("{}{} = {{ {} = {}", inline_table.empty() ? "" : " }\n", group, d.key().substr(point + 1), text);
     }
     inline_table = group;
   }

@@ -109,7 +109,8 @@ class Reader {
 
   Input& input() { return input_; }
 
-  static std::expected<Value, Problem> convert_override(const Directive& directive, const std::vector<std::string>& values) {
+  static std::expected<Value, Problem> convert_override(const Directive& directive,
+                                                        const std::vector<std::string>& values) {
     if (directive.kind == Kind::kTexts) return convert_texts(directive, values);
     const std::string& text = values.front();
     std::int64_t number = 0;
@@ -197,7 +198,8 @@ class Reader {
     std::ranges::sort(paths);
     const bool is_pattern = pattern.find_first_of("*?[") != std::string::npos;
     if (result != 0 && !(result == GLOB_NOMATCH && is_pattern)) {
-      report_.add(place, fmt::format("include {} cannot be read", quote(pattern)), "paths are relative to the folder of this file");
+      report_.add(place, fmt::format("include {} cannot be read", quote(pattern)),
+                  "paths are relative to the folder of this file");
       input_.is_incomplete = true;
     }
     return paths;
@@ -207,7 +209,8 @@ class Reader {
     for (const auto& [key, node] : document.table) {
       const Place place = place_of(document, key.source());
       if (key.str() == kInclude) {
-        if (document.order > 0) report_.add(place, "an included file cannot include others", "list them in the first file");
+        if (document.order > 0)
+          report_.add(place, "an included file cannot include others", "list them in the first file");
         continue;
       }
       if (std::ranges::find(sections(), key.str()) == sections().end()) {
@@ -250,14 +253,16 @@ class Reader {
     }
   }
 
-  void read_table(const Document& document, const toml::table& table, const std::string& prefix, const Draft& draft, Settings& set) {
+  void read_table(const Document& document, const toml::table& table, const std::string& prefix, const Draft& draft,
+                  Settings& set) {
     for (const auto& [key, node] : table) {
       const std::string path = prefix + std::string(key.str());
       const Place place = place_of(document, key.source());
       if (const Directive* directive = find_directive(path)) {
         const auto [at, is_new] = set.try_emplace(directive->path, place_of(document, node.source()));
         if (!is_new) {
-          report_.add(place, fmt::format("{} is set twice: first at {}", path, at->second.to_string()), "remove one of the two");
+          report_.add(place, fmt::format("{} is set twice: first at {}", path, at->second.to_string()),
+                      "remove one of the two");
         } else {
           read_value(document, *directive, node, draft);
         }
@@ -265,12 +270,15 @@ class Reader {
         if (const toml::table* inner = node.as_table()) {
           read_table(document, *inner, path + ".", draft, set);
         } else {
-          report_.add(place_of(document, node.source()), fmt::format("{} must be a table, not {}", path, describe(node)),
+          report_.add(place_of(document, node.source()),
+                      fmt::format("{} must be a table, not {}", path, describe(node)),
                       fmt::format("write {} = {{ {} = ... }}", key.str(), known_keys(path + ".").front()));
         }
       } else {
         const std::string_view section = std::string_view(path).substr(0, path.find('.'));
-        report_.add(place, fmt::format("unknown key {} in {}", quote(std::string_view(path).substr(section.size() + 1)), table_name(section)),
+        report_.add(place,
+                    fmt::format("unknown key {} in {}", quote(std::string_view(path).substr(section.size() + 1)),
+                                table_name(section)),
                     unknown_hint(prefix, key.str()));
       }
     }
@@ -300,7 +308,8 @@ class Reader {
   }
 
   // Each element is reported at its own place.
-  std::expected<Value, Problem> convert_array(const Document& document, const Directive& directive, const toml::array& array) {
+  std::expected<Value, Problem> convert_array(const Document& document, const Directive& directive,
+                                              const toml::array& array) {
     std::vector<std::string> texts;
     bool is_fine = true;
     const auto reject = [&](const toml::node& element, const Problem& problem) {
@@ -318,7 +327,8 @@ class Reader {
         reject(element, expanded.error());
         continue;
       }
-      if (const std::string_view wanted = directive.check == nullptr ? "" : directive.check(*expanded); !wanted.empty()) {
+      if (const std::string_view wanted = directive.check == nullptr ? "" : directive.check(*expanded);
+          !wanted.empty()) {
         reject(element, {fmt::format("{} must be {}, not {}", directive.path, wanted, quote(*expanded)), {}});
       }
       texts.push_back(std::move(*expanded));
@@ -333,7 +343,8 @@ class Reader {
   std::vector<std::unique_ptr<Document>> included_;
 };
 
-std::expected<Config, Diagnostics> load(Document& main, const Environment& environment, const Overrides& overrides, bool has_file) {
+std::expected<Config, Diagnostics> load(Document& main, const Environment& environment, const Overrides& overrides,
+                                        bool has_file) {
   Report report;
   Reader reader(environment, report);
   Input& input = reader.input();
@@ -348,7 +359,8 @@ std::expected<Config, Diagnostics> load(Document& main, const Environment& envir
 
 }  // namespace
 
-std::expected<Config, Diagnostics> load_file(const std::string& path, const Environment& environment, const Overrides& overrides) {
+std::expected<Config, Diagnostics> load_file(const std::string& path, const Environment& environment,
+                                             const Overrides& overrides) {
   Document main;
   main.name = path;
   auto text = read_file(path);
@@ -357,7 +369,8 @@ std::expected<Config, Diagnostics> load_file(const std::string& path, const Envi
   return load(main, environment, overrides, true);
 }
 
-std::expected<Config, Diagnostics> load_string(std::string name, std::string text, const Environment& environment, const Overrides& overrides) {
+std::expected<Config, Diagnostics> load_string(std::string name, std::string text, const Environment& environment,
+                                               const Overrides& overrides) {
   Document main;
   main.name = std::move(name);
   main.text = std::move(text);

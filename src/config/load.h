@@ -20,8 +20,8 @@ Environment process_environment();
 
 // Flags. They win over the file; an origin joins only a file that has none.
 struct Override {
-  std::string_view path;            // of the directive; static
-  std::string_view flag;            // "--memory"; static
+  std::string_view path;  // of the directive; static
+  std::string_view flag;  // "--memory"; static
   std::vector<std::string> values;
 };
 struct Overrides {

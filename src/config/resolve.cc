@@ -26,7 +26,8 @@ struct Server {
 std::expected<Server, Problem> parse_server(std::string_view url) {
   const Problem malformed{
       fmt::format("origin.servers must be \"http://host\" or \"http://host:port\", not {}", quote(url)),
-      url.find("://") == std::string_view::npos ? fmt::format("did you mean {}?", quote(fmt::format("http://{}", url))) : ""};
+      url.find("://") == std::string_view::npos ? fmt::format("did you mean {}?", quote(fmt::format("http://{}", url)))
+                                                : ""};
   if (http::to_lower(url).starts_with("https://")) {
     return std::unexpected(Problem{fmt::format("TLS to the origin is not available in this version: {}", quote(url)),
                                    "use an \"http://\" address of the service"});
@@ -74,7 +75,8 @@ void resolve_origins(Input& input, const Place& whole, Report& report) {
   for (std::size_t i = 0; i < input.origins.size(); ++i) {
     const OriginDraft& origin = input.origins[i];
     const auto end = input.origins.begin() + static_cast<std::ptrdiff_t>(i);
-    const auto first = std::find_if(input.origins.begin(), end, [&](const OriginDraft& o) { return o.config.name == origin.config.name; });
+    const auto first = std::find_if(input.origins.begin(), end,
+                                    [&](const OriginDraft& o) { return o.config.name == origin.config.name; });
     if (first == end || origin.config.name.empty()) continue;
     report.add(place_of(origin.set, "origin.name", origin.at),
                fmt::format("two origins are named {}: the first at {}", quote(origin.config.name),
@@ -94,12 +96,14 @@ std::expected<std::string, Problem> normal_host(std::string_view host) {
   // With "https", port 80 stays and is refused like any other.
   const auto normal = http::normalise_authority(name, name.ends_with(":443") ? "http" : "https");
   if (!normal || name.starts_with('*')) {
-    return std::unexpected(Problem{fmt::format("route.host must be \"host.name\", \"*.host.name\" or \"*\", not {}", quote(host)), {}});
+    return std::unexpected(
+        Problem{fmt::format("route.host must be \"host.name\", \"*.host.name\" or \"*\", not {}", quote(host)), {}});
   }
   const std::size_t colon = normal->rfind(':');
   if (colon != std::string::npos && normal->find(']', colon) == std::string::npos) {
-    return std::unexpected(Problem{fmt::format("route.host takes no port: {}", quote(host)),
-                                   fmt::format("write \"{}{}\"; it takes every port", is_suffix ? "*." : "", normal->substr(0, colon))});
+    return std::unexpected(
+        Problem{fmt::format("route.host takes no port: {}", quote(host)),
+                fmt::format("write \"{}{}\"; it takes every port", is_suffix ? "*." : "", normal->substr(0, colon))});
   }
   return (is_suffix ? "*." : "") + *normal;
 }
@@ -107,8 +111,9 @@ std::expected<std::string, Problem> normal_host(std::string_view host) {
 std::optional<Problem> check_path(std::string_view path) {
   const std::string_view prefix = path.ends_with('*') ? path.substr(0, path.size() - 1) : path;
   if (!path.starts_with('/')) {
-    return Problem{fmt::format("route.path must begin with \"/\", not {}", quote(path)),
-                   path == "*" ? "every path is \"/*\"" : fmt::format("did you mean {}?", quote(fmt::format("/{}", path)))};
+    return Problem{
+        fmt::format("route.path must begin with \"/\", not {}", quote(path)),
+        path == "*" ? "every path is \"/*\"" : fmt::format("did you mean {}?", quote(fmt::format("/{}", path)))};
   }
   if (prefix.find('*') != std::string_view::npos) {
     return Problem{fmt::format("route.path takes \"*\" at its end only: {}", quote(path)), {}};
@@ -119,7 +124,8 @@ std::optional<Problem> check_path(std::string_view path) {
   const auto is_plain = [](char c) { return c > 0x20 && c < 0x7F; };
   std::string normal(prefix);
   if (!std::ranges::all_of(path, is_plain) || !http::normalise_path(normal)) {
-    return Problem{fmt::format("route.path is not a path as it stands in a URL: {}", quote(path)), "write other bytes as %XX"};
+    return Problem{fmt::format("route.path is not a path as it stands in a URL: {}", quote(path)),
+                   "write other bytes as %XX"};
   }
   if (normal != prefix) {
     return Problem{fmt::format("route.path never comes in this form: {}", quote(path)),
@@ -139,7 +145,8 @@ void resolve_route_origin(Input& input, RouteDraft& route, Report& report) {
     if (input.origins.size() == 1) {
       route.config.origin = input.origins.front().config.name;
     } else if (input.origins.size() > 1) {
-      report.add(route.at, "this route names no origin, and there are several", fmt::format("add origin = \"{}\"", names.front()));
+      report.add(route.at, "this route names no origin, and there are several",
+                 fmt::format("add origin = \"{}\"", names.front()));
     }
     return;
   }
@@ -147,7 +154,8 @@ void resolve_route_origin(Input& input, RouteDraft& route, Report& report) {
   if (std::ranges::find(names, route.config.origin) != names.end()) return;
   const std::string_view meant = nearest(route.config.origin, names);
   report.add(route.set["route.origin"], fmt::format("no origin is named {}", quote(route.config.origin)),
-             meant.empty() ? fmt::format("known origins: {}", fmt::join(names, ", ")) : fmt::format("did you mean \"{}\"?", meant));
+             meant.empty() ? fmt::format("known origins: {}", fmt::join(names, ", "))
+                           : fmt::format("did you mean \"{}\"?", meant));
 }
 
 bool covers_host(std::string_view wide, std::string_view narrow) {
@@ -169,8 +177,8 @@ void report_unreachable(const Input& input, Report& report) {
     if (first == end) continue;
     const bool is_same = first->config.host == route.config.host && first->config.path == route.config.path;
     report.add(route.at,
-               fmt::format("route {} is never taken: route {} at {} comes first and takes the same requests", quote(route.config.name),
-                           quote(first->config.name), first->at.to_string()),
+               fmt::format("route {} is never taken: route {} at {} comes first and takes the same requests",
+                           quote(route.config.name), quote(first->config.name), first->at.to_string()),
                is_same ? "remove one of the two" : "put the narrower route first");
   }
 }
@@ -181,7 +189,8 @@ void resolve_routes(Input& input, Report& report) {
       input.routes.emplace_back().config.origin = input.origins.front().config.name;
       input.routes.front().at = input.origins.front().at;
     } else if (input.origins.size() > 1 && !input.is_incomplete) {
-      report.add(input.origins[1].at, "there are several origins and no route", R"(add [[route]] with host = "..." or path = "..." and origin = "...")");
+      report.add(input.origins[1].at, "there are several origins and no route",
+                 R"(add [[route]] with host = "..." or path = "..." and origin = "...")");
     }
   }
   for (RouteDraft& route : input.routes) {
@@ -193,13 +202,12 @@ void resolve_routes(Input& input, Report& report) {
     if (const auto problem = check_path(route.config.path)) {
       report.add(place_of(route.set, "route.path", route.at), problem->message, problem->hint);
     }
-    if (!route.set.contains("route.name")) route.config.name = fmt::format("{} {}", route.config.host, route.config.path);
+    if (!route.set.contains("route.name"))
+      route.config.name = fmt::format("{} {}", route.config.host, route.config.path);
     if (!route.set.empty()) resolve_route_origin(input, route, report);
-    if (route.config.miss == MissPolicy::kPass) {
-      for (const auto& [path, place] : route.set) {
-        if (!path.starts_with("route.stale.") && !path.starts_with("route.heuristic.")) continue;
-        report.add(place, fmt::format("{} has no effect with miss = \"pass\"", path), "remove one of the two");
-      }
+    for (const auto& [path, place] : route.set) {
+      if (!is_moot(*find_directive(path), input.draft(route))) continue;
+      report.add(place, fmt::format("{} has no effect with miss = \"pass\"", path), "remove one of the two");
     }
   }
 }
@@ -218,16 +226,20 @@ constexpr std::array kBounds = {
     Bound{"route.stale.if_error", "route.stale.max"},
 };
 
-// A value that was given must not be past what bounds it; a default may.
-void check_bounds(const Draft& draft, const Settings& set, Report& report) {
+// A value that was given must not be past what bounds it; a default gives way.
+void apply_bounds(std::string_view section, const Draft& draft, const Settings& set, Report& report) {
   for (const Bound& bound : kBounds) {
-    const auto at = set.find(bound.lesser);
-    if (at == set.end()) continue;
     const Directive& lesser = *find_directive(bound.lesser);
+    if (is_array_section(lesser.section()) ? lesser.section() != section : !section.empty()) continue;
     const Directive& greater = *find_directive(bound.greater);
     const Value value = lesser.get(draft);
     const Value limit = greater.get(draft);
     if (std::get<std::int64_t>(value) <= std::get<std::int64_t>(limit)) continue;
+    const auto at = set.find(bound.lesser);
+    if (at == set.end()) {
+      lesser.set(draft, limit);
+      continue;
+    }
     report.add(at->second,
                fmt::format("{} = {} is more than {} = {}{}", lesser.path, format_value(lesser, value), greater.path,
                            format_value(greater, limit), set.contains(bound.greater) ? "" : ", its default"),
@@ -243,8 +255,8 @@ void resolve_cache(Input& input, const Place& whole, Report& report) {
     cache.max_object_share = static_cast<double>(*input.max_object.bytes) / static_cast<double>(cache.memory_bytes);
   } else {
     report.add(place_of(input.set, "cache.max_object", whole),
-               fmt::format("cache.max_object = \"{}\" is more than cache.memory = \"{}\"", format_size(*input.max_object.bytes),
-                           format_size(cache.memory_bytes)),
+               fmt::format("cache.max_object = \"{}\" is more than cache.memory = \"{}\"",
+                           format_size(*input.max_object.bytes), format_size(cache.memory_bytes)),
                "lower it, or raise cache.memory");
   }
 }
@@ -253,7 +265,8 @@ void check_listen_twice(const Input& input, const Place& whole, Report& report) 
   const auto& listen = input.config.listen;
   for (auto at = listen.begin(); at != listen.end(); ++at) {
     if (std::find(listen.begin(), at, *at) == at) continue;
-    report.add(place_of(input.set, "server.listen", whole), fmt::format("server.listen names {} twice", quote(*at)), "remove one of the two");
+    report.add(place_of(input.set, "server.listen", whole), fmt::format("server.listen names {} twice", quote(*at)),
+               "remove one of the two");
   }
 }
 
@@ -262,9 +275,9 @@ void check_listen_twice(const Input& input, const Place& whole, Report& report) 
 void resolve(Input& input, const Place& whole, Report& report) {
   resolve_cache(input, whole, report);
   check_listen_twice(input, whole, report);
-  check_bounds(input.draft(), input.set, report);
-  for (OriginDraft& origin : input.origins) check_bounds(input.draft(origin), origin.set, report);
-  for (RouteDraft& route : input.routes) check_bounds(input.draft(route), route.set, report);
+  apply_bounds("", input.draft(), input.set, report);
+  for (OriginDraft& origin : input.origins) apply_bounds("origin", input.draft(origin), origin.set, report);
+  for (RouteDraft& route : input.routes) apply_bounds("route", input.draft(route), route.set, report);
   resolve_origins(input, whole, report);
   resolve_routes(input, report);
   // Only what was read right can cover another.

@@ -9,7 +9,9 @@ namespace {
 // Longer words are no typing slips, and the table is quadratic.
 constexpr std::size_t kMaxWordBytes = 64;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 }  // namespace
 
@@ -38,7 +40,8 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   std::size_t best_distance = 0;
   for (const std::string_view candidate : candidates) {
     // "warn" for "warning".
-    const bool is_begun = word.size() >= 3 && candidate.size() > word.size() && edit_distance(word, candidate.substr(0, word.size())) == 0;
+    const bool is_begun = word.size() >= 3 && candidate.size() > word.size() &&
+                          edit_distance(word, candidate.substr(0, word.size())) == 0;
     const std::size_t distance = is_begun ? 1 : edit_distance(word, candidate);
     // A third of the letters may be wrong; in short words one.
     if (distance > std::max<std::size_t>(1, std::max(word.size(), candidate.size()) / 3)) continue;

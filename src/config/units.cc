@@ -66,7 +66,9 @@ std::optional<Millis> parse_duration(std::string_view text) {
   return Millis{static_cast<std::int64_t>(*ms)};
 }
 
-std::optional<std::uint64_t> parse_size(std::string_view text) { return parse(text, kSizes); }
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  return parse(text, kSizes);
+}
 
 std::optional<double> parse_percent(std::string_view text) {
   if (!text.ends_with('%')) return std::nullopt;
@@ -88,10 +90,19 @@ std::string format_duration(Millis value) {
 std::string format_size(std::uint64_t bytes) {
   if (bytes == 0) return "0";
   std::string text = format(bytes, kSizes);
-  if (text.ends_with('B') && !text.ends_with("iB") && text.find_first_not_of("0123456789") == text.size() - 1) text.pop_back();
+  if (text.ends_with('B') && !text.ends_with("iB") && text.find_first_not_of("0123456789") == text.size() - 1)
+    text.pop_back();
   return text;
 }
 
-std::string format_percent(double percent) { return fmt::format("{:.10g}%", percent); }
+std::string format_percent(double percent) {
+  std::string text = fmt::format("{:.10g}", percent);
+  // The parser takes no exponent.
+  if (text.find('e') != std::string::npos) {
+    text = fmt::format("{:.20f}", percent);
+    text.erase(text.find_last_not_of('0') + 1);
+  }
+  return text + "%";
+}
 
 }  // namespace seawall::config

@@ -1,4 +1,5 @@
-// Durations and sizes as people write them: "250ms", "10s", "5m", "1h", "1d"; "512", "64KiB", "50GB". Whole numbers, one unit, no space.
+// Durations and sizes as people write them: "250ms", "10s", "5m", "1h", "1d"; "512", "64KiB", "50GB". Whole numbers,
+// one unit, no space.
 #pragma once
 
 #include <cstdint>

@@ -23,14 +23,18 @@
 namespace seawall::obs {
 namespace {
 
-constexpr std::size_t kFlushBytes = 64 * 1024;
+constexpr std::size_t kFlushBytes = std::size_t{64} << 10;
 // A field may be as long as the limits on request heads allow; a line stays bounded all the same.
-constexpr std::size_t kMaxFieldBytes = 8 * 1024;
+constexpr std::size_t kMaxFieldBytes = std::size_t{8} << 10;
 constexpr std::string_view kCut = "...";
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+}
 
-std::string_view cut(std::string_view text) { return text.substr(0, kMaxFieldBytes); }
+std::string_view cut(std::string_view text) {
+  return text.substr(0, kMaxFieldBytes);
+}
 
 void append_hex_escape(std::string& out, char c) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
@@ -130,7 +134,8 @@ std::uint64_t count_lines(std::string_view lines) {
   return static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
 }
 
-// A descriptor that writes never wait on. Workers write at the same time; reopen() puts another file under the same number.
+// A descriptor that writes never wait on. Workers write at the same time; reopen() puts another file under the same
+// number.
 class Target final : public AccessLogFile {
  public:
   Target(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) { note_kind(); }
@@ -139,7 +144,8 @@ class Target final : public AccessLogFile {
     if (path_.empty()) return;
     const Fd fresh = open_file(path_);
     if (!fresh) {
-      log(LogLevel::kError, "access log: {} cannot be opened again: {}; the old file stays in use", path_, std::strerror(errno));
+      log(LogLevel::kError, "access log: {} cannot be opened again: {}; the old file stays in use", path_,
+          std::strerror(errno));
       return;
     }
     ::dup3(fresh.get(), fd_.get(), O_CLOEXEC);
@@ -174,7 +180,7 @@ class Target final : public AccessLogFile {
 
  private:
   void note_kind() {
-    struct stat status {};
+    struct stat status{};
     ::fstat(fd_.get(), &status);
     is_socket_.store(S_ISSOCK(status.st_mode), std::memory_order_relaxed);
     const int flags = ::fcntl(fd_.get(), F_GETFL);
@@ -216,8 +222,8 @@ class Target final : public AccessLogFile {
     dropped_.fetch_add(count_lines(lines), std::memory_order_relaxed);
     if (is_torn) is_torn_.store(true, std::memory_order_relaxed);
     if (is_failing_.exchange(true, std::memory_order_relaxed)) return;
-    log(LogLevel::kError, "access log: {} cannot be written: {}; lines are dropped until it can", path_.empty() ? "the stream" : path_,
-        std::strerror(error));
+    log(LogLevel::kError, "access log: {} cannot be written: {}; lines are dropped until it can",
+        path_.empty() ? "the stream" : path_, std::strerror(error));
   }
 
   Fd fd_;
@@ -229,10 +235,16 @@ class Target final : public AccessLogFile {
   std::atomic<std::uint64_t> dropped_{0};
 };
 
-// A description of its own where that can be had, so that it can be non-blocking without making the terminal so for others.
+// A description of its own where writes may wait, so that it can be non-blocking without making the terminal so for
+// others. A regular file keeps the offset that it shares with them: appending would have them write over our lines.
 Fd open_stream(int stream) {
-  Fd fd(::open(fmt::format("/proc/self/fd/{}", stream).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  return fd ? std::move(fd) : Fd(::fcntl(stream, F_DUPFD_CLOEXEC, 0));
+  struct stat status{};
+  if (::fstat(stream, &status) == 0 && !S_ISREG(status.st_mode)) {
+    Fd fd(::open(fmt::format("/proc/self/fd/{}", stream).c_str(),
+                 O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (fd) return fd;
+  }
+  return Fd(::fcntl(stream, F_DUPFD_CLOEXEC, 0));
 }
 
 }  // namespace
@@ -242,15 +254,19 @@ std::expected<std::shared_ptr<AccessLogFile>, std::string> AccessLogFile::open(c
   const bool is_stdout = options.target == "stdout";
   const bool is_stream = is_stdout || options.target == "stderr";
   Fd fd = is_stream ? open_stream(is_stdout ? STDOUT_FILENO : STDERR_FILENO) : Target::open_file(options.target);
-  if (!fd) return std::unexpected(fmt::format("access log {} cannot be opened: {}", options.target, std::strerror(errno)));
+  if (!fd)
+    return std::unexpected(fmt::format("access log {} cannot be opened: {}", options.target, std::strerror(errno)));
   return std::make_shared<Target>(std::move(fd), is_stream ? std::string() : options.target);
 }
 
-AccessLog::AccessLog(std::shared_ptr<AccessLogFile> file, AccessFormat format) : file_(std::move(file)), format_(format) {
+AccessLog::AccessLog(std::shared_ptr<AccessLogFile> file, AccessFormat format)
+    : file_(std::move(file)), format_(format) {
   if (file_) buffer_.reserve(kFlushBytes + kMaxFieldBytes);
 }
 
-AccessLog::~AccessLog() { flush(); }
+AccessLog::~AccessLog() {
+  flush();
+}
 
 void AccessLog::record(const AccessEntry& entry) {
   if (!file_) return;
@@ -271,8 +287,8 @@ void AccessLog::flush() {
 void append_combined(std::string& out, const AccessEntry& entry) {
   const CivilTime t = civil(entry.time);
   append_word(out, entry.client_ip);
-  fmt::format_to(std::back_inserter(out), " - - [{:02}/{}/{:04}:{:02}:{:02}:{:02} +0000] \"", t.day, kMonths[t.month - 1], t.year,
-                 t.hour, t.minute, t.second);
+  fmt::format_to(std::back_inserter(out), " - - [{:02}/{}/{:04}:{:02}:{:02}:{:02} +0000] \"", t.day,
+                 kMonths[t.month - 1], t.year, t.hour, t.minute, t.second);
   append_word(out, entry.method);
   out += ' ';
   append_word(out, entry.path);
@@ -292,8 +308,8 @@ void append_combined(std::string& out, const AccessEntry& entry) {
   append_quoted(out, entry.route);
   out += " origin=";
   append_word(out, entry.origin);
-  fmt::format_to(std::back_inserter(out), " origin_status={} ttfb_us={} us={}\n", entry.origin_status, entry.first_byte_us,
-                 entry.duration_us);
+  fmt::format_to(std::back_inserter(out), " origin_status={} ttfb_us={} us={}\n", entry.origin_status,
+                 entry.first_byte_us, entry.duration_us);
 }
 
 void append_json(std::string& out, const AccessEntry& entry) {
@@ -304,9 +320,11 @@ void append_json(std::string& out, const AccessEntry& entry) {
     out += "\":";
     append_json_string(out, value);
   };
-  const auto number = [&](std::string_view key, auto value) { fmt::format_to(std::back_inserter(out), ",\"{}\":{}", key, value); };
-  fmt::format_to(std::back_inserter(out), "{{\"time\":\"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z\"", t.year, t.month, t.day, t.hour,
-                 t.minute, t.second, t.millisecond);
+  const auto number = [&](std::string_view key, auto value) {
+    fmt::format_to(std::back_inserter(out), ",\"{}\":{}", key, value);
+  };
+  fmt::format_to(std::back_inserter(out), "{{\"time\":\"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z\"", t.year, t.month,
+                 t.day, t.hour, t.minute, t.second, t.millisecond);
   text("client_ip", entry.client_ip);
   text("method", entry.method);
   text("host", entry.host);

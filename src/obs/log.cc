@@ -32,7 +32,8 @@ std::shared_ptr<spdlog::logger> make_logger(const LogOptions& options) {
     sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.target);
   }
   auto logger = std::make_shared<spdlog::logger>("seawall", std::move(sink));
-  logger->set_formatter(std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %l: %v", spdlog::pattern_time_type::utc));
+  logger->set_formatter(
+      std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %l: %v", spdlog::pattern_time_type::utc));
   logger->set_level(level_of(options.level));
   logger->flush_on(spdlog::level::debug);
   // A log that cannot be written must not stop the server, and there is nowhere left to say so.
@@ -98,7 +99,9 @@ void reopen_log() {
   if (!init_log(options, error)) log(LogLevel::kError, "{}; the old file stays in use", error);
 }
 
-bool is_logged(LogLevel level) { return level >= state().level.load(std::memory_order_relaxed); }
+bool is_logged(LogLevel level) {
+  return level >= state().level.load(std::memory_order_relaxed);
+}
 
 void log_text(LogLevel level, std::string_view text) {
   State& s = state();

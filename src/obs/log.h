@@ -1,4 +1,5 @@
-// The log of events (start, reload, refusals, failures), through spdlog. Not for requests: see access_log.h. Thread: any.
+// The log of events (start, reload, refusals, failures), through spdlog. Not for requests: see access_log.h. Thread:
+// any.
 #pragma once
 
 #include <spdlog/fmt/fmt.h>

@@ -19,7 +19,8 @@
 #include "server/server.h"
 
 // Null unless jemalloc is linked.
-extern "C" [[gnu::weak]] int mallctl(const char* name, void* old_value, std::size_t* old_size, void* new_value, std::size_t new_size);
+extern "C" [[gnu::weak]] int mallctl(const char* name, void* old_value, std::size_t* old_size, void* new_value,
+                                     std::size_t new_size);
 
 namespace seawall::server {
 namespace {
@@ -44,15 +45,24 @@ struct ServeFlags {
 };
 
 // One value for each time that the flag is given.
-CLI::Option* add_repeated(CLI::App& app, const std::string& name, std::vector<std::string>& values, const std::string& help) {
-  return app.add_option(name, values, help)->allow_extra_args(false)->type_size(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+CLI::Option* add_repeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
+                          const std::string& help) {
+  return app.add_option(name, values, help)
+      ->allow_extra_args(false)
+      ->type_size(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 CLI::App* add_serve(CLI::App& app, ServeFlags& flags) {
   CLI::App* serve = app.add_subcommand("serve", "serve until SIGTERM or SIGINT");
-  serve->add_option("-c,--config", flags.config, fmt::format("configuration file ({} when there is one)", kDefaultConfig))->type_name("FILE");
-  add_repeated(*serve, "--listen", flags.listen, "address to accept clients on; may be repeated (127.0.0.1:8080)")->type_name("ADDR:PORT");
-  add_repeated(*serve, "--origin", flags.origins, "service behind the cache, http://host[:port]; enough without a file")->type_name("URL");
+  serve
+      ->add_option("-c,--config", flags.config,
+                   fmt::format("configuration file ({} when there is one)", kDefaultConfig))
+      ->type_name("FILE");
+  add_repeated(*serve, "--listen", flags.listen, "address to accept clients on; may be repeated (127.0.0.1:8080)")
+      ->type_name("ADDR:PORT");
+  add_repeated(*serve, "--origin", flags.origins, "service behind the cache, http://host[:port]; enough without a file")
+      ->type_name("URL");
   serve->add_option("--memory", flags.memory, "memory of the cache (256MiB)")->type_name("SIZE");
   serve->add_option("--workers", flags.workers, "threads that serve (auto: one for each core)")->type_name("N");
   serve->add_option("--log-level", flags.log_level, "debug, info, warning or error (info)")->type_name("LEVEL");
@@ -74,9 +84,11 @@ std::string version_text() {
     const char* version = nullptr;
     std::size_t size = sizeof version;
     features = "jemalloc";
-    if (mallctl("version", &version, &size, nullptr, 0) == 0) features += fmt::format(" {}", std::string_view(version).substr(0, std::string_view(version).find('-')));
+    if (mallctl("version", static_cast<void*>(&version), &size, nullptr, 0) == 0)
+      features += fmt::format(" {}", std::string_view(version).substr(0, std::string_view(version).find('-')));
   }
-  return fmt::format("seawall {}\ncompiler: {}\nlibevent: {}\noptional features: {}\n", SEAWALL_VERSION, compiler(), event_get_version(), features);
+  return fmt::format("seawall {}\ncompiler: {}\nlibevent: {}\noptional features: {}\n", SEAWALL_VERSION, compiler(),
+                     event_get_version(), features);
 }
 
 std::string_view without_dashes(std::string_view word) {
@@ -87,7 +99,8 @@ std::string_view without_dashes(std::string_view word) {
 // What is wrong with the first argument that CLI11 did not know.
 std::string unknown_argument(const CLI::App& app, const std::string& argument) {
   const bool is_top = app.get_parent() == nullptr;
-  const std::string more = fmt::format("\nhint: {}{}{} --help", kProgram, is_top ? "" : " ", is_top ? "" : app.get_name());
+  const std::string more =
+      fmt::format("\nhint: {}{}{} --help", kProgram, is_top ? "" : " ", is_top ? "" : app.get_name());
   const std::string shown = argument.substr(0, argument.find('='));
   const bool is_option = argument.starts_with('-');
   if (!is_option && !is_top) return fmt::format("unexpected argument {}{}", config::quote(argument), more);
@@ -97,7 +110,8 @@ std::string unknown_argument(const CLI::App& app, const std::string& argument) {
       for (const std::string& name : option->get_lnames()) names.push_back(name);
     }
   } else {
-    for (const CLI::App* command_app : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command_app->get_name());
+    for (const CLI::App* command_app : app.get_subcommands([](const CLI::App*) { return true; }))
+      names.push_back(command_app->get_name());
   }
   const std::vector<std::string_view> candidates(names.begin(), names.end());
   const std::string_view meant = config::nearest(without_dashes(shown), candidates);
@@ -128,7 +142,8 @@ std::expected<ServeCommand, std::string> serve_command(ServeFlags flags) {
     }
   }
   if (flags.origins.size() > 1) {
-    return std::unexpected(with_hint("--origin can be given once", "write a file with an [[origin]] and a [[route]] for each, and use -c FILE"));
+    return std::unexpected(with_hint("--origin can be given once",
+                                     "write a file with an [[origin]] and a [[route]] for each, and use -c FILE"));
   }
   if (!flags.origins.empty()) {
     if (const auto problem = config::check_origin_url(flags.origins.front())) {
@@ -147,7 +162,9 @@ int fail(std::string_view text) {
   return 1;
 }
 
-std::string count(std::size_t n, std::string_view what) { return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s"); }
+std::string count(std::size_t n, std::string_view what) {
+  return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
+}
 
 int print_diagnostics(const std::string& file, const config::Diagnostics& diagnostics) {
   fmt::print(stderr, "{}\n{}: {}\n", config::to_string(diagnostics), file, count(diagnostics.size(), "error"));
@@ -158,10 +175,11 @@ int run(const ServeCommand& command) {
   std::optional<std::string> file = command.config;
   if (!file && !command.overrides.origin) {
     if (::access(kDefaultConfig, F_OK) != 0) {
-      fail(fmt::format("nothing to serve: neither --origin nor a configuration file, and there is no {}\n"
-                       "hint: seawall serve --origin http://127.0.0.1:3000\n"
-                       "hint: seawall serve -c FILE",
-                       kDefaultConfig));
+      fail(
+          fmt::format("nothing to serve: neither --origin nor a configuration file, and there is no {}\n"
+                      "hint: seawall serve --origin http://127.0.0.1:3000\n"
+                      "hint: seawall serve -c FILE",
+                      kDefaultConfig));
       return 2;
     }
     file = kDefaultConfig;
@@ -188,7 +206,8 @@ int run(const CheckCommand& command) {
   if (command.dump_config) {
     fmt::print("{}", config::dump(*loaded));
   } else {
-    fmt::print("{}: ok ({}, {})\n", file, count(loaded->origins.size(), "origin"), count(loaded->routes.size(), "route"));
+    fmt::print("{}: ok ({}, {})\n", file, count(loaded->origins.size(), "origin"),
+               count(loaded->routes.size(), "route"));
   }
   return 0;
 }
@@ -215,11 +234,15 @@ std::expected<Command, std::string> parse_arguments(const std::vector<std::strin
   CheckCommand check_command;
   DemoOriginCommand demo_command{.listen = kDefaultDemoListen};
   CLI::App* serve = add_serve(app, serve_flags);
-  CLI::App* check = app.add_subcommand("check", "check a configuration file: exit 0, or 1 with all that is wrong in it");
-  check->add_option("-c,--config", check_command.config, fmt::format("the file ({})", kDefaultConfig))->type_name("FILE");
+  CLI::App* check =
+      app.add_subcommand("check", "check a configuration file: exit 0, or 1 with all that is wrong in it");
+  check->add_option("-c,--config", check_command.config, fmt::format("the file ({})", kDefaultConfig))
+      ->type_name("FILE");
   check->add_flag("--dump-config", check_command.dump_config, "print the effective configuration, defaults included");
   CLI::App* demo = app.add_subcommand("demo-origin", "a small origin to try the cache with");
-  demo->add_option("--listen", demo_command.listen, fmt::format("address to accept connections on ({})", kDefaultDemoListen))->type_name("ADDR:PORT");
+  demo->add_option("--listen", demo_command.listen,
+                   fmt::format("address to accept connections on ({})", kDefaultDemoListen))
+      ->type_name("ADDR:PORT");
   // What is unknown is reported in our own words, below.
   app.allow_extras();
   for (CLI::App* command : {serve, check, demo}) command->allow_extras();
@@ -232,7 +255,8 @@ std::expected<Command, std::string> parse_arguments(const std::vector<std::strin
   } catch (const CLI::Error& error) {
     return std::unexpected(std::string(error.what()));
   }
-  for (const CLI::App* level : {static_cast<const CLI::App*>(&app), static_cast<const CLI::App*>(serve), static_cast<const CLI::App*>(check), static_cast<const CLI::App*>(demo)}) {
+  for (const CLI::App* level : {static_cast<const CLI::App*>(&app), static_cast<const CLI::App*>(serve),
+                                static_cast<const CLI::App*>(check), static_cast<const CLI::App*>(demo)}) {
     if (!level->remaining().empty()) return std::unexpected(unknown_argument(*level, level->remaining().front()));
   }
   if (wants_version) return PrintCommand{version_text()};
@@ -242,9 +266,11 @@ std::expected<Command, std::string> parse_arguments(const std::vector<std::strin
     return std::move(*command);
   }
   if (app.got_subcommand(check)) return check_command;
-  if (!app.got_subcommand(demo)) return std::unexpected("a command is missing\nhint: seawall serve --origin URL, or seawall --help");
+  if (!app.got_subcommand(demo))
+    return std::unexpected("a command is missing\nhint: seawall serve --origin URL, or seawall --help");
   if (!net::Address::parse(demo_command.listen)) {
-    return std::unexpected(fmt::format("--listen must be \"ADDR:PORT\" such as \"127.0.0.1:9100\", not {}", config::quote(demo_command.listen)));
+    return std::unexpected(fmt::format("--listen must be \"ADDR:PORT\" such as \"127.0.0.1:9100\", not {}",
+                                       config::quote(demo_command.listen)));
   }
   return demo_command;
 }

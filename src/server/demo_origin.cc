@@ -23,9 +23,9 @@ namespace {
 constexpr Millis kIdleTimeout{60'000};
 constexpr Millis kCloseTimeout{2000};
 constexpr std::size_t kMaxEchoBytes = std::size_t{1} << 20;
-constexpr std::size_t kMaxInputBytes = 128 * 1024;
+constexpr std::size_t kMaxInputBytes = std::size_t{128} << 10;
 // No further request is begun while this much waits for a slow reader.
-constexpr std::uint64_t kMaxQueuedBytes = 256 * 1024;
+constexpr std::uint64_t kMaxQueuedBytes = std::uint64_t{256} << 10;
 
 std::uint16_t status_of(ErrorCode code) {
   switch (code) {
@@ -43,7 +43,11 @@ std::uint16_t status_of(ErrorCode code) {
 class DemoOrigin::Connection final : public net::FdHandler {
  public:
   Connection(DemoOrigin& origin, Fd fd)
-      : origin_(origin), fd_(std::move(fd)), watcher_(origin.loop_, fd_.get(), *this), timer_([this] { on_timer(); }), parser_({}) {
+      : origin_(origin),
+        fd_(std::move(fd)),
+        watcher_(origin.loop_, fd_.get(), *this),
+        timer_([this] { on_timer(); }),
+        parser_({}) {
     step(Step::kHead, kIdleTimeout);
     watch();
   }
@@ -117,7 +121,8 @@ class DemoOrigin::Connection final : public net::FdHandler {
     input_.erase(0, *used);
     body_.clear();
     decoder_ = http::BodyDecoder(request_.framing, request_.content_length, Side::kClient);
-    if (request_.expect_continue && request_.framing != http::BodyFraming::kNone) output_.push("HTTP/1.1 100 Continue\r\n\r\n");
+    if (request_.expect_continue && request_.framing != http::BodyFraming::kNone)
+      output_.push("HTTP/1.1 100 Continue\r\n\r\n");
     step(Step::kBody, kIdleTimeout);
     return true;
   }
@@ -238,7 +243,8 @@ class DemoOrigin::Connection final : public net::FdHandler {
   net::OutQueue output_;
 };
 
-DemoOrigin::DemoOrigin(net::Loop& loop, std::unique_ptr<net::Listener> listener) : loop_(loop), listener_(std::move(listener)) {
+DemoOrigin::DemoOrigin(net::Loop& loop, std::unique_ptr<net::Listener> listener)
+    : loop_(loop), listener_(std::move(listener)) {
   listener_->start(loop_, [this](Fd fd, const net::Address&) { accept(std::move(fd)); });
 }
 
@@ -263,7 +269,9 @@ namespace {
 // SIGTERM and SIGINT as readiness of a descriptor.
 class StopSignal final : public net::FdHandler {
  public:
-  explicit StopSignal(net::Loop& loop) : loop_(loop), fd_(open()), watcher_(loop, fd_.get(), *this) { watcher_.watch(true, false); }
+  explicit StopSignal(net::Loop& loop) : loop_(loop), fd_(open()), watcher_(loop, fd_.get(), *this) {
+    watcher_.watch(true, false);
+  }
 
   void on_fd_ready(bool, bool) override {
     watcher_.watch(false, false);

@@ -34,7 +34,8 @@ constexpr std::array kPages = {
     Page{"/vary", "max-age=30", "differs by Accept-Encoding and Accept-Language"},
     Page{"/big", "max-age=60", "10 MiB, with ranges and an ETag"},
     Page{"/error", "no-store", "fails with 500"},
-    Page{"/swr", "max-age=2, stale-while-revalidate=30", "fresh for 2 seconds, then served stale while it is fetched anew"},
+    Page{"/swr", "max-age=2, stale-while-revalidate=30",
+         "fresh for 2 seconds, then served stale while it is fetched anew"},
     Page{"/post", "no-store", "POST: sends back what it got"},
 };
 
@@ -86,11 +87,14 @@ DemoAnswer DemoPages::home(const http::RequestHead& request, WallTime now) {
     home_made_ = now;
     home_etag_ = fmt::format("\"home-{}\"", requests_);
     std::string links;
-    for (const Page& page : kPages) links += fmt::format("<li><a href=\"{}\">{}</a> {}</li>\n", page.path, page.path, page.about);
+    for (const Page& page : kPages)
+      links += fmt::format("<li><a href=\"{}\">{}</a> {}</li>\n", page.path, page.path, page.about);
     home_page_ = fmt::format(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>seawall demo origin</title></head>\n<body>\n"
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>seawall demo "
+        "origin</title></head>\n<body>\n"
         "<h1>seawall demo origin</h1>\n<p>This page was {}</p>\n"
-        "<p>While it is in the cache, reloading changes nothing here, and the origin is not asked.</p>\n<ul>\n{}</ul>\n</body></html>\n",
+        "<p>While it is in the cache, reloading changes nothing here, and the origin is not "
+        "asked.</p>\n<ul>\n{}</ul>\n</body></html>\n",
         stamp(now), links);
   }
   DemoAnswer answer;
@@ -108,7 +112,8 @@ DemoAnswer DemoPages::big(const http::RequestHead& request) {
   if (big_body_.empty()) {
     std::string text;
     text.reserve(kBigBytes + 32);
-    for (std::size_t line = 0; text.size() < kBigBytes; ++line) text += fmt::format("line {:010} of the big page\n", line);
+    for (std::size_t line = 0; text.size() < kBigBytes; ++line)
+      text += fmt::format("line {:010} of the big page\n", line);
     text.resize(kBigBytes);
     big_body_ = Slice::copy_of(nullptr, text);
   }
@@ -136,7 +141,8 @@ DemoAnswer DemoPages::big(const http::RequestHead& request) {
   } else {
     answer.status = 206;
     answer.headers.set(Field::kContentRange, http::format_content_range(ranges.front(), kBigBytes));
-    answer.body = big_body_.subslice(static_cast<std::size_t>(ranges.front().first), static_cast<std::size_t>(ranges.front().size()));
+    answer.body = big_body_.subslice(static_cast<std::size_t>(ranges.front().first),
+                                     static_cast<std::size_t>(ranges.front().size()));
   }
   return answer;
 }

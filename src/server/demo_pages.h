@@ -15,11 +15,11 @@ namespace seawall::server {
 
 struct DemoAnswer {
   std::uint16_t status = 200;
-  http::HeaderMap headers;           // without framing
+  http::HeaderMap headers;  // without framing
   Slice body;
-  bool has_body = true;              // false: 304
-  std::vector<std::string> pieces;   // in place of `body`: sent one by one with kPieceInterval between
-  Millis delay{0};                   // before the first byte
+  bool has_body = true;             // false: 304
+  std::vector<std::string> pieces;  // in place of `body`: sent one by one with kPieceInterval between
+  Millis delay{0};                  // before the first byte
 };
 
 class DemoPages {

@@ -144,7 +144,7 @@ function count (verdicts) {
 
 // The ids in the first column of the document's table.
 function namedExceptions () {
-  const rows = fs.readFileSync(document, 'utf8').matchAll(/^\|\s*`([\w-]+)`\s*\|/gm)
+  const rows = fs.readFileSync(document, 'utf8').matchAll(/^\|\s*`([\w=-]+)`\s*\|/gm)
   return new Set(Array.from(rows, row => row[1]))
 }
 

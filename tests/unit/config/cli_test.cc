@@ -1,0 +1,104 @@
+#include "server/cli.h"
+
+#include <boost/test/unit_test.hpp>
+
+namespace seawall::server {
+namespace {
+
+BOOST_AUTO_TEST_SUITE(config_cli)
+
+BOOST_AUTO_TEST_CASE(wrong_command_lines) {
+  struct Row {
+    std::vector<std::string> arguments;
+    std::string want;
+  };
+  const Row rows[] = {
+      {{}, "a command is missing\nhint: seawall serve --origin URL, or seawall --help"},
+      {{"srve"}, "unknown command srve: did you mean serve?"},
+      {{"demo"}, "unknown command demo: did you mean demo-origin?"},
+      {{"qqqqqq"}, "unknown command qqqqqq\nhint: seawall --help"},
+      {{"--verison"}, "unknown option --verison: did you mean --version?"},
+      {{"serve", "--orign", "http://a"}, "unknown option --orign: did you mean --origin?"},
+      {{"serve", "--orign=http://a"}, "unknown option --orign: did you mean --origin?"},
+      {{"serve", "-listen", ":80"}, "unknown option -listen: did you mean --listen?"},
+      {{"serve", "--qqqqqq"}, "unknown option --qqqqqq\nhint: seawall serve --help"},
+      {{"serve", "--origin", "http://a", "extra"}, "unexpected argument \"extra\"\nhint: seawall serve --help"},
+      {{"check", "a.toml"}, "unexpected argument \"a.toml\"\nhint: seawall check --help"},
+      {{"serve", "--memory", "1XB"},
+       "--memory must be a size from 1MiB to 1024TiB, not \"1XB\"\nhint: sizes are \"512\" (bytes), \"64KiB\", "
+       "\"1GiB\", \"50GB\""},
+      {{"serve", "--memory", ""},
+       "--memory must be a size from 1MiB to 1024TiB, not \"\"\nhint: sizes are \"512\" (bytes), \"64KiB\", \"1GiB\", "
+       "\"50GB\""},
+      {{"serve", "--listen", "8080"},
+       "--listen must be \"ADDR:PORT\" such as \"127.0.0.1:8080\", \"[::1]:8080\" or \":8080\", not \"8080\""},
+      {{"serve", "--workers", "0"}, "--workers must be \"auto\" or a whole number from 1 to 256, not 0"},
+      {{"serve", "--workers", "x"}, "--workers must be \"auto\" or a whole number from 1 to 256, not \"x\""},
+      {{"serve", "--log-level", "warn"},
+       "--log-level must be one of \"debug\", \"info\", \"warning\", \"error\", not \"warn\"\nhint: did you mean "
+       "\"warning\"?"},
+      {{"serve", "--origin", "a:3000"},
+       "--origin must be \"http://host\" or \"http://host:port\", not \"a:3000\"\nhint: did you mean "
+       "\"http://a:3000\"?"},
+      {{"serve", "--origin", "https://a"},
+       "TLS to the origin is not available in this version: \"https://a\"\nhint: use an \"http://\" address of the "
+       "service"},
+      {{"serve", "--origin", "http://a", "--origin", "http://b"},
+       "--origin can be given once\nhint: write a file with an [[origin]] and a [[route]] for each, and use -c FILE"},
+      {{"demo-origin", "--listen", "x"}, "--listen must be \"ADDR:PORT\" such as \"127.0.0.1:9100\", not \"x\""},
+      {{"serve", "--memory"}, "--memory: 1 required SIZE missing"},
+  };
+  for (const Row& row : rows) {
+    std::string shown;
+    for (const std::string& argument : row.arguments) shown += argument + " ";
+    BOOST_TEST_CONTEXT(shown) {
+      const auto command = parse_arguments(row.arguments);
+      BOOST_REQUIRE(!command);
+      BOOST_TEST(command.error() == row.want);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(serve_with_every_flag) {
+  const auto command = parse_arguments({"serve", "-c", "a.toml", "--listen", ":1", "--listen=:2", "--memory", "2MiB",
+                                        "--workers", "auto", "--log-level", "debug", "--access-log", "stdout"});
+  BOOST_REQUIRE(command);
+  const auto& serve = std::get<ServeCommand>(*command);
+  BOOST_TEST(serve.config.value_or("") == "a.toml");
+  BOOST_TEST(!serve.overrides.origin.has_value());
+  BOOST_REQUIRE(serve.overrides.settings.size() == 5U);
+  const auto loaded = config::load_string("a.toml", "[[origin]]\nservers = \"http://a\"", config::process_environment(),
+                                          serve.overrides);
+  BOOST_REQUIRE(loaded);
+  BOOST_TEST(loaded->listen.size() == 2U);
+  BOOST_TEST(loaded->cache.memory_bytes == std::size_t{2} << 20);
+  BOOST_TEST((loaded->log.level == obs::LogLevel::kDebug));
+  BOOST_TEST(loaded->access_log.target == "stdout");
+}
+
+BOOST_AUTO_TEST_CASE(the_other_commands) {
+  const auto check = parse_arguments({"check", "--config", "a.toml", "--dump-config"});
+  BOOST_REQUIRE(check);
+  BOOST_TEST(std::get<CheckCommand>(*check).config.value_or("") == "a.toml");
+  BOOST_TEST(std::get<CheckCommand>(*check).dump_config);
+  const auto demo = parse_arguments({"demo-origin"});
+  BOOST_REQUIRE(demo);
+  BOOST_TEST(std::get<DemoOriginCommand>(*demo).listen == "127.0.0.1:9100");
+  const auto version = parse_arguments({"--version"});
+  BOOST_REQUIRE(version);
+  const std::string& text = std::get<PrintCommand>(*version).text;
+  for (const char* part : {"seawall ", "\ncompiler: ", "\nlibevent: 2.", "\noptional features: "}) {
+    BOOST_TEST(text.find(part) != std::string::npos, part);
+  }
+  for (const std::vector<std::string>& help :
+       {std::vector<std::string>{"--help"}, {"-h"}, {"serve", "--help"}, {"--help", "serve"}}) {
+    const auto command = parse_arguments(help);
+    BOOST_REQUIRE(command);
+    BOOST_TEST(std::get<PrintCommand>(*command).text.find("Usage: seawall") != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace seawall::server
