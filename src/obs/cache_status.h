@@ -12,12 +12,12 @@ namespace seawall::obs {
 
 struct CacheStatus {
   bool is_hit = false;
-  std::optional<Seconds> ttl;         // remaining freshness; negative when stale
-  std::string_view forward;           // fwd=: "uri-miss", "vary-miss", "stale", "request", "method", "partial", "bypass"
-  std::uint16_t forward_status = 0;   // 0: no answer from the origin
+  std::optional<Seconds> ttl;        // remaining freshness; negative when stale
+  std::string_view forward;          // fwd=: "uri-miss", "vary-miss", "stale", "request", "method", "partial", "bypass"
+  std::uint16_t forward_status = 0;  // 0: no answer from the origin
   bool is_stored = false;
   bool is_collapsed = false;
-  std::string_view detail;            // a token
+  std::string_view detail;  // a token
 };
 
 // "seawall; hit; ttl=42", without name and line end.

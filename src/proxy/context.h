@@ -23,12 +23,12 @@ struct Context {
   fill::FillTable& fills;
   obs::AccessLog& access_log;
   Rng& rng;
-  Ref<const Router> router;                 // replaced on reload
-  std::vector<fill::Upstream*> upstreams;   // by Router::origins' index
+  Ref<const Router> router;                // replaced on reload
+  std::vector<fill::Upstream*> upstreams;  // by Router::origins' index
   fill::RunningFills& running;
-  std::atomic<std::size_t>& connections;    // open client connections of the whole process
+  std::atomic<std::size_t>& connections;  // open client connections of the whole process
   bool is_draining = false;
-  std::string scratch{};                    // for look-ups
+  std::string scratch{};  // for look-ups
 };
 
 }  // namespace seawall::proxy

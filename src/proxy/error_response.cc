@@ -1,6 +1,5 @@
 #include "proxy/error_response.h"
 
-
 #include "http/message.h"
 
 namespace seawall::proxy {

@@ -11,7 +11,7 @@ namespace seawall::proxy {
 
 struct ErrorAnswer {
   std::uint16_t status = 500;
-  bool retry_after = false;   // 503: worth another try in a moment
+  bool retry_after = false;  // 503: worth another try in a moment
 };
 
 ErrorAnswer answer_for(const Error& error);

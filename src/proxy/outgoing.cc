@@ -43,7 +43,8 @@ http::OutgoingRequest make_outgoing(const http::RequestHead& request, const Orig
 
   const http::HeaderMap kept = policy::end_to_end_fields(request.headers);
   const bool use_origin_host = origin.host_policy == HostPolicy::kOrigin || request.authority.empty();
-  out.headers.add(Field::kHost, use_origin_host ? std::string_view(origin.authority) : std::string_view(request.authority));
+  out.headers.add(Field::kHost,
+                  use_origin_host ? std::string_view(origin.authority) : std::string_view(request.authority));
   for (const auto field : kept) {
     switch (field.field) {
       case Field::kHost:

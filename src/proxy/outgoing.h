@@ -10,7 +10,8 @@
 
 namespace seawall::proxy {
 
-// For a fetch that others may share, or whose answer is to be stored: the client's own conditions go, so that the answer is whole.
+// For a fetch that others may share, or whose answer is to be stored: the client's own conditions go, so that the
+// answer is whole.
 enum class Conditions { kKeep, kRemove };
 
 http::OutgoingRequest make_outgoing(const http::RequestHead& request, const Origin& origin, std::string_view client_ip,

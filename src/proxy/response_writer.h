@@ -17,10 +17,10 @@ namespace seawall::proxy {
 struct AnswerHead {
   std::uint16_t status = 200;
   std::string_view reason;
-  const http::HeaderMap* fields = nullptr;   // without framing and Connection; null: none
-  std::string_view composed;                 // further lines, each with its CRLF: Age, Cache-Status
-  std::optional<std::uint64_t> length;       // Content-Length; unknown: chunked or until close
-  bool has_body = true;                      // false: HEAD, 204, 304; a length is sent if given
+  const http::HeaderMap* fields = nullptr;  // without framing and Connection; null: none
+  std::string_view composed;                // further lines, each with its CRLF: Age, Cache-Status
+  std::optional<std::uint64_t> length;      // Content-Length; unknown: chunked or until close
+  bool has_body = true;                     // false: HEAD, 204, 304; a length is sent if given
 };
 
 class ResponseWriter {
@@ -42,7 +42,8 @@ class ResponseWriter {
   virtual void close_after_answer() = 0;
   // Lets go of what was given so far; a transaction that is about to wait calls it.
   virtual void flush() = 0;
-  // Bytes given but not yet taken by the kernel. Past kHighWater a transaction stops giving and waits for on_writable().
+  // Bytes given but not yet taken by the kernel. Past kHighWater a transaction stops giving and waits for
+  // on_writable().
   virtual std::uint64_t unsent_bytes() const = 0;
   static constexpr std::uint64_t kHighWater = 256 * 1024;
 };

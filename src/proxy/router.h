@@ -1,5 +1,5 @@
-// Which route and origin a request belongs to: hosts and paths of the configuration, the first match in file order. Immutable,
-// swapped whole on reload. Thread: any.
+// Which route and origin a request belongs to: hosts and paths of the configuration, the first match in file order.
+// Immutable, swapped whole on reload. Thread: any.
 #pragma once
 
 #include <cstddef>
@@ -12,21 +12,20 @@
 #include "policy/rules.h"
 #include "proxy/options.h"
 
-
 namespace seawall::proxy {
 
 struct Origin {
   std::string name;
-  std::string authority;            // sent as Host with HostPolicy::kOrigin, or when the client sent none
+  std::string authority;  // sent as Host with HostPolicy::kOrigin, or when the client sent none
   HostPolicy host_policy = HostPolicy::kPreserve;
-  Millis total{30'000};             // until the head is there
+  Millis total{30'000};  // until the head is there
 };
 
 struct Route {
   std::string name;
-  std::string host;                 // "*", exact, or "*.example.com"; without port, lower case
-  std::string path;                 // exact, or a prefix and "*"
-  std::size_t origin = 0;           // index into Router::origins
+  std::string host;        // "*", exact, or "*.example.com"; without port, lower case
+  std::string path;        // exact, or a prefix and "*"
+  std::size_t origin = 0;  // index into Router::origins
   bool is_pass = false;
   policy::Rules rules;
 

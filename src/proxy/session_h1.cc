@@ -44,7 +44,9 @@ SessionH1::SessionH1(Context& context, net::Loop& loop, Fd connection, const net
   context_.connections.fetch_add(1, std::memory_order_relaxed);
 }
 
-SessionH1::~SessionH1() { context_.connections.fetch_sub(1, std::memory_order_relaxed); }
+SessionH1::~SessionH1() {
+  context_.connections.fetch_sub(1, std::memory_order_relaxed);
+}
 
 void SessionH1::start() {
   arm(options_.idle_timeout);
@@ -84,7 +86,7 @@ void SessionH1::on_timeout() {
       }
       return;
     case State::kServing:
-      if (!out_.empty()) {  // the client does not read
+      if (!out_.empty() || !transaction_.is_active()) {  // the client does not read, or not send the rest of a body
         close();
       } else if (!body_complete_ && body_pipe_ && body_pipe_->room() > 0) {
         const Error error{ErrorCode::kBodyTimeout, Side::kClient};
@@ -128,7 +130,12 @@ void SessionH1::read_ready() {
   if (n == 0) {
     // A half-closed client still gets its answers (RFC 9112 section 9.6).
     saw_eof_ = true;
-    if (!body_complete_ && body_pipe_) body_pipe_->fail({ErrorCode::kPeerClosed, Side::kClient});
+    if (!body_complete_ && body_pipe_) {
+      body_pipe_->fail({ErrorCode::kPeerClosed, Side::kClient});
+      body_complete_ = true;
+      close_after_ = true;
+      ahead_ = {};
+    }
     return;
   }
   if (state_ == State::kServing && !body_complete_) arm(options_.body_timeout);
@@ -204,7 +211,7 @@ void SessionH1::begin_request() {
   state_ = State::kServing;
   close_after_ = is_draining_ || !request.keep_alive;
   out_framing_ = Framing::kNone;
-  body_pipe_ = nullptr;
+  drop_pipe();
   body_decoder_.reset();
   body_received_ = 0;
   body_complete_ = request.framing == BodyFraming::kNone;
@@ -225,6 +232,12 @@ void SessionH1::begin_request() {
     arm(options_.body_timeout);
   }
   transaction_.begin(body_pipe_);
+}
+
+// An exchange may hold the pipe for longer than this session lives.
+void SessionH1::drop_pipe() {
+  if (body_pipe_) body_pipe_->on_room(nullptr);
+  body_pipe_ = nullptr;
 }
 
 // A request that cannot be understood or taken: its answer is the last thing on this connection.
@@ -267,8 +280,8 @@ void SessionH1::pump_body() {
   }
 }
 
-// The answer comes before the request's body was read. A short rest is read over, for a longer one the connection is not
-// worth it; and if 100 (Continue) never came, the next bytes could be body or request.
+// The answer comes before the request's body was read. A short rest is read over, for a longer one the connection is
+// not worth it; and if 100 (Continue) never came, the next bytes could be body or request.
 bool SessionH1::may_read_over_rest() const {
   const http::RequestHead& request = transaction_.request();
   return request.framing == BodyFraming::kLength && !continue_owed_ &&
@@ -436,11 +449,14 @@ void SessionH1::upgrade(const AnswerHead& head, Fd origin, std::string early_byt
   stash();
   timer_.cancel();
   watcher_.watch(false, false);
-  tunnel_ = std::make_unique<Tunnel>(loop_, fd_.get(), std::move(origin), std::move(to_client), std::string(std::exchange(ahead_, {})),
-                                     options_.idle_timeout, [this] { close(); });
+  tunnel_ =
+      std::make_unique<Tunnel>(loop_, fd_.get(), std::move(origin), std::move(to_client),
+                               std::string(std::exchange(ahead_, {})), options_.idle_timeout, [this] { close(); });
 }
 
-std::uint64_t SessionH1::unsent_bytes() const { return out_.size_bytes() + batch_bytes_; }
+std::uint64_t SessionH1::unsent_bytes() const {
+  return out_.size_bytes() + batch_bytes_;
+}
 
 void SessionH1::flush() {
   flush_batch();
@@ -477,7 +493,7 @@ void SessionH1::on_transaction_finished() {
     }
   }
   state_ = State::kReading;
-  body_pipe_ = nullptr;
+  drop_pipe();
   body_decoder_.reset();
   arm(out_.empty() ? options_.idle_timeout : options_.send_timeout);
   if (!is_advancing_) advance();
@@ -501,7 +517,7 @@ void SessionH1::close() {
   timer_.cancel();
   watcher_.watch(false, false);
   if (!body_complete_ && body_pipe_) body_pipe_->fail({ErrorCode::kPeerClosed, Side::kClient});
-  if (body_pipe_) body_pipe_->on_room(nullptr);
+  drop_pipe();
   transaction_.on_client_gone();
   on_closed_(*this);
 }

@@ -1,13 +1,13 @@
-// One HTTP/1.1 client connection: reads and frames requests, hands them to its Transaction one after the other, and writes
-// the answers in order. It is its own ResponseWriter.
+// One HTTP/1.1 client connection: reads and frames requests, hands them to its Transaction one after the other, and
+// writes the answers in order. It is its own ResponseWriter.
 //
 //   kReading   between requests, or a head incomplete
 //   kServing   the transaction is active; the request's body, if any, is pumped into its pipe; pipelined bytes wait
-//   kLingering the last answer is sent, the client may still be sending: read and forget for a while, so that the answer is not lost to a reset
-//   kClosed    to be destroyed by `on_closed`
+//   kLingering the last answer is sent, the client may still be sending: read and forget for a while, so that the
+//   answer is not lost to a reset kClosed    to be destroyed by `on_closed`
 //
-// Hits are gathered: the answers of all requests that came in one read leave in one sendmsg. Reading uses a buffer of the
-// worker; what is not consumed is kept in `in_`, so an idle connection holds no buffer. Thread: its worker.
+// Hits are gathered: the answers of all requests that came in one read leave in one sendmsg. Reading uses a buffer of
+// the worker; what is not consumed is kept in `in_`, so an idle connection holds no buffer. Thread: its worker.
 #pragma once
 
 #include <sys/uio.h>
@@ -73,6 +73,7 @@ class SessionH1 final : private net::FdHandler, private ResponseWriter {
   void advance();
   bool parse_next();
   void begin_request();
+  void drop_pipe();
   void pump_body();
   void on_transaction_finished();
   void refuse_request(Error error);
@@ -104,9 +105,9 @@ class SessionH1 final : private net::FdHandler, private ResponseWriter {
   Timer timer_;
   State state_ = State::kReading;
   http::RequestParser parser_;
-  std::string in_;                 // bytes read and not consumed, between turns
-  std::string_view ahead_;         // the same within a turn: a part of in_ or of the worker's buffer
-  bool head_began_ = false;        // its time-out runs
+  std::string in_;           // bytes read and not consumed, between turns
+  std::string_view ahead_;   // the same within a turn: a part of in_ or of the worker's buffer
+  bool head_began_ = false;  // its time-out runs
   bool saw_eof_ = false;
   bool is_advancing_ = false;
   bool is_draining_ = false;
@@ -117,8 +118,8 @@ class SessionH1 final : private net::FdHandler, private ResponseWriter {
   Ref<http::BodyPipe> body_pipe_;
   std::uint64_t body_received_ = 0;
   bool body_complete_ = true;
-  bool continue_owed_ = false;     // Expect: 100-continue, not yet answered
-  bool close_after_ = false;       // no request after this one
+  bool continue_owed_ = false;  // Expect: 100-continue, not yet answered
+  bool close_after_ = false;    // no request after this one
   Framing out_framing_ = Framing::kNone;
 
   std::vector<BatchPiece> batch_;

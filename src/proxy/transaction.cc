@@ -29,7 +29,9 @@ using policy::Why;
 constexpr int kMaxLookups = 4;
 constexpr std::size_t kReadChunk = 64 * 1024;
 
-bool is_get_or_head(Method m) { return m == Method::kGet || m == Method::kHead; }
+bool is_get_or_head(Method m) {
+  return m == Method::kGet || m == Method::kHead;
+}
 
 }  // namespace
 
@@ -44,7 +46,9 @@ Transaction::Transaction(Context& context, ResponseWriter& writer, std::string c
         run();
       }) {}
 
-Transaction::~Transaction() { leave_fill(); }
+Transaction::~Transaction() {
+  leave_fill();
+}
 
 void Transaction::begin(Ref<http::BodyPipe> body) {
   SW_DASSERT(step_ == Step::kIdle, "one request at a time");
@@ -244,8 +248,7 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
   wanted.head = request_;
 
   const bool is_pass = wanted.kind == FillKind::kPass;
-  wanted.outgoing =
-      make_outgoing(request_, origin, client_ip_, is_pass ? Conditions::kKeep : Conditions::kRemove);
+  wanted.outgoing = make_outgoing(request_, origin, client_ip_, is_pass ? Conditions::kKeep : Conditions::kRemove);
   if (!is_pass) {
     policy::remove_preconditions(wanted.head.headers);
     if (found_.set) wanted.candidates = context_.store.peek_all(key_, hash_);
@@ -282,9 +285,7 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
       }
       break;
     }
-    case FillKind::kRange:
-      wanted.outgoing.headers.set(Field::kRange, *request_.headers.find(Field::kRange));
-      break;
+    case FillKind::kRange: wanted.outgoing.headers.set(Field::kRange, *request_.headers.find(Field::kRange)); break;
     case FillKind::kComplete: {
       wanted.unconditional = wanted.outgoing;
       if (wanted.candidates.empty()) {
@@ -374,7 +375,8 @@ void Transaction::start_background_refresh() {
   Ref<fill::Fill> fresh = make_fill(FillKind::kFetch, Sharing::kShared, true);
   plan_.verdict = Verdict::kServeStaleAndRefresh;
   const auto joined = context_.fills.join_or_start(fresh, found_.object);
-  if (joined.outcome == fill::FillTable::Join::kStarted) fresh->start(*context_.upstreams[route_->origin], context_.running);
+  if (joined.outcome == fill::FillTable::Join::kStarted)
+    fresh->start(*context_.upstreams[route_->origin], context_.running);
 }
 
 bool Transaction::stale_is_usable() const {
@@ -434,7 +436,8 @@ Transaction::Flow Transaction::settle(const fill::FillHead& head) {
     origin_status_ = head.origin_status;
     return use_stale(std::move(found_), Why::kStaleIfError);
   }
-  if (!is_starter_ && !head.is_shared) return go_alone(head.not_stored_why == Why::kNone ? plan_.why : head.not_stored_why);
+  if (!is_starter_ && !head.is_shared)
+    return go_alone(head.not_stored_why == Why::kNone ? plan_.why : head.not_stored_why);
   if (!is_starter_ && !head.vary.empty()) {
     std::string selecting;
     policy::append_selecting_values(head.vary, request_.headers, selecting);
@@ -563,9 +566,7 @@ Transaction::Flow Transaction::body() {
       case fill::FillReader::Outcome::kNothingYet:
         writer_.flush();
         return step_ == Step::kBody ? Flow::kPark : Flow::kContinue;
-      case fill::FillReader::Outcome::kEnd:
-        writer_.end(reader_->fill().trailers());
-        return go(Step::kFinish);
+      case fill::FillReader::Outcome::kEnd: writer_.end(reader_->fill().trailers()); return go(Step::kFinish);
       case fill::FillReader::Outcome::kFailed:
         error_ = reader_->fill().error();
         writer_.abort();

@@ -4,14 +4,13 @@
 //   kLookup   what the store has                       -> kDecide
 //   kDecide   policy::plan(), and what it means here   -> kRespondStored | kAttach | answered
 //   kAttach   start a fill or join one                 -> kAwaitHead | kLookup (the store has changed) | answered
-//   kAwaitHead  parked until the fill has a head or failed -> kRespondStored | kRespondStream | kAttach (alone) | kLookup | answered
-//   kRespondStored  an object: preconditions, ranges   -> kFinish
-//   kRespondStream  head of a response that arrives    -> kBody | kFinish
-//   kBody     parked between the fill's progress and the client's -> kFinish
-//   kFinish   log, hand back to the session
+//   kAwaitHead  parked until the fill has a head or failed -> kRespondStored | kRespondStream | kAttach (alone) |
+//   kLookup | answered kRespondStored  an object: preconditions, ranges   -> kFinish kRespondStream  head of a response
+//   that arrives    -> kBody | kFinish kBody     parked between the fill's progress and the client's -> kFinish kFinish
+//   log, hand back to the session
 //
-// It meets the fill only through FillReader, and the client only through ResponseWriter. Reused for the next request of its
-// connection. Thread: the session's worker.
+// It meets the fill only through FillReader, and the client only through ResponseWriter. Reused for the next request of
+// its connection. Thread: the session's worker.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +35,8 @@ namespace seawall::proxy {
 
 class Transaction {
  public:
-  // `on_finished` is called once for each request that was begun, from within run(); the session then goes on to the next.
+  // `on_finished` is called once for each request that was begun, from within run(); the session then goes on to the
+  // next.
   Transaction(Context& context, ResponseWriter& writer, std::string client_ip, std::function<void()> on_finished);
   ~Transaction();
   Transaction(const Transaction&) = delete;
@@ -60,7 +60,16 @@ class Transaction {
 
  private:
   enum class Step : std::uint8_t {
-    kIdle, kRoute, kLookup, kDecide, kAttach, kAwaitHead, kRespondStored, kRespondStream, kBody, kFinish,
+    kIdle,
+    kRoute,
+    kLookup,
+    kDecide,
+    kAttach,
+    kAwaitHead,
+    kRespondStored,
+    kRespondStream,
+    kBody,
+    kFinish,
   };
   enum class Flow : std::uint8_t { kContinue, kPark };
 
@@ -126,14 +135,14 @@ class Transaction {
   cache::LookupResult found_;
   std::unique_ptr<fill::FillReader> reader_;
   bool is_starter_ = false;
-  bool is_alone_ = false;             // its fetch is not shared
-  bool is_waiting_ = false;           // holds a place in FillTable
+  bool is_alone_ = false;    // its fetch is not shared
+  bool is_waiting_ = false;  // holds a place in FillTable
   int lookups_ = 0;
   std::size_t informational_sent_ = 0;
   Timer wait_timer_;
   bool wait_is_over_ = false;
-  std::uint64_t range_end_ = 0;       // with kBody: where to stop; 0: at the end of the body
-  std::string composed_;              // Age and Cache-Status lines of this answer
+  std::uint64_t range_end_ = 0;  // with kBody: where to stop; 0: at the end of the body
+  std::string composed_;         // Age and Cache-Status lines of this answer
 
   // For Cache-Status and the access log.
   policy::Why why_ = policy::Why::kNone;

@@ -49,7 +49,8 @@ bool describes_body(Field field) {
 http::HeaderMap without_body_fields(const http::HeaderMap& stored) {
   http::HeaderMap fields;
   for (const auto field : stored) {
-    if (!describes_body(field.field) && !http::iequals(field.name, "Content-Language")) fields.add(field.name, field.value);
+    if (!describes_body(field.field) && !http::iequals(field.name, "Content-Language"))
+      fields.add(field.name, field.value);
   }
   return fields;
 }
@@ -66,8 +67,8 @@ void Transaction::compose_status() {
   composed_.clear();
   if (is_hit_ && found_.object) {
     const WallTime now = context_.executor.wall_now();
-    append_number_line(composed_, "Age: ",
-                       static_cast<std::uint64_t>(policy::current_age(found_.object->freshness(), now).count()));
+    append_number_line(
+        composed_, "Age: ", static_cast<std::uint64_t>(policy::current_age(found_.object->freshness(), now).count()));
     ttl_ = policy::remaining_lifetime(found_.object->freshness(), now);
   } else if (is_collapsed_ && found_.object) {
     append_age(found_.object->freshness());
@@ -185,7 +186,8 @@ Transaction::Flow Transaction::answer_ranges(const cache::Object& object, const 
   return go(Step::kFinish);
 }
 
-Transaction::Flow Transaction::answer_multipart(const cache::Object& object, const std::vector<http::ByteRange>& ranges) {
+Transaction::Flow Transaction::answer_multipart(const cache::Object& object,
+                                                const std::vector<http::ByteRange>& ranges) {
   std::string boundary = "seawall-";
   for (int i = 0; i < 2; ++i) {
     for (std::uint64_t bits = context_.rng.next(); bits != 0; bits >>= 4) boundary += "0123456789abcdef"[bits & 15];

@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::size_t kBufferBytes = 64 * 1024;
 
-bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+bool would_block() {
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
 
 }  // namespace
 
@@ -35,7 +37,9 @@ void Tunnel::start() {
   pump();
 }
 
-void Tunnel::End::on_fd_ready(bool, bool) { tunnel_.pump(); }
+void Tunnel::End::on_fd_ready(bool, bool) {
+  tunnel_.pump();
+}
 
 // False when the tunnel is broken. Reads when its buffer has drained, so one buffer bounds each direction.
 bool Tunnel::move(End& from, End& to, Pipe& pipe) {

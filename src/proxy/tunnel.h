@@ -1,4 +1,5 @@
-// Bytes both ways between a client and an origin after 101 (Switching Protocols), with backpressure and half-close. Thread: worker.
+// Bytes both ways between a client and an origin after 101 (Switching Protocols), with backpressure and half-close.
+// Thread: worker.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@ namespace seawall::proxy {
 
 class Tunnel {
  public:
-  // `to_client` and `to_origin` are bytes already read from the other side. `on_closed` is called once, in a turn of its own kind:
-  // the tunnel may be destroyed from it by defer_delete.
+  // `to_client` and `to_origin` are bytes already read from the other side. `on_closed` is called once, in a turn of
+  // its own kind: the tunnel may be destroyed from it by defer_delete.
   Tunnel(net::Loop& loop, int client, Fd origin, std::string to_client, std::string to_origin, Millis idle_timeout,
          std::function<void()> on_closed);
 

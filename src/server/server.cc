@@ -41,10 +41,8 @@ std::expected<std::shared_ptr<const Snapshot>, std::string> make_snapshot(const 
     auto addresses = net::resolve(origin.host, origin.port);
     if (!addresses) return std::unexpected("origin \"" + origin.name + "\": " + addresses.error());
     snapshot->addresses.push_back(std::move(*addresses));
-    origins.push_back({.name = origin.name,
-                       .authority = origin.authority,
-                       .host_policy = origin.host_policy,
-                       .total = origin.total});
+    origins.push_back(
+        {.name = origin.name, .authority = origin.authority, .host_policy = origin.host_policy, .total = origin.total});
   }
   snapshot->origins = config.origins;
   std::vector<proxy::Route> routes;

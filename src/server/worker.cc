@@ -97,7 +97,8 @@ void Worker::start() {
 void Worker::run() {
   for (const auto& listener : listeners_) {
     listener->set_on_exhausted([](int error) {
-      obs::log(obs::LogLevel::kWarning, "cannot accept connections: {}; raise the limit of open files", std::strerror(error));
+      obs::log(obs::LogLevel::kWarning, "cannot accept connections: {}; raise the limit of open files",
+               std::strerror(error));
     });
     listener->start(loop_, [this](Fd connection, const net::Address& peer) { accept(std::move(connection), peer); });
   }
@@ -151,7 +152,9 @@ void Worker::finish_drain() {
   if (sessions_.empty() && on_drained_) std::exchange(on_drained_, nullptr)();
 }
 
-void Worker::stop() { loop_.stop(); }
+void Worker::stop() {
+  loop_.stop();
+}
 
 void Worker::join() {
   if (thread_.joinable()) thread_.join();

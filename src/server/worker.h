@@ -38,8 +38,8 @@ struct Shared {
 // A configuration ready to serve: names resolved.
 struct Snapshot {
   Ref<const proxy::Router> router;
-  std::vector<config::OriginConfig> origins;           // by the router's index
-  std::vector<std::vector<net::Address>> addresses;    // likewise
+  std::vector<config::OriginConfig> origins;         // by the router's index
+  std::vector<std::vector<net::Address>> addresses;  // likewise
 };
 
 class Worker {
@@ -75,7 +75,7 @@ class Worker {
   obs::AccessLog access_log_;
   fill::RunningFills running_;
   std::vector<Upstream> upstreams_;
-  std::vector<Upstream> retired_;      // of earlier configurations; their fetches may still run
+  std::vector<Upstream> retired_;  // of earlier configurations; their fetches may still run
   proxy::Context context_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   List<proxy::SessionH1, &proxy::SessionH1::link> sessions_;

@@ -23,7 +23,8 @@ class Client {
   // False when the peer no longer reads.
   bool send(std::string_view bytes) { return socket_.send(bytes); }
   // With "Host: a.test" unless the lines have one, and Content-Length when there is a body.
-  void send_request(std::string_view method, std::string_view target, const Lines& lines = {}, std::string_view body = {});
+  void send_request(std::string_view method, std::string_view target, const Lines& lines = {},
+                    std::string_view body = {});
 
   // The next response to the end; throws Failure when it neither ends nor fails in time.
   Response read(std::string_view method = "GET", Millis limit = kLimit);
@@ -36,7 +37,8 @@ class Client {
   // Bytes outside of any message (a tunnel).
   std::string read_raw(std::size_t size, Millis limit = kLimit);
 
-  Response request(std::string_view method, std::string_view target, const Lines& lines = {}, std::string_view body = {});
+  Response request(std::string_view method, std::string_view target, const Lines& lines = {},
+                   std::string_view body = {});
   Response get(std::string_view target, const Lines& lines = {}) { return request("GET", target, lines); }
 
   // Whether the peer closes within the limit, with nothing more said.

@@ -27,9 +27,13 @@ bool iequals(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
-bool Fields::has(std::string_view name) const { return count(name) > 0; }
+bool Fields::has(std::string_view name) const {
+  return count(name) > 0;
+}
 
 std::size_t Fields::count(std::string_view name) const {
   return static_cast<std::size_t>(
@@ -57,7 +61,9 @@ void Fields::parse_line(std::string_view line) {
   }
 }
 
-bool Response::is_hit() const { return cache_parameter("hit").has_value(); }
+bool Response::is_hit() const {
+  return cache_parameter("hit").has_value();
+}
 
 std::optional<std::string> Response::cache_parameter(std::string_view name) const {
   const std::string all = cache_status();
@@ -75,7 +81,9 @@ std::optional<std::string> Response::cache_parameter(std::string_view name) cons
   return std::nullopt;
 }
 
-long Response::age() const { return has("Age") ? std::strtol(get("Age").c_str(), nullptr, 10) : -1; }
+long Response::age() const {
+  return has("Age") ? std::strtol(get("Age").c_str(), nullptr, 10) : -1;
+}
 
 std::ostream& operator<<(std::ostream& out, const Response& response) {
   if (response.status == 0) return out << "[no response" << (response.closed ? ", closed]" : "]");
@@ -148,7 +156,8 @@ bool ResponseReader::consume_chunk_size(std::string& buffer) {
 }
 
 bool ResponseReader::consume_data(std::string& buffer) {
-  const std::uint64_t want = state_ == State::kUntilClose ? buffer.size() : std::min<std::uint64_t>(left_, buffer.size());
+  const std::uint64_t want =
+      state_ == State::kUntilClose ? buffer.size() : std::min<std::uint64_t>(left_, buffer.size());
   response.body.append(buffer, 0, want);
   if (state_ == State::kUntilClose) {
     buffer.clear();

@@ -32,7 +32,7 @@ struct Response {
   std::string body;
   Fields trailers;
   std::vector<Response> informational;
-  std::string head;        // its bytes
+  std::string head;  // its bytes
   bool chunked = false;
   bool complete = false;   // to the end that its framing announced
   bool malformed = false;  // the framing itself is broken

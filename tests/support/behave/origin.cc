@@ -12,7 +12,9 @@ namespace {
 // An idle connection of the pool ends when the origin does, not before.
 constexpr Millis kIdle{60'000};
 
-std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
+std::string_view path_of(std::string_view target) {
+  return target.substr(0, target.find('?'));
+}
 
 }  // namespace
 
@@ -75,6 +77,12 @@ void Exchange::read_chunked() {
   seen_.body_complete = true;
 }
 
+// So that the test sees it before the client has the answer.
+void Exchange::publish() {
+  const std::lock_guard lock(origin_.mutex_);
+  origin_.seen_[index_] = seen_;
+}
+
 std::string Exchange::read_body() {
   if (seen_.body_complete) return seen_.body;
   const std::string length = seen_.headers.get("Content-Length");
@@ -82,6 +90,7 @@ std::string Exchange::read_body() {
   if ((chunked || !length.empty()) && seen_.headers.has("Expect")) send("HTTP/1.1 100 Continue\r\n\r\n");
   if (chunked) {
     read_chunked();
+    publish();
     return seen_.body;
   }
   std::size_t size = 0;
@@ -93,6 +102,7 @@ std::string Exchange::read_body() {
   const std::size_t take = std::min(size, buffer_.size());
   seen_.body = buffer_.substr(0, take);
   buffer_.erase(0, take);
+  publish();
   return seen_.body;
 }
 
@@ -111,7 +121,9 @@ void Exchange::send(std::string_view bytes) {
   if (socket_.is_open()) socket_.send(bytes, kIdle);
 }
 
-void Exchange::respond(const Reply& what) { send(to_bytes(what, seen_.method == "HEAD")); }
+void Exchange::respond(const Reply& what) {
+  send(to_bytes(what, seen_.method == "HEAD"));
+}
 
 void Exchange::begin_chunked(const Lines& headers, int status) {
   Reply head{.status = status, .headers = headers};
@@ -210,17 +222,18 @@ void Origin::accept_all() {
     const std::lock_guard lock(mutex_);
     const std::size_t id = ++accepted_;
     open_[id] = fd;
-    threads_.emplace_back([this, id, held = std::make_shared<Socket>(std::move(socket))] { serve(id, std::move(*held)); });
+    threads_.emplace_back(
+        [this, id, held = std::make_shared<Socket>(std::move(socket))] { serve(id, std::move(*held)); });
   }
 }
 
-Handler Origin::begin(Exchange& exchange, std::size_t& index) {
+Handler Origin::begin(Exchange& exchange) {
   const std::lock_guard lock(mutex_);
   const std::string_view target = exchange.seen_.target;
   auto route = routes_.find(target);
   if (route == routes_.end()) route = routes_.find(path_of(target));
   exchange.number_ = ++counts_[route == routes_.end() ? std::string(target) : route->first];
-  index = seen_.size();
+  exchange.index_ = seen_.size();
   seen_.push_back(exchange.seen_);
   most_at_once_ = std::max(most_at_once_, ++at_once_);
   if (route == routes_.end()) return otherwise_;
@@ -229,10 +242,9 @@ Handler Origin::begin(Exchange& exchange, std::size_t& index) {
   return exchange.number_ <= steps.size() ? steps[exchange.number_ - 1] : otherwise_;
 }
 
-void Origin::end(const Exchange& exchange, std::size_t index) {
+void Origin::end() {
   const std::lock_guard lock(mutex_);
   --at_once_;
-  seen_[index] = exchange.seen_;
 }
 
 void Origin::serve(std::size_t id, Socket socket) {
@@ -243,11 +255,10 @@ void Origin::serve(std::size_t id, Socket socket) {
     exchange.seen_.connection = id;
     exchange.seen_.on_connection = ++requests;
     if (!exchange.read_head()) break;
-    std::size_t index = 0;
-    const Handler handler = begin(exchange, index);
+    const Handler handler = begin(exchange);
     handler(exchange);
     exchange.drain();
-    end(exchange, index);
+    end();
     if (iequals(exchange.seen_.headers.get("Connection"), "close")) break;
   }
   const std::lock_guard lock(mutex_);
@@ -269,6 +280,11 @@ std::size_t Origin::total() const {
 std::size_t Origin::connections() const {
   const std::lock_guard lock(mutex_);
   return accepted_;
+}
+
+std::size_t Origin::open_connections() const {
+  const std::lock_guard lock(mutex_);
+  return open_.size();
 }
 
 std::size_t Origin::most_at_once() const {

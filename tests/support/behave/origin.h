@@ -1,5 +1,5 @@
-// A scripted origin on a port of its own: it counts, keeps the bytes of every request, and does as badly as the test asks.
-// Handlers run in a thread per connection; what they find is checked in the test's own thread afterwards.
+// A scripted origin on a port of its own: it counts, keeps the bytes of every request, and does as badly as the test
+// asks. Handlers run in a thread per connection; what they find is checked in the test's own thread afterwards.
 #pragma once
 
 #include <atomic>
@@ -24,16 +24,17 @@ class Origin;
 struct SeenRequest {
   std::string method;
   std::string target;
-  std::string head;      // its bytes
+  std::string head;  // its bytes
   Fields headers;
-  std::string body;      // as far as the handler, or the drain after it, has read it
+  std::string body;  // as far as the handler, or the drain after it, has read it
   Fields trailers;
   bool body_complete = false;
   std::size_t connection = 0;     // 1 for the first one accepted
   std::size_t on_connection = 0;  // 1 for its first request
 };
 
-// The handler's side of one request. Every function ends early, without harm, when the peer is gone or the test is over.
+// The handler's side of one request. Every function ends early, without harm, when the peer is gone or the test is
+// over.
 class Exchange {
  public:
   const SeenRequest& request() const { return seen_; }
@@ -61,6 +62,7 @@ class Exchange {
   friend class Origin;
   Exchange(Origin& origin, Socket& socket, std::string& buffer) : origin_(origin), socket_(socket), buffer_(buffer) {}
   bool read_more();
+  void publish();
   bool read_head();
   void read_chunked();
   void drain();
@@ -70,6 +72,7 @@ class Exchange {
   std::string& buffer_;
   SeenRequest seen_;
   std::size_t number_ = 0;
+  std::size_t index_ = 0;  // in Origin::seen_
 };
 
 using Handler = std::function<void(Exchange&)>;
@@ -97,7 +100,8 @@ class Origin {
   std::size_t count(std::string_view path) const;
   std::size_t total() const;
   std::size_t unexpected() const { return unexpected_; }
-  std::size_t connections() const;
+  std::size_t connections() const;       // accepted so far
+  std::size_t open_connections() const;  // not yet closed by either side
   std::size_t most_at_once() const;
   // The nth (from 1) request to that path; throws Failure when there was none. 0: the last.
   SeenRequest seen(std::string_view path, std::size_t nth = 0) const;
@@ -114,8 +118,8 @@ class Origin {
   };
   void accept_all();
   void serve(std::size_t id, Socket socket);
-  Handler begin(Exchange& exchange, std::size_t& index);
-  void end(const Exchange& exchange, std::size_t index);
+  Handler begin(Exchange& exchange);
+  void end();
 
   std::uint16_t port_ = 0;  // before listener_, whose making sets it
   Fd listener_;

@@ -1,5 +1,5 @@
-// The real binary, started on a port of the kernel's choice in front of an origin. It has failed when it does not end with
-// exit code 0 after SIGTERM, or a sanitizer has spoken.
+// The real binary, started on a port of the kernel's choice in front of an origin. It has failed when it does not end
+// with exit code 0 after SIGTERM, or a sanitizer has spoken.
 #pragma once
 
 #include <memory>
@@ -13,9 +13,9 @@ namespace seawall::behave {
 
 // Lines for the sections of the configuration; what is empty keeps the binary's default.
 struct SeawallOptions {
-  unsigned workers = 1;          // one origin pool, so that connections can be counted
+  unsigned workers = 1;  // one origin pool, so that connections can be counted
   std::string server = {};
-  std::string timeouts = {};     // inside [server] timeout = { }, behind shutdown
+  std::string timeouts = {};  // inside [server] timeout = { }, behind shutdown
   std::string shutdown = "1s";
   std::string cache = {};
   std::string collapse = {};
@@ -48,6 +48,7 @@ class Seawall {
   std::unique_ptr<Process> process_;
   std::uint16_t port_ = 0;
   bool stopped_ = false;
+  bool may_leave_requests_ = false;  // stopped by the test, perhaps with clients waiting
 };
 
 // SEAWALL_BINARY or SEAWALL_BIN, else build/seawall.

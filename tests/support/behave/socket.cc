@@ -22,7 +22,9 @@ sockaddr_in loopback(std::uint16_t port) {
   return address;
 }
 
-sockaddr* generic(sockaddr_in& address) { return reinterpret_cast<sockaddr*>(&address); }
+sockaddr* generic(sockaddr_in& address) {
+  return reinterpret_cast<sockaddr*>(&address);
+}
 
 Fd make_socket() {
   Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -98,7 +100,9 @@ Socket::Read Socket::receive(std::string& out, Millis limit, std::size_t max) {
   }
 }
 
-void Socket::half_close() { ::shutdown(fd_.get(), SHUT_WR); }
+void Socket::half_close() {
+  ::shutdown(fd_.get(), SHUT_WR);
+}
 
 void Socket::reset() {
   const linger now{1, 0};

@@ -39,7 +39,8 @@ class Socket {
 
 // Listens on a port of the kernel's choice.
 Fd listen_on_loopback(std::uint16_t& port);
-// A port where nobody listens: for connections that are to be refused, and for servers that cannot choose one themselves.
+// A port where nobody listens: for connections that are to be refused, and for servers that cannot choose one
+// themselves.
 std::uint16_t unused_port();
 
 }  // namespace seawall::behave
