@@ -10,11 +10,11 @@ namespace seawall {
 
 }  // namespace seawall
 
-#define SW_CHECK(cond, message)                                                 \
-  do {                                                                          \
-    if (!(cond)) [[unlikely]] {                                                 \
-      ::seawall::check_failed(#cond, __FILE__, __LINE__, (message));            \
-    }                                                                           \
+#define SW_CHECK(cond, message)                                      \
+  do {                                                               \
+    if (!(cond)) [[unlikely]] {                                      \
+      ::seawall::check_failed(#cond, __FILE__, __LINE__, (message)); \
+    }                                                                \
   } while (false)
 
 #ifdef SEAWALL_DEBUG

@@ -28,7 +28,7 @@ class ListNode {
 };
 
 // List<Conn, &Conn::link_>: a T may be in as many lists as it has nodes.
-template <typename T, ListNode T::*Member>
+template <typename T, ListNode T::* Member>
 class List {
  public:
   List() { head_.prev_ = head_.next_ = &head_; }

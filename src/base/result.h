@@ -14,14 +14,14 @@ enum class ErrorCode : std::uint8_t {
   kUnsupportedVersion,
   kMalformedHeader,
   kMalformedTarget,
-  kBadHost,             // missing, double or malformed
-  kBadContentLength,    // malformed, differing or repeated
-  kBadTransferEncoding, // anything but one final `chunked`; together with Content-Length; in HTTP/1.0
-  kUnsupportedTransferCoding, // a well-formed coding that is not `chunked`: 501
+  kBadHost,                    // missing, double or malformed
+  kBadContentLength,           // malformed, differing or repeated
+  kBadTransferEncoding,        // anything but one final `chunked`; together with Content-Length; in HTTP/1.0
+  kUnsupportedTransferCoding,  // a well-formed coding that is not `chunked`: 501
   kMalformedChunk,
   kMalformedTrailer,
   kTargetTooLong,
-  kHeadersTooLarge,     // bytes or count
+  kHeadersTooLarge,  // bytes or count
   kBodyTooLarge,
   kUnsupportedMethod,
   kUnsupportedExpectation,
@@ -33,22 +33,22 @@ enum class ErrorCode : std::uint8_t {
   kFirstByteTimeout,
   kBetweenBytesTimeout,
   kTotalTimeout,
-  kWaitTimeout,         // a collapsed request waited past its deadline
+  kWaitTimeout,  // a collapsed request waited past its deadline
   kSendTimeout,
   kHeaderTimeout,
   kBodyTimeout,
-  kPeerClosed,          // closed before the message was complete
+  kPeerClosed,  // closed before the message was complete
   kPeerReset,
-  kIncompleteBody,      // the body ended before its announced length
-  kUnsolicitedData,     // bytes from the origin that answer no request
-  kUnexpectedStatus,    // a 206, 304 or 101 that nothing in the request asked for
+  kIncompleteBody,    // the body ended before its announced length
+  kUnsolicitedData,   // bytes from the origin that answer no request
+  kUnexpectedStatus,  // a 206, 304 or 101 that nothing in the request asked for
   kTooManyWaiters,
   kTooManyConnections,
   kOutOfMemoryBudget,
   kShuttingDown,
-  kAborted,             // our own side gave up: nobody wants it any more
+  kAborted,  // our own side gave up: nobody wants it any more
   kNoRoute,
-  kNotCached,           // only-if-cached without a usable stored response
+  kNotCached,  // only-if-cached without a usable stored response
 };
 
 enum class Side : std::uint8_t { kClient, kOrigin, kLocal };

@@ -30,8 +30,8 @@ void TimerWheel::file(Timer& timer) {
 }
 
 void TimerWheel::cascade(int level) {
-  Slot& slot = slots_[static_cast<std::size_t>(level)]
-                     [static_cast<std::size_t>((tick_ >> (level * kSlotBits)) & (kSlots - 1))];
+  Slot& slot =
+      slots_[static_cast<std::size_t>(level)][static_cast<std::size_t>((tick_ >> (level * kSlotBits)) & (kSlots - 1))];
   Slot moved;
   while (Timer* t = slot.pop_front()) moved.push_back(*t);
   while (Timer* t = moved.pop_front()) {

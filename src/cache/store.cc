@@ -122,7 +122,7 @@ std::vector<Ref<Object>> Store::peek_all(std::string_view key, std::uint64_t has
   return {set->variants().begin(), set->variants().end()};
 }
 
-bool Store::insert(Ref<Object> object) {
+bool Store::insert(const Ref<Object>& object) {
   if (!admit(*object)) {
     rejected_.fetch_add(1, std::memory_order_relaxed);
     remove_same_selection(*object);
@@ -131,7 +131,7 @@ bool Store::insert(Ref<Object> object) {
   return publish(nullptr, object);
 }
 
-bool Store::replace(const Object& expected, Ref<Object> fresh) {
+bool Store::replace(const Object& expected, const Ref<Object>& fresh) {
   if (!admit(*fresh)) {
     rejected_.fetch_add(1, std::memory_order_relaxed);
     return false;

@@ -63,10 +63,10 @@ class Store {
   // Publishes, in place of the variant with equal Vary and selecting values if there is one. Evicts to stay in budget;
   // false when the object is too large or there is no room: then nothing has changed, but that an older variant of the
   // same selection is gone. An object is published once in its life, here or by replace(): a second time is refused.
-  bool insert(Ref<Object> object);
+  bool insert(const Ref<Object>& object);
   // Publishes `fresh` only if `expected` is still there (a 304 must not bring back what was replaced or invalidated).
   // When false for lack of room, `expected` stays.
-  bool replace(const Object& expected, Ref<Object> fresh);
+  bool replace(const Object& expected, const Ref<Object>& fresh);
   // Removes one variant if it is still there; all variants of a key.
   bool erase(const Object& object);
   std::size_t erase_key(std::string_view key, std::uint64_t hash);

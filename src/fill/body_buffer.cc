@@ -7,10 +7,10 @@
 namespace seawall::fill {
 namespace {
 
-constexpr std::size_t kSmallestSegment = 4 * 1024;
-constexpr std::size_t kLargestSegment = 256 * 1024;
+constexpr std::size_t kSmallestSegment = std::size_t{4} * 1024;
+constexpr std::size_t kLargestSegment = std::size_t{256} * 1024;
 // Up to here a body is worth a copy that puts it into one exact segment: one iovec a hit, no slack.
-constexpr std::uint64_t kCompactBelow = 128 * 1024;
+constexpr std::uint64_t kCompactBelow = std::uint64_t{128} * 1024;
 
 }  // namespace
 
@@ -18,7 +18,9 @@ std::size_t BodyBuffer::segment_bytes(std::size_t wanted) const {
   if (expected_bytes_ && *expected_bytes_ > size_) {
     return static_cast<std::size_t>(std::min<std::uint64_t>(*expected_bytes_ - size_, kLargestSegment));
   }
-  const auto grown = static_cast<std::size_t>(std::min<std::uint64_t>(size_, kLargestSegment));
+  // Of a window's segments no byte is left unused: what a slow client holds of them is what counts against the budget.
+  const auto grown =
+      trimmed_ > 0 ? std::size_t{0} : static_cast<std::size_t>(std::min<std::uint64_t>(size_, kLargestSegment));
   return std::clamp(std::max(wanted, grown), kSmallestSegment, kLargestSegment);
 }
 
@@ -54,8 +56,9 @@ void BodyBuffer::trim_to(std::uint64_t offset) {
       front.remove_prefix(n);
     }
   }
-  // A window that has drained gives its segment back, so that an idle stream pins nothing.
-  if (runs_.empty()) tail_ = nullptr;
+  // A window that has drained gives its segment back, so that an idle stream pins next to nothing. A small one is
+  // filled first: a slow client would hold a segment for each of many small pieces.
+  if (runs_.empty() && tail_ && tail_->capacity() > kSmallestSegment) tail_ = nullptr;
 }
 
 std::size_t BodyBuffer::read(std::uint64_t offset, std::size_t max_bytes, SliceChain& out) const {

@@ -1,5 +1,5 @@
-// The bytes of a body while it arrives: append-only runs in segments, read by offset. Kept whole while it may be stored;
-// else a window that is trimmed behind the slowest reader. Thread: guarded by its Fill's mutex.
+// The bytes of a body while it arrives: append-only runs in segments, read by offset. Kept whole while it may be
+// stored; else a window that is trimmed behind the slowest reader. Thread: guarded by its Fill's mutex.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ class BodyBuffer {
   // Appends at most `max_bytes` from `offset` (not before trimmed()) to `out`; returns how many.
   std::size_t read(std::uint64_t offset, std::size_t max_bytes, SliceChain& out) const;
 
-  // The whole body as it is to be kept: a small body in scattered or half-empty segments is copied into one of its size.
+  // The whole body as it is to be kept: a small body in scattered or half-empty segments is copied into one of its
+  // size.
   SliceChain take_compact() const;
 
  private:
@@ -37,8 +38,8 @@ class BodyBuffer {
 
   MemoryBudget* budget_;
   std::optional<std::uint64_t> expected_bytes_;
-  std::deque<Slice> runs_;     // contiguous from trimmed_
-  Ref<Segment> tail_;          // the segment being filled
+  std::deque<Slice> runs_;  // contiguous from trimmed_
+  Ref<Segment> tail_;       // the segment being filled
   std::uint64_t trimmed_ = 0;
   std::uint64_t size_ = 0;
 };

@@ -43,6 +43,12 @@ bool is_lasting(Why why) {
   }
 }
 
+bool is_selected(const cache::Object& stored, const http::HeaderMap& request) {
+  std::string values;
+  policy::append_selecting_values(stored.vary(), request, values);
+  return values == stored.selecting_values();
+}
+
 }  // namespace
 
 Fill::Fill(FillTable& table, cache::Store& store, Executor& executor, std::uint32_t workers, FillRequest request)
@@ -50,6 +56,8 @@ Fill::Fill(FillTable& table, cache::Store& store, Executor& executor, std::uint3
       store_(store),
       executor_(executor),
       request_(std::move(request)),
+      kind_(request_.kind),
+      invalidations_(table.invalidations(request_.hash)),
       head_timer_([this] { on_error({ErrorCode::kTotalTimeout, Side::kOrigin}); }),
       joinable_(request_.sharing == Sharing::kShared),
       body_(store.budget(), std::nullopt),
@@ -60,7 +68,9 @@ struct RunningFills::Links {
 };
 
 RunningFills::RunningFills() : links_(std::make_unique<Links>()) {}
-RunningFills::~RunningFills() { cancel_all(); }
+RunningFills::~RunningFills() {
+  cancel_all();
+}
 
 void RunningFills::cancel_all() {
   while (Fill* fill = links_->list.front()) fill->fail({ErrorCode::kShuttingDown, Side::kLocal});
@@ -90,9 +100,14 @@ http::HeaderMap Fill::trailers() const {
   return trailers_;
 }
 
-void Fill::detach() {
-  detached_.store(true, std::memory_order_release);
-  joinable_.store(false, std::memory_order_release);
+bool Fill::is_outdated() const {
+  return invalidations_.is_outdated_by(table_.invalidations(request_.hash));
+}
+
+void Fill::insert_unless_outdated(const Ref<cache::Object>& object) {
+  if (is_outdated()) return;
+  // Whoever invalidates counts first and erases then: one of the two finds what was inserted in between.
+  if (store_.insert(object) && is_outdated()) store_.erase(*object);
 }
 
 std::optional<Fill::Upgraded> Fill::take_upgraded() {
@@ -115,26 +130,27 @@ void Fill::on_head(http::ResponseHead head, WallTime request_time, WallTime resp
   if (!head.headers.contains(Field::kDate)) head.headers.add(Field::kDate, http::format_date(response_time));
   head.headers.add(Field::kVia, kVia);
 
-  const bool is_conditional = request_.kind == FillKind::kRevalidate;
-  if (head.status == 304 && request_.kind != FillKind::kPass) {
+  const bool is_conditional = kind_ == FillKind::kRevalidate;
+  if (head.status == 304 && kind_ != FillKind::kPass) {
     if (is_conditional && try_not_modified(head, request_time, response_time)) return;
     if (is_conditional && restart_unconditionally()) return;
     return fail({ErrorCode::kUnexpectedStatus, Side::kOrigin});
   }
-  if (head.status == 206 && (request_.kind == FillKind::kFetch || is_conditional || request_.kind == FillKind::kHead)) {
+  if (head.status == 206 && (kind_ == FillKind::kFetch || is_conditional || kind_ == FillKind::kHead)) {
     return fail({ErrorCode::kUnexpectedStatus, Side::kOrigin});
   }
-  if (request_.kind == FillKind::kHead && head.status == 200) refresh_from_head(head, request_time, response_time);
-  if (request_.kind == FillKind::kPass) {
+  if (kind_ == FillKind::kHead && head.status == 200) refresh_from_head(head, request_time, response_time);
+  if (kind_ == FillKind::kPass) {
     for (const std::string& key : policy::keys_to_invalidate(request_.head, head)) {
       const std::uint64_t hash = policy::hash_key(key);
       table_.detach_all(key, hash);
       store_.erase_key(key, hash);
     }
+    invalidations_ = table_.invalidations(request_.hash);  // this answer is the newest
   }
 
   policy::StoreDecision decision = decide(head, request_time, response_time);
-  if (request_.kind == FillKind::kComplete && head.status != 200) {
+  if (kind_ == FillKind::kComplete && head.status != 200) {
     if (head.status == 206 && begin_completion(head, decision)) return;
     if (!policy::is_error_status(head.status) && restart_unconditionally()) return;
   }
@@ -142,16 +158,17 @@ void Fill::on_head(http::ResponseHead head, WallTime request_time, WallTime resp
     decision.may_store = false;
     decision.why = Why::kOriginError;
   }
-  begin_body(std::move(head), std::move(decision));
+  begin_body(std::move(head), decision);
 }
 
-policy::StoreDecision Fill::decide(const http::ResponseHead& head, WallTime request_time, WallTime response_time) const {
-  if (request_.kind != FillKind::kHead) {
+policy::StoreDecision Fill::decide(const http::ResponseHead& head, WallTime request_time,
+                                   WallTime response_time) const {
+  if (kind_ != FillKind::kHead) {
     policy::StoreDecision decision =
         policy::decide_storing(request_.head, head, request_.rules, request_time, response_time);
     // Those who asked for the very same range may have the same answer.
-    if (request_.kind == FillKind::kRange && head.status == 206 && decision.may_store &&
-        !head.headers.contains(Field::kSetCookie) &&
+    const bool is_ranged = kind_ == FillKind::kRange || kind_ == FillKind::kComplete;
+    if (is_ranged && head.status == 206 && decision.may_store && !head.headers.contains(Field::kSetCookie) &&
         policy::remaining_lifetime(decision.freshness, response_time) > Seconds{0} && !decision.freshness.no_cache) {
       decision.may_share_with_waiters = true;
     }
@@ -178,7 +195,7 @@ bool Fill::try_not_modified(const http::ResponseHead& head, WallTime request_tim
     return names_none || policy::updates_stored(head.headers, candidate->headers());
   });
   if (selected == request_.candidates.end()) return false;
-  const Ref<cache::Object> stored = *selected;
+  const Ref<cache::Object>& stored = *selected;
 
   http::ResponseHead merged;
   merged.status = stored->status();
@@ -191,14 +208,15 @@ bool Fill::try_not_modified(const http::ResponseHead& head, WallTime request_tim
   Ref<cache::Object> object = make_object(std::move(kept), decision.freshness, stored->parts(),
                                           stored->complete_length(), stored->status(), stored->reason());
 
-  if (!detached_.load(std::memory_order_acquire)) {
-    const bool same_variant = object->vary() == stored->vary() && object->selecting_values() == stored->selecting_values();
+  if (!is_outdated()) {
+    const bool same_variant =
+        object->vary() == stored->vary() && object->selecting_values() == stored->selecting_values();
     if (!decision.may_store) {
       store_.erase(*stored);
     } else if (same_variant) {
       store_.replace(*stored, object);
     } else {
-      store_.insert(object);
+      insert_unless_outdated(object);
     }
   }
   if (decision.may_store) table_.mark_cacheable(request_.hash);
@@ -221,7 +239,9 @@ bool Fill::try_not_modified(const http::ResponseHead& head, WallTime request_tim
 
 void Fill::refresh_from_head(const http::ResponseHead& head, WallTime request_time, WallTime response_time) {
   for (const Ref<cache::Object>& stored : request_.candidates) {
-    if (!policy::head_agrees(head, stored->headers())) {
+    // A stored response keeps its length elsewhere than in a field.
+    const bool is_as_long = !head.has_content_length || head.content_length == stored->complete_length();
+    if (stored->status() != head.status || !is_as_long || !policy::head_agrees(head, stored->headers())) {
       store_.erase(*stored);
       continue;
     }
@@ -235,8 +255,8 @@ void Fill::refresh_from_head(const http::ResponseHead& head, WallTime request_ti
     }
     http::HeaderMap kept = policy::storable_fields(merged, decision.directives);
     remove_composed_fields(kept, stored->status());
-    store_.replace(*stored, make_object(std::move(kept), decision.freshness, stored->parts(),
-                                        stored->complete_length(), stored->status(), stored->reason()));
+    store_.replace(*stored, make_object(std::move(kept), decision.freshness, stored->parts(), stored->complete_length(),
+                                        stored->status(), stored->reason()));
   }
 }
 
@@ -251,6 +271,7 @@ bool Fill::begin_completion(const http::ResponseHead& head, const policy::StoreD
   if (!etag || etag != policy::strong_etag(stored.headers())) return false;
 
   completing_ = true;
+  may_share_completed_ = decision.may_share_with_waiters;
   arriving_ = arrived->range;
   freshness_ = decision.freshness;
   http::ResponseHead merged;
@@ -267,17 +288,16 @@ bool Fill::begin_completion(const http::ResponseHead& head, const policy::StoreD
 bool Fill::restart_unconditionally() {
   if (restarted_ || !request_.unconditional) return false;
   restarted_ = true;
-  request_.kind = FillKind::kFetch;
-  request_.head.headers.remove(Field::kRange);
+  kind_ = FillKind::kFetch;
   executor_.timers().arm(head_timer_, executor_.mono_now() + request_.head_deadline);
   exchange_ = upstream_->start(std::move(*request_.unconditional), *this);
   return true;
 }
 
-void Fill::begin_body(http::ResponseHead head, policy::StoreDecision decision) {
+void Fill::begin_body(http::ResponseHead head, const policy::StoreDecision& decision) {
   const bool has_body = head.framing != http::BodyFraming::kNone;
-  const bool may_keep_kind = request_.kind != FillKind::kHead &&
-                             (request_.kind != FillKind::kPass || request_.head.method == http::Method::kPost);
+  const bool may_keep_kind =
+      kind_ != FillKind::kHead && (kind_ != FillKind::kPass || request_.head.method == http::Method::kPost);
   auto published = make_ref<FillHead>();
   published->is_shared = request_.sharing == Sharing::kShared && decision.may_share_with_waiters;
   published->origin_status = head.status;
@@ -303,19 +323,22 @@ void Fill::begin_body(http::ResponseHead head, policy::StoreDecision decision) {
     remove_composed_fields(stored_headers_, head.status);
   }
   published->is_stored = keeping_;
-  if (request_.kind == FillKind::kFetch || request_.kind == FillKind::kRevalidate) {
+  if (kind_ == FillKind::kFetch || kind_ == FillKind::kRevalidate) {
     if (keeping_) {
       table_.mark_cacheable(request_.hash);
     } else if (is_lasting(published->not_stored_why) && !policy::is_error_status(head.status)) {
       table_.mark_uncacheable(request_.hash, executor_.mono_now());
     }
-    // What was stored has been replaced by an answer that may not be: it must not come back as a stale copy.
-    if (!keeping_ && !policy::is_error_status(head.status)) {
-      for (const Ref<cache::Object>& candidate : request_.candidates) store_.erase(*candidate);
+    // What was stored has been replaced by an answer that may not be: it must not come back as a stale copy. Other
+    // variants stay, and an answer for one user says nothing of what is stored for all.
+    if (!keeping_ && !policy::is_error_status(head.status) && !request_.head.headers.contains(Field::kAuthorization)) {
+      for (const Ref<cache::Object>& candidate : request_.candidates) {
+        if (is_selected(*candidate, request_.head.headers)) store_.erase(*candidate);
+      }
     }
   }
   // A HEAD has no body to keep, and those who wait for one may share it.
-  const bool can_be_joined = published->is_shared && (keeping_ || request_.kind == FillKind::kHead);
+  const bool can_be_joined = published->is_shared && (keeping_ || kind_ == FillKind::kHead);
   if (!can_be_joined) {
     joinable_.store(false, std::memory_order_release);
     table_.remove(*this);
@@ -353,11 +376,10 @@ void Fill::on_body(std::string_view payload) {
       size = body_.size() + payload.size();
     }
     if (size > store_.max_object_bytes()) {
-      stop_keeping(Why::kResponseTooLarge);
+      if (!stop_keeping(Why::kResponseTooLarge)) return;
     } else if (needed > 0 && !store_.make_room(needed)) {
-      stop_keeping(Why::kStoreFull);
+      if (!stop_keeping(Why::kStoreFull)) return;
     }
-    if (!exchange_) return;
   }
   {
     MutexLock lock(mutex_);
@@ -368,8 +390,18 @@ void Fill::on_body(std::string_view payload) {
 }
 
 // From here on the body is a window that slides behind the slowest reader.
-void Fill::stop_keeping(Why why) {
-  if (completing_) return fail({ErrorCode::kOutOfMemoryBudget, Side::kLocal});
+bool Fill::stop_keeping(Why why) {
+  if (completing_) {
+    // What is stored cannot be completed in memory, so the whole is streamed past it.
+    completing_ = false;
+    {
+      MutexLock lock(mutex_);
+      keeps_all_ = false;
+      body_ = BodyBuffer(store_.budget(), std::nullopt);
+    }
+    if (!restart_unconditionally()) fail({ErrorCode::kOutOfMemoryBudget, Side::kLocal});
+    return false;
+  }
   keeping_ = false;
   if (why == Why::kResponseTooLarge) table_.mark_uncacheable(request_.hash, executor_.mono_now());
   joinable_.store(false, std::memory_order_release);
@@ -379,6 +411,7 @@ void Fill::stop_keeping(Why why) {
     keeps_all_ = false;
   }
   cancel_if_unwanted();
+  return exchange_ != nullptr;
 }
 
 void Fill::update_flow() {
@@ -402,7 +435,8 @@ void Fill::schedule_flow_check() {
 }
 
 void Fill::check_flow() {
-  flow_check_pending_.store(false, std::memory_order_release);
+  // Exchanged, so that what a reader did before it found the flag still set is seen below.
+  flow_check_pending_.exchange(false, std::memory_order_acq_rel);
   if (!exchange_) return;
   {
     MutexLock lock(mutex_);
@@ -483,10 +517,8 @@ void Fill::store_body(const http::HeaderMap& trailers) {
     init.status = 200;
     init.reason.clear();
     init.complete_length = *content_range_->complete_length;
-    const Ref<cache::Object> stored = request_.candidates.empty() ? nullptr : request_.candidates.front();
-    const auto etag = policy::strong_etag(init.headers);
-    if (stored && etag && etag == policy::strong_etag(stored->headers()) &&
-        stored->complete_length() == init.complete_length) {
+    if (const Ref<cache::Object> stored = stored_parts_of(init)) {
+      if (stored->is_complete()) return;
       init.parts = stored->parts();
       init.headers = policy::merge_updated(stored->headers(), init.headers);
     }
@@ -494,8 +526,22 @@ void Fill::store_body(const http::HeaderMap& trailers) {
   } else {
     init.parts.push_back({.first = 0, .size = size, .slices = std::move(slices)});
   }
-  if (detached_.load(std::memory_order_acquire)) return;
-  store_.insert(cache::Object::create(store_.budget(), std::move(init)));
+  insert_unless_outdated(cache::Object::create(store_.budget(), std::move(init)));
+}
+
+// What is stored by now of the same representation, so that what others have fetched meanwhile is not lost.
+Ref<cache::Object> Fill::stored_parts_of(const cache::Object::Init& arrived) const {
+  const auto etag = policy::strong_etag(arrived.headers);
+  if (!etag) return nullptr;
+  for (Ref<cache::Object>& stored : store_.peek_all(request_.key, request_.hash)) {
+    const bool same_selection =
+        stored->vary() == arrived.vary && stored->selecting_values() == arrived.selecting_values;
+    if (same_selection && etag == policy::strong_etag(stored->headers()) &&
+        stored->complete_length() == arrived.complete_length) {
+      return std::move(stored);
+    }
+  }
+  return nullptr;
 }
 
 bool Fill::finish_completion() {
@@ -508,11 +554,11 @@ bool Fill::finish_completion() {
   }
   Ref<cache::Object> object =
       make_object(std::move(stored_headers_), freshness_, std::move(parts), complete_length, 200, {});
-  if (!detached_.load(std::memory_order_acquire)) store_.replace(*request_.candidates.front(), object);
+  if (!is_outdated()) store_.replace(*request_.candidates.front(), object);
   auto published = make_ref<FillHead>();
   published->response.status = 200;
   published->response.headers = object->headers();
-  published->is_shared = request_.sharing == Sharing::kShared;
+  published->is_shared = request_.sharing == Sharing::kShared && may_share_completed_;
   published->is_stored = true;
   published->vary = object->vary();
   published->selecting_values = object->selecting_values();
@@ -537,7 +583,9 @@ void Fill::on_upgraded(http::ResponseHead head, Fd connection, std::string early
   end();
 }
 
-void Fill::on_error(Error error) { fail(error); }
+void Fill::on_error(Error error) {
+  fail(error);
+}
 
 void Fill::fail(Error error) {
   if (state() == FillState::kComplete) return end();  // a 304 had said all there was to say
@@ -571,13 +619,17 @@ void Fill::wake_readers() {
   }
 }
 
-void Fill::run_readers(Ref<Fill> fill, std::uint32_t worker) {
+void Fill::run_readers(const Ref<Fill>& fill, std::uint32_t worker) {
   WorkerReaders& here = fill->workers_[worker];
-  here.wake_pending.store(false, std::memory_order_release);
+  // Exchanged, so that what the fill did before it found the flag still set is seen below.
+  here.wake_pending.exchange(false, std::memory_order_acq_rel);
   here.is_running = true;
   const std::size_t count = here.readers.size();
   for (std::size_t i = 0; i < count; ++i) {
-    if (FillReader* reader = here.readers[i]) reader->on_progress_();
+    if (FillReader* reader = here.readers[i]) {
+      const std::function<void()> on_progress = reader->on_progress_;  // the call may end the reader
+      on_progress();
+    }
   }
   here.is_running = false;
   std::erase(here.readers, nullptr);
@@ -589,7 +641,7 @@ FillReader::FillReader(Ref<Fill> fill, Executor& executor, std::function<void()>
   Fill::WorkerReaders& here = fill_->workers_[executor_.worker_id()];
   here.readers.push_back(this);
   MutexLock lock(fill_->mutex_);
-  here.executor = &executor_;
+  if (!here.executor) here.executor = &executor_;
   here.has_readers.store(true, std::memory_order_release);
   fill_->all_readers_.push_back(this);
   ++fill_->reader_count_;
@@ -613,7 +665,14 @@ FillReader::~FillReader() {
   if (state == FillState::kWaiting || state == FillState::kStreaming) fill_->schedule_flow_check();
 }
 
-void FillReader::skip_to(std::uint64_t offset) { offset_.store(offset, std::memory_order_relaxed); }
+void FillReader::skip_to(std::uint64_t offset) {
+  offset_.store(offset, std::memory_order_relaxed);
+}
+
+bool FillReader::has_missed_bytes() const {
+  MutexLock lock(fill_->mutex_);
+  return offset() < fill_->body_.trimmed();
+}
 
 FillReader::Outcome FillReader::read(std::size_t max_bytes, SliceChain& out) {
   std::size_t n = 0;
@@ -621,6 +680,7 @@ FillReader::Outcome FillReader::read(std::size_t max_bytes, SliceChain& out) {
   {
     MutexLock lock(fill_->mutex_);
     const std::uint64_t at = offset();
+    if (at < fill_->body_.trimmed()) return Outcome::kFailed;
     if (at >= fill_->body_.size()) {
       switch (fill_->state()) {
         case FillState::kComplete: return at == fill_->body_.size() ? Outcome::kEnd : Outcome::kFailed;

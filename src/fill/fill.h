@@ -1,4 +1,5 @@
-// One fetch from an origin, shared by everybody who waits for it and owned by nobody: it goes on when its starter leaves.
+// One fetch from an origin, shared by everybody who waits for it and owned by nobody: it goes on when its starter
+// leaves.
 //
 //   kWaiting  --head-->  kStreaming  --end-->  kComplete
 //       \                    \------error--->  kFailed
@@ -13,9 +14,9 @@
 //   error in mid-body        each aborts its client's connection: a short body is never shown as complete
 //   nobody left              a body that is being kept is finished and stored, any other is cancelled
 //
-// Threads: it runs on the worker that started it (ExchangeSink and run state). Readers live on any worker: state() and head()
-// are published with release order, the body is behind `mutex_`, and progress wakes each worker that has readers with at
-// most one message at a time. A reader's client is never touched inside a fill's step.
+// Threads: it runs on the worker that started it (ExchangeSink and run state). Readers live on any worker: state() and
+// head() are published with release order, the body is behind `mutex_`, and progress wakes each worker that has readers
+// with at most one message at a time. A reader's client is never touched inside a fill's step.
 #pragma once
 
 #include <atomic>
@@ -48,6 +49,15 @@ namespace seawall::fill {
 
 class FillTable;
 
+// Counts of FillTable::detach_all() in two places of the hash: a key was invalidated when both have changed. That two
+// other keys did it is possible, rare, and costs no more than a response that is not stored.
+struct Invalidations {
+  std::uint32_t low = 0;
+  std::uint32_t high = 0;
+
+  bool is_outdated_by(const Invalidations& later) const { return low != later.low && high != later.high; }
+};
+
 enum class FillKind : std::uint8_t {
   kFetch,       // a plain GET
   kRevalidate,  // a conditional GET for `candidates`
@@ -62,32 +72,34 @@ enum class Sharing : std::uint8_t { kShared, kExclusive };
 struct FillRequest {
   FillKind kind = FillKind::kFetch;
   Sharing sharing = Sharing::kShared;
-  bool is_background = false;              // no reader to begin with
-  http::RequestHead head;                  // the client's: decides about storing, Vary
+  bool is_background = false;  // no reader to begin with
+  http::RequestHead head;      // the client's: decides about storing, Vary
   http::OutgoingRequest outgoing;
-  std::string key;                         // primary cache key
+  std::string key;  // primary cache key
   std::uint64_t hash = 0;
   std::vector<Ref<cache::Object>> candidates;
   std::optional<http::ByteRange> missing;  // with kComplete: what was asked for
   policy::Rules rules;
-  policy::VarySpec vary_hint;              // what earlier responses for the key varied on; before the head this decides who joins
-  // With kRevalidate and kComplete: the same request without conditions, should the origin's answer not fit what is stored.
+  policy::VarySpec vary_hint;  // what earlier responses for the key varied on; before the head this decides who joins
+  // With kRevalidate and kComplete: the same request without conditions, should the origin's answer not fit what is
+  // stored.
   std::optional<http::OutgoingRequest> unconditional;
   Millis head_deadline{30'000};
 };
 
 // Immutable once published.
 struct FillHead final : RefCounted<FillHead> {
-  http::ResponseHead response;             // end-to-end fields only, Date and Via in place
-  bool is_shared = false;                  // those who joined may use it
-  bool is_stored = false;                  // at this time the intention; a too large or cut body is dropped later
+  http::ResponseHead response;  // end-to-end fields only, Date and Via in place
+  bool is_shared = false;       // those who joined may use it
+  bool is_stored = false;       // at this time the intention; a too large or cut body is dropped later
   policy::Why not_stored_why = policy::Why::kNone;
   policy::VarySpec vary;
-  std::string selecting_values;            // of the starter's request, under `vary`
-  std::optional<std::uint64_t> body_bytes; // of the representation or part that streams; unknown: chunked or until close
+  std::string selecting_values;  // of the starter's request, under `vary`
+  std::optional<std::uint64_t>
+      body_bytes;  // of the representation or part that streams; unknown: chunked or until close
   std::optional<http::ContentRange> content_range;  // of a 206
-  Ref<cache::Object> object;               // serve this instead of the body
-  std::uint16_t origin_status = 0;         // what the origin said: 304 where `object` is the outcome
+  Ref<cache::Object> object;                        // serve this instead of the body
+  std::uint16_t origin_status = 0;                  // what the origin said: 304 where `object` is the outcome
   policy::Freshness freshness;
 };
 
@@ -127,8 +139,9 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   http::HeaderMap trailers() const;
   // Whether a new request may join: shared, not detached, and nothing of its body is gone.
   bool is_joinable() const { return joinable_.load(std::memory_order_acquire); }
-  // An unsafe request has changed the resource meanwhile (RFC 9111 section 4.4): nobody joins any more and nothing is stored.
-  void detach();
+  // An unsafe request has changed the resource meanwhile (RFC 9111 section 4.4): nobody joins any more and nothing is
+  // stored.
+  void detach() { joinable_.store(false, std::memory_order_release); }
 
   // The connection of a 101 and what was read past it. Once, by the only reader.
   struct Upgraded {
@@ -144,10 +157,10 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   friend class RefCounted<Fill>;
   ~Fill() override = default;
 
-  // The readers of one worker. `readers` and `is_running` belong to that worker alone; a reader that leaves while they are being
-  // run leaves a null behind.
+  // The readers of one worker. `readers` and `is_running` belong to that worker alone; a reader that leaves while they
+  // are being run leaves a null behind.
   struct WorkerReaders {
-    Executor* executor = nullptr;  // set before has_readers
+    Executor* executor = nullptr;  // set once, before has_readers
     std::atomic<bool> has_readers{false};
     std::atomic<bool> wake_pending{false};
     std::vector<FillReader*> readers;
@@ -163,8 +176,11 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   void on_error(Error error) override;
 
   bool has_head() const { return has_head_.load(std::memory_order_acquire); }
-  void begin_body(http::ResponseHead head, policy::StoreDecision decision);
+  void begin_body(http::ResponseHead head, const policy::StoreDecision& decision);
   bool try_not_modified(const http::ResponseHead& head, WallTime request_time, WallTime response_time);
+  // Whether an unsafe request has changed the resource since this one was sent.
+  bool is_outdated() const;
+  void insert_unless_outdated(const Ref<cache::Object>& object);
   void refresh_from_head(const http::ResponseHead& head, WallTime request_time, WallTime response_time);
   bool begin_completion(const http::ResponseHead& head, const policy::StoreDecision& decision);
   bool restart_unconditionally();
@@ -173,14 +189,16 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
                                  std::vector<cache::Part> parts, std::uint64_t complete_length, std::uint16_t status,
                                  std::string reason);
   void store_body(const http::HeaderMap& trailers);
+  Ref<cache::Object> stored_parts_of(const cache::Object::Init& arrived) const;
   bool finish_completion();
-  void stop_keeping(policy::Why why);
+  // False when this exchange's bytes are of no use any more.
+  bool stop_keeping(policy::Why why);
   policy::StoreDecision decide(const http::ResponseHead& head, WallTime request_time, WallTime response_time) const;
   bool keeps_good_copy_over(std::uint16_t status, WallTime now) const;
   void fail(Error error);
   void end();
   void wake_readers();
-  static void run_readers(Ref<Fill> fill, std::uint32_t worker);
+  static void run_readers(const Ref<Fill>& fill, std::uint32_t worker);
   void update_flow() SW_REQUIRES(mutex_);
   void schedule_flow_check();
   void check_flow();
@@ -190,9 +208,11 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   cache::Store& store_;
   Executor& executor_;
   FillRequest request_;
+  FillKind kind_;                // as in request_, until it is restarted as a plain GET
+  Invalidations invalidations_;  // when the request was made
   Upstream* upstream_ = nullptr;
-  Ref<Fill> self_;                       // while running
-  ListNode running_link_;                // likewise
+  Ref<Fill> self_;         // while running
+  ListNode running_link_;  // likewise
   std::unique_ptr<http::Exchange> exchange_;
   Timer head_timer_;
   bool restarted_ = false;
@@ -204,16 +224,16 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   http::HeaderMap stored_headers_;
   std::optional<http::ContentRange> content_range_;
   bool completing_ = false;
+  bool may_share_completed_ = false;
   std::optional<http::ByteRange> arriving_;
 
   std::atomic<FillState> state_{FillState::kWaiting};
   std::atomic<bool> has_head_{false};
   std::atomic<bool> joinable_;
-  std::atomic<bool> detached_{false};
   std::atomic<bool> flow_check_pending_{false};
   std::atomic<std::uint32_t> waiting_{0};  // FillTable's count of those who wait for the head
   std::atomic<bool> listed_{false};        // FillTable's, written under its shard's lock
-  Ref<FillHead> head_;                   // written once before has_head_
+  Ref<FillHead> head_;                     // written once before has_head_
 
   mutable Mutex mutex_;
   BodyBuffer body_ SW_GUARDED_BY(mutex_);
@@ -227,8 +247,8 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   std::vector<WorkerReaders> workers_;
 };
 
-// A transaction's hold on a fill. Registers in its constructor and leaves in its destructor; in between `on_progress` is called in
-// turns of its own after anything has changed. Thread: the worker whose executor is given.
+// A transaction's hold on a fill. Registers in its constructor and leaves in its destructor; in between `on_progress`
+// is called in turns of its own after anything has changed. Thread: the worker whose executor is given.
 class FillReader {
  public:
   FillReader(Ref<Fill> fill, Executor& executor, std::function<void()> on_progress);
@@ -239,11 +259,15 @@ class FillReader {
   Fill& fill() const { return *fill_; }
 
   enum class Outcome : std::uint8_t { kBytes, kNothingYet, kEnd, kFailed };
-  // Takes what has arrived from this reader's offset on, at most `max_bytes`, and moves on. With kBytes `out` was added to.
+  // Takes what has arrived from this reader's offset on, at most `max_bytes`, and moves on. With kBytes `out` was added
+  // to.
   Outcome read(std::size_t max_bytes, SliceChain& out);
   std::uint64_t offset() const { return offset_.load(std::memory_order_relaxed); }
   // Begin at `offset` (a range); only before the first read.
   void skip_to(std::uint64_t offset);
+  // Between the look into the table and the registration the body became a window and slid on: this reader cannot
+  // follow.
+  bool has_missed_bytes() const;
 
  private:
   friend class Fill;

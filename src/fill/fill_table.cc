@@ -4,22 +4,24 @@
 #include <deque>
 #include <functional>
 
+#include "policy/plan.h"
+
 namespace seawall::fill {
 namespace {
 
 constexpr std::size_t kShards = 64;
 constexpr std::size_t kMaxFillsPerKey = 64;
 
-// Requests of one class can share one response: whole bodies, heads, or equal ranges.
-enum class Class : std::uint8_t { kWhole, kHead, kRange };
+// Requests of one class can share one response: whole bodies, heads, equal ranges, or the same missing part.
+enum class Class : std::uint8_t { kWhole, kHead, kRange, kMissing };
 
 Class class_of(const FillRequest& request) {
   switch (request.kind) {
     case FillKind::kHead: return Class::kHead;
     case FillKind::kRange: return Class::kRange;
+    case FillKind::kComplete: return Class::kMissing;
     case FillKind::kFetch:
     case FillKind::kRevalidate:
-    case FillKind::kComplete:
     case FillKind::kPass: return Class::kWhole;
   }
   return Class::kWhole;
@@ -27,7 +29,7 @@ Class class_of(const FillRequest& request) {
 
 bool is_same_class(const FillRequest& a, const FillRequest& b) {
   const Class kind = class_of(a);
-  if (kind != class_of(b)) return false;
+  if (kind != class_of(b) || a.missing != b.missing) return false;
   return kind != Class::kRange || a.head.headers.find(http::Field::kRange) == b.head.headers.find(http::Field::kRange);
 }
 
@@ -39,6 +41,10 @@ bool selects_same(const policy::VarySpec& vary, const http::HeaderMap& a, const 
   policy::append_selecting_values(vary, a, left);
   policy::append_selecting_values(vary, b, right);
   return left == right;
+}
+
+bool is_usable(const policy::Plan& plan) {
+  return plan.verdict == policy::Verdict::kServeFresh || plan.verdict == policy::Verdict::kServeStaleAndRefresh;
 }
 
 // Keys are compared as text within a bucket of equal hashes.
@@ -57,16 +63,21 @@ struct FillTable::Shard {
   std::deque<std::uint64_t> marked SW_GUARDED_BY(mutex);
 };
 
-FillTable::FillTable(const FillOptions& options, cache::Store& store) : options_(options), store_(store) {
+FillTable::FillTable(const FillOptions& options, cache::Store& store)
+    : options_(options), store_(store), invalidations_(2 * kCounters) {
   for (std::size_t i = 0; i < kShards; ++i) shards_.push_back(std::make_unique<Shard>());
 }
 
 FillTable::~FillTable() = default;
 
-FillTable::Shard& FillTable::shard_of(std::uint64_t hash) const { return *shards_[(hash >> 20) % kShards]; }
+FillTable::Shard& FillTable::shard_of(std::uint64_t hash) const {
+  return *shards_[(hash >> 20) % kShards];
+}
 
 FillTable::Joined FillTable::join_or_start(const Ref<Fill>& fresh, const cache::Object* seen) {
   const FillRequest& wanted = fresh->request();
+  const policy::RequestFacts facts = policy::facts_of(wanted.head);
+  const WallTime now = fresh->executor_.wall_now();
   std::string scratch;
   cache::LookupResult again;  // released after the lock
   Shard& shard = shard_of(wanted.hash);
@@ -81,6 +92,9 @@ FillTable::Joined FillTable::join_or_start(const Ref<Fill>& fresh, const cache::
         const bool fits = exact ? is_same_class(fill->request(), wanted) : class_of(fill->request()) == Class::kWhole;
         if (!fits) continue;
         const FillHead* head = fill->head();
+        // What has come so far must answer this request as if it were stored: it may have gone stale on the way.
+        if (head && !is_usable(policy::plan(facts, policy::Found::kObject, &head->freshness, wanted.rules, now)))
+          continue;
         const policy::VarySpec& vary = head ? head->vary : wanted.vary_hint;
         if (selects_same(vary, fill->request().head.headers, wanted.head.headers)) return {Join::kJoined, fill};
       }
@@ -114,6 +128,8 @@ void FillTable::remove(const Fill& fill) {
 }
 
 void FillTable::detach_all(std::string_view key, std::uint64_t hash) {
+  invalidations_[hash % kCounters].fetch_add(1, std::memory_order_acq_rel);
+  invalidations_[kCounters + (hash >> 32) % kCounters].fetch_add(1, std::memory_order_acq_rel);
   std::vector<Ref<Fill>> removed;
   Shard& shard = shard_of(hash);
   {
@@ -128,6 +144,11 @@ void FillTable::detach_all(std::string_view key, std::uint64_t hash) {
     }
   }
   in_flight_.fetch_sub(removed.size(), std::memory_order_relaxed);
+}
+
+Invalidations FillTable::invalidations(std::uint64_t hash) const {
+  return {.low = invalidations_[hash % kCounters].load(std::memory_order_acquire),
+          .high = invalidations_[kCounters + (hash >> 32) % kCounters].load(std::memory_order_acquire)};
 }
 
 void FillTable::mark_uncacheable(std::uint64_t hash, MonoTime now) {

@@ -1,5 +1,6 @@
-// The fetches in flight by key, and the keys that proved uncacheable. Sharded like the store; a shard's mutex is held for a
-// probe and a join, and inside it only the store's look-up may be called (order: fill shard, then store shard). Thread: any.
+// The fetches in flight by key, and the keys that proved uncacheable. Sharded like the store; a shard's mutex is held
+// for a probe and a join, and inside it only the store's look-up may be called (order: fill shard, then store shard).
+// Thread: any.
 #pragma once
 
 #include <atomic>
@@ -27,23 +28,26 @@ class FillTable {
   ~FillTable();
 
   enum class Join : std::uint8_t {
-    kStarted,   // `fresh` is in the table now; the caller starts it
-    kJoined,    // another request's fetch
-    kChanged,   // the store has something new for the key: look again
-    kTooMany,   // a bound on fetches for one key
+    kStarted,  // `fresh` is in the table now; the caller starts it
+    kJoined,   // another request's fetch
+    kChanged,  // the store has something new for the key: look again
+    kTooMany,  // a bound on fetches for one key
   };
   struct Joined {
     Join outcome;
     Ref<Fill> fill;
   };
-  // One critical section: either joins a fetch that will answer this request, or registers `fresh` (made beforehand). `seen` is
-  // the object that the look-up found (null: none).
+  // One critical section: either joins a fetch that will answer this request, or registers `fresh` (made beforehand).
+  // `seen` is the object that the look-up found (null: none).
   Joined join_or_start(const Ref<Fill>& fresh, const cache::Object* seen);
 
   // Takes it out; a fill calls this when it has stored what it stores, or can no longer be joined.
   void remove(const Fill& fill);
-  // An unsafe request succeeded: detaches every fetch of the key.
+  // An unsafe request succeeded: detaches every fetch of the key, and what fetches outside the table bring is outdated
+  // too. Call it before the key is erased from the store.
   void detach_all(std::string_view key, std::uint64_t hash);
+  // See Invalidations.
+  Invalidations invalidations(std::uint64_t hash) const;
 
   // Hit-for-miss: bounded in number and time.
   void mark_uncacheable(std::uint64_t hash, MonoTime now);
@@ -59,12 +63,14 @@ class FillTable {
   std::size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
 
  private:
+  static constexpr std::size_t kCounters = 8192;  // of each kind
   struct Shard;
   Shard& shard_of(std::uint64_t hash) const;
 
   FillOptions options_;
   cache::Store& store_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::atomic<std::uint32_t>> invalidations_;
   std::atomic<std::size_t> in_flight_{0};
   std::atomic<std::size_t> waiting_{0};
 };

@@ -24,7 +24,7 @@ SliceChain cut(const SliceChain& slices, std::uint64_t skip, std::uint64_t count
 
 }  // namespace
 
-void merge_part(std::vector<cache::Part>& parts, cache::Part added) {
+void merge_part(std::vector<cache::Part>& parts, const cache::Part& added) {
   std::vector<cache::Part> runs;
   std::uint64_t at = added.first;
   const std::uint64_t end = added.first + added.size;
@@ -36,7 +36,8 @@ void merge_part(std::vector<cache::Part>& parts, cache::Part added) {
     at = std::max(at, part.first + part.size);
     runs.push_back(std::move(part));
   }
-  if (at < end) runs.push_back({.first = at, .size = end - at, .slices = cut(added.slices, at - added.first, end - at)});
+  if (at < end)
+    runs.push_back({.first = at, .size = end - at, .slices = cut(added.slices, at - added.first, end - at)});
 
   parts.clear();
   for (cache::Part& run : runs) {

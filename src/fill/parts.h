@@ -10,7 +10,7 @@
 namespace seawall::fill {
 
 // `parts` stay sorted, disjoint and not adjacent; where the new one overlaps, what is there stays.
-void merge_part(std::vector<cache::Part>& parts, cache::Part added);
+void merge_part(std::vector<cache::Part>& parts, const cache::Part& added);
 // The least run that contains everything of `wanted` that is not held; nullopt when all of it is.
 std::optional<http::ByteRange> missing_run(const std::vector<cache::Part>& parts, http::ByteRange wanted);
 

@@ -1,6 +1,6 @@
-// A bounded pipe that carries one request body from the client's side to the origin's on the same worker. The writer stops
-// reading its socket when the pipe is full, the reader stops writing its own when it is empty: nothing is held whole.
-// Each side is told of progress in a later turn of the loop, never inside the other's call. Thread: one worker.
+// A bounded pipe that carries one request body from the client's side to the origin's on the same worker. The writer
+// stops reading its socket when the pipe is full, the reader stops writing its own when it is empty: nothing is held
+// whole. Each side is told of progress in a later turn of the loop, never inside the other's call. Thread: one worker.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// One request to an origin and its response, as those see it who need not know about sockets: fill/ consumes it, origin/
-// implements it, tests script it. Thread: the worker that started the exchange, on both sides.
+// One request to an origin and its response, as those see it who need not know about sockets: fill/ consumes it,
+// origin/ implements it, tests script it. Thread: the worker that started the exchange, on both sides.
 #pragma once
 
 #include <cstdint>
@@ -20,15 +20,16 @@ namespace seawall::http {
 struct OutgoingRequest {
   Method method = Method::kGet;
   std::string method_name;
-  std::string target;            // origin-form, or "*"
-  HeaderMap headers;             // end-to-end fields, Host and Via included; no framing and no Connection: the exchange adds those
-  Ref<BodyPipe> body;            // null: no body
+  std::string target;  // origin-form, or "*"
+  HeaderMap headers;  // end-to-end fields, Host and Via included; no framing and no Connection: the exchange adds those
+  Ref<BodyPipe> body;                        // null: no body
   std::optional<std::uint64_t> body_length;  // with a body; absent: chunked
-  std::string upgrade;           // value of Upgrade to ask for; empty: none
+  std::string upgrade;                       // value of Upgrade to ask for; empty: none
 };
 
-// Calls come from the event loop, never from inside Exchange's own functions, in this order: informational*, then head, body*,
-// complete; or upgraded; error may come at any point instead and is the last. In any of them the sink may destroy the Exchange.
+// Calls come from the event loop, never from inside Exchange's own functions, in this order: informational*, then head,
+// body*, complete; or upgraded; error may come at any point instead and is the last. In any of them the sink may
+// destroy the Exchange.
 class ExchangeSink {
  public:
   virtual ~ExchangeSink() = default;
@@ -47,7 +48,8 @@ class ExchangeSink {
 class Exchange {
  public:
   virtual ~Exchange() = default;
-  // Stops and resumes reading the response body; the between-bytes timeout rests meanwhile. At most one read's worth still comes.
+  // Stops and resumes reading the response body; the between-bytes timeout rests meanwhile. At most one read's worth
+  // still comes.
   virtual void pause() = 0;
   virtual void resume() = 0;
 };

@@ -97,9 +97,7 @@ class HeaderMap {
     static_assert(static_cast<unsigned>(Field::kXForwardedProto) < 64, "one bit for each field");
     return std::uint64_t{1} << static_cast<unsigned>(field);
   }
-  std::size_t find_index(Field field) const {
-    return (seen_ & bit_of(field)) == 0 ? kNone : find_seen(field);
-  }
+  std::size_t find_index(Field field) const { return (seen_ & bit_of(field)) == 0 ? kNone : find_seen(field); }
   std::size_t find_seen(Field field) const;
   bool matches(const Entry& e, Field field, std::string_view name) const;
   // Gives back the bytes of replaced and removed lines once they outweigh the rest.
@@ -107,8 +105,8 @@ class HeaderMap {
 
   std::string bytes_;
   std::vector<Entry> entries_;
-  // One bit for each known name: a clear one says that there is no such line, which answers most questions at once. Bits
-  // are set and, but for clear(), never taken back.
+  // One bit for each known name: a clear one says that there is no such line, which answers most questions at once.
+  // Bits are set and, but for clear(), never taken back.
   std::uint64_t seen_ = 0;
 };
 

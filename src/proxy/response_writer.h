@@ -45,7 +45,7 @@ class ResponseWriter {
   // Bytes given but not yet taken by the kernel. Past kHighWater a transaction stops giving and waits for
   // on_writable().
   virtual std::uint64_t unsent_bytes() const = 0;
-  static constexpr std::uint64_t kHighWater = 256 * 1024;
+  static constexpr std::uint64_t kHighWater = std::uint64_t{256} * 1024;
 };
 
 }  // namespace seawall::proxy

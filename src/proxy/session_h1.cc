@@ -14,18 +14,16 @@ namespace seawall::proxy {
 namespace {
 
 using http::BodyFraming;
-using http::Field;
-using http::Method;
 
-constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 // Pipelined bytes kept while a request is served; past it the socket is not read.
-constexpr std::size_t kMaxAhead = 64 * 1024;
-constexpr std::size_t kPipeBytes = 128 * 1024;
+constexpr std::size_t kMaxAhead = std::size_t{64} * 1024;
+constexpr std::size_t kPipeBytes = std::size_t{128} * 1024;
 constexpr std::size_t kBatchPieces = 48;
 constexpr std::size_t kBatchAnswers = 16;
 constexpr Millis kLingerTime{2000};
 // A short unread rest of a body is read over to save the connection; a longer one is not worth it.
-constexpr std::uint64_t kMaxSkippedBody = 64 * 1024;
+constexpr std::uint64_t kMaxSkippedBody = std::uint64_t{64} * 1024;
 
 }  // namespace
 

@@ -27,7 +27,7 @@ using policy::Why;
 
 // A store that changes under a request's feet is looked at again this often; then the request goes alone.
 constexpr int kMaxLookups = 4;
-constexpr std::size_t kReadChunk = 64 * 1024;
+constexpr std::size_t kReadChunk = std::size_t{64} * 1024;
 
 bool is_get_or_head(Method m) {
   return m == Method::kGet || m == Method::kHead;

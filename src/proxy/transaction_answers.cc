@@ -195,7 +195,11 @@ Transaction::Flow Transaction::answer_multipart(const cache::Object& object,
   const std::string type(object.headers().find(Field::kContentType).value_or("application/octet-stream"));
   SliceChain body;
   for (const http::ByteRange range : ranges) {
-    std::string head = "\r\n--" + boundary + "\r\nContent-Type: " + type + "\r\nContent-Range: ";
+    std::string head = "\r\n--";
+    head += boundary;
+    head += "\r\nContent-Type: ";
+    head += type;
+    head += "\r\nContent-Range: ";
     head += http::format_content_range(range, object.complete_length());
     head += "\r\n\r\n";
     body.push_back(Slice::copy_of(nullptr, head));

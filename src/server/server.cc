@@ -123,7 +123,7 @@ bool wait_for_drain(const sigset_t& signals, Millis limit, const Clock& clock) {
 
 }  // namespace
 
-int run(const config::Config& config, Reload reload) {
+int run(const config::Config& config, const Reload& reload) {
   const sigset_t signals = handled_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
@@ -150,6 +150,7 @@ int run(const config::Config& config, Reload reload) {
     return 1;
   }
   std::vector<std::unique_ptr<Worker>> workers;
+  workers.reserve(count);
   for (std::uint32_t w = 0; w < count; ++w) {
     workers.push_back(std::make_unique<Worker>(w, count, shared, config, *snapshot, std::move((*listeners)[w])));
   }

@@ -14,6 +14,6 @@ using Reload = std::function<std::expected<config::Config, std::string>()>;
 
 // Serves until SIGTERM or SIGINT, drains, and returns the process's exit code: 0, or 1 when it could not start (the
 // reason is logged).
-int run(const config::Config& config, Reload reload);
+int run(const config::Config& config, const Reload& reload);
 
 }  // namespace seawall::server

@@ -37,7 +37,7 @@ bool is_same(const std::vector<net::Address>& a, const std::vector<net::Address>
 }  // namespace
 
 Worker::Worker(std::uint32_t id, std::uint32_t workers, Shared& shared, const config::Config& config,
-               std::shared_ptr<const Snapshot> snapshot, std::vector<std::unique_ptr<net::Listener>> listeners)
+               const std::shared_ptr<const Snapshot>& snapshot, std::vector<std::unique_ptr<net::Listener>> listeners)
     : shared_(shared),
       loop_(id, shared.clock),
       rng_(Rng::system_seed()),

@@ -45,7 +45,7 @@ struct Snapshot {
 class Worker {
  public:
   Worker(std::uint32_t id, std::uint32_t workers, Shared& shared, const config::Config& config,
-         std::shared_ptr<const Snapshot> snapshot, std::vector<std::unique_ptr<net::Listener>> listeners);
+         const std::shared_ptr<const Snapshot>& snapshot, std::vector<std::unique_ptr<net::Listener>> listeners);
   ~Worker();
 
   // Any thread. start() begins the thread, join() ends it once stop() was called.
