@@ -15,7 +15,7 @@ constexpr std::uint64_t kCompactBelow = std::uint64_t{128} * 1024;
 }  // namespace
 
 std::size_t BodyBuffer::segment_bytes(std::size_t wanted) const {
-  if (expected_bytes_ && *expected_bytes_ > size_) {
+  if (trimmed_ == 0 && expected_bytes_ && *expected_bytes_ > size_) {
     return static_cast<std::size_t>(std::min<std::uint64_t>(*expected_bytes_ - size_, kLargestSegment));
   }
   // Of a window's segments no byte is left unused: what a slow client holds of them is what counts against the budget.
