@@ -234,6 +234,45 @@ void Transaction::choose_kind(FillKind& kind, std::optional<http::ByteRange>& mi
   }
 }
 
+// Asks whether what is stored still holds, if it can be asked about.
+void Transaction::make_conditional(fill::FillRequest& wanted) const {
+  const auto can_validate = [&](const Ref<cache::Object>& candidate) {
+    return holds_enough(*candidate) && policy::can_validate(candidate->status(), candidate->headers());
+  };
+  if (std::ranges::none_of(wanted.candidates, can_validate)) {
+    wanted.kind = FillKind::kFetch;  // what it replaces stays a candidate for the case that it fails
+    return;
+  }
+  std::erase_if(wanted.candidates, std::not_fn(can_validate));
+  wanted.unconditional = wanted.outgoing;
+  if (wanted.candidates.size() == 1) {
+    policy::add_validators(wanted.candidates.front()->headers(), wanted.outgoing.headers);
+    return;
+  }
+  std::string tags;
+  for (const Ref<cache::Object>& candidate : wanted.candidates) {
+    if (const auto tag = candidate->headers().find(Field::kEtag)) {
+      if (!tags.empty()) tags += ", ";
+      tags += *tag;
+    }
+  }
+  if (!tags.empty()) wanted.outgoing.headers.set(Field::kIfNoneMatch, tags);
+}
+
+// Asks for the part that is not stored, of the very representation that is.
+void Transaction::ask_for_missing(fill::FillRequest& wanted) const {
+  wanted.unconditional = wanted.outgoing;
+  if (wanted.candidates.empty()) {
+    wanted.kind = FillKind::kFetch;
+    return;
+  }
+  std::string range = "bytes=" + std::to_string(wanted.missing->first) + "-";
+  if (wanted.missing->last + 1 != found_.object->complete_length()) range += std::to_string(wanted.missing->last);
+  wanted.outgoing.headers.set(Field::kRange, range);
+  wanted.outgoing.headers.set(Field::kIfRange, *policy::strong_etag(found_.object->headers()));
+  wanted.head.headers.set(Field::kRange, range);
+}
+
 Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_background) {
   const Origin& origin = router_->origin_of(*route_);
   fill::FillRequest wanted;
@@ -261,44 +300,9 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
   if (wanted.kind != FillKind::kRange && !is_pass) wanted.head.headers.remove(Field::kRange);
 
   switch (wanted.kind) {
-    case FillKind::kRevalidate: {
-      const auto can_validate = [&](const Ref<cache::Object>& candidate) {
-        return holds_enough(*candidate) && policy::can_validate(candidate->status(), candidate->headers());
-      };
-      if (std::ranges::none_of(wanted.candidates, can_validate)) {
-        wanted.kind = FillKind::kFetch;  // what it replaces stays a candidate for the case that it fails
-        break;
-      }
-      std::erase_if(wanted.candidates, std::not_fn(can_validate));
-      wanted.unconditional = wanted.outgoing;
-      if (wanted.candidates.size() == 1) {
-        policy::add_validators(wanted.candidates.front()->headers(), wanted.outgoing.headers);
-      } else {
-        std::string tags;
-        for (const Ref<cache::Object>& candidate : wanted.candidates) {
-          if (const auto tag = candidate->headers().find(Field::kEtag)) {
-            if (!tags.empty()) tags += ", ";
-            tags += *tag;
-          }
-        }
-        if (!tags.empty()) wanted.outgoing.headers.set(Field::kIfNoneMatch, tags);
-      }
-      break;
-    }
+    case FillKind::kRevalidate: make_conditional(wanted); break;
     case FillKind::kRange: wanted.outgoing.headers.set(Field::kRange, *request_.headers.find(Field::kRange)); break;
-    case FillKind::kComplete: {
-      wanted.unconditional = wanted.outgoing;
-      if (wanted.candidates.empty()) {
-        wanted.kind = FillKind::kFetch;
-        break;
-      }
-      std::string range = "bytes=" + std::to_string(wanted.missing->first) + "-";
-      if (wanted.missing->last + 1 != found_.object->complete_length()) range += std::to_string(wanted.missing->last);
-      wanted.outgoing.headers.set(Field::kRange, range);
-      wanted.outgoing.headers.set(Field::kIfRange, *policy::strong_etag(found_.object->headers()));
-      wanted.head.headers.set(Field::kRange, range);
-      break;
-    }
+    case FillKind::kComplete: ask_for_missing(wanted); break;
     case FillKind::kHead:
       if (!found_.object) wanted.candidates.clear();
       break;

@@ -108,6 +108,8 @@ class Transaction {
   void start_background_refresh();
   Ref<fill::Fill> make_fill(fill::FillKind kind, fill::Sharing sharing, bool is_background);
   void choose_kind(fill::FillKind& kind, std::optional<http::ByteRange>& missing) const;
+  void make_conditional(fill::FillRequest& wanted) const;
+  void ask_for_missing(fill::FillRequest& wanted) const;
   void leave_fill();
   void send_head(AnswerHead head);
   void compose_status();

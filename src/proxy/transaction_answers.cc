@@ -76,7 +76,7 @@ void Transaction::compose_status() {
   obs::CacheStatus status;
   status.is_hit = is_hit_;
   status.ttl = ttl_;
-  status.forward_status = origin_status_;
+  if (!is_hit_) status.forward_status = origin_status_;  // RFC 9211 section 2.3: only with fwd
   status.is_stored = is_stored_ && !is_hit_;
   status.is_collapsed = is_collapsed_;
   if (origin_asked_ && !is_hit_) status.forward = forward_reason(plan_.why);

@@ -263,7 +263,6 @@ class Schedule {
     for (const auto& [name, value] : asker.ask.headers) {
       if (name == "X") x = value;
     }
-    std::string_view expected;
     std::optional<http::ContentRange> range;
     if (writer.status == 206) {
       ++partial_;
