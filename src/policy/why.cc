@@ -10,8 +10,6 @@ std::string_view to_string(Why why) {
     case Why::kStaleWhileRevalidate: return "stale-while-revalidate";
     case Why::kStaleIfError: return "stale-if-error";
     case Why::kMaxStale: return "max-stale";
-    case Why::kRevalidated: return "revalidated";
-    case Why::kCollapsed: return "collapsed";
     case Why::kUriMiss: return "uri-miss";
     case Why::kVaryMiss: return "vary-miss";
     case Why::kPartialMiss: return "partial-miss";
@@ -24,8 +22,6 @@ std::string_view to_string(Why why) {
     case Why::kHitForMiss: return "hit-for-miss";
     case Why::kMethod: return "method";
     case Why::kRequestNoStore: return "request-no-store";
-    case Why::kRequestAuthorization: return "request-authorization";
-    case Why::kRequestRange: return "request-range";
     case Why::kUpgrade: return "upgrade";
     case Why::kRequestBody: return "request-body";
     case Why::kPassRoute: return "pass-route";
@@ -38,7 +34,6 @@ std::string_view to_string(Why why) {
     case Why::kResponseSetCookie: return "response-set-cookie";
     case Why::kResponseTooLarge: return "response-too-large";
     case Why::kResponseContradictory: return "response-contradictory";
-    case Why::kResponseIncomplete: return "response-incomplete";
     case Why::kStoreFull: return "store-full";
     case Why::kOnlyIfCached: return "only-if-cached";
     case Why::kOriginError: return "origin-error";

@@ -12,9 +12,7 @@ enum class Why : std::uint8_t {
   kFresh,
   kStaleWhileRevalidate,
   kStaleIfError,
-  kMaxStale,     // the client's max-stale
-  kRevalidated,  // 304 from the origin
-  kCollapsed,    // from a fetch that another request had started
+  kMaxStale,  // the client's max-stale
   // forwarded, a usable answer was not stored
   kUriMiss,
   kVaryMiss,
@@ -29,8 +27,6 @@ enum class Why : std::uint8_t {
   // forwarded without looking
   kMethod,
   kRequestNoStore,
-  kRequestAuthorization,
-  kRequestRange,  // a range that the store cannot help with
   kUpgrade,
   kRequestBody,  // a GET or HEAD with a body
   kPassRoute,
@@ -44,7 +40,6 @@ enum class Why : std::uint8_t {
   kResponseSetCookie,  // heuristic freshness is not enough for a response that sets cookies
   kResponseTooLarge,
   kResponseContradictory,
-  kResponseIncomplete,
   kStoreFull,
   // refused
   kOnlyIfCached,
