@@ -20,6 +20,7 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::kUnsupportedMethod: return "unsupported-method";
     case ErrorCode::kUnsupportedExpectation: return "unsupported-expectation";
     case ErrorCode::kResolveFailed: return "resolve-failed";
+    case ErrorCode::kDnsTimeout: return "dns-timeout";
     case ErrorCode::kConnectRefused: return "connect-refused";
     case ErrorCode::kConnectFailed: return "connect-failed";
     case ErrorCode::kConnectTimeout: return "connect-timeout";
@@ -35,11 +36,18 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::kIncompleteBody: return "incomplete-body";
     case ErrorCode::kUnsolicitedData: return "unsolicited-data";
     case ErrorCode::kUnexpectedStatus: return "unexpected-status";
+    case ErrorCode::kQueueTimeout: return "queue-timeout";
+    case ErrorCode::kQueueFull: return "queue-full";
+    case ErrorCode::kBreakerOpen: return "breaker-open";
+    case ErrorCode::kBackingOff: return "backing-off";
+    case ErrorCode::kNoServer: return "no-server";
+    case ErrorCode::kNotFilled: return "not-filled";
     case ErrorCode::kTooManyWaiters: return "too-many-waiters";
     case ErrorCode::kTooManyConnections: return "too-many-connections";
     case ErrorCode::kOutOfMemoryBudget: return "out-of-memory-budget";
     case ErrorCode::kShuttingDown: return "shutting-down";
     case ErrorCode::kAborted: return "aborted";
+    case ErrorCode::kNotAllowed: return "not-allowed";
     case ErrorCode::kNoRoute: return "no-route";
     case ErrorCode::kNotCached: return "not-cached";
   }

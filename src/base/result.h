@@ -27,6 +27,7 @@ enum class ErrorCode : std::uint8_t {
   kUnsupportedExpectation,
   // Connection and exchange.
   kResolveFailed,
+  kDnsTimeout,
   kConnectRefused,
   kConnectFailed,
   kConnectTimeout,
@@ -42,12 +43,19 @@ enum class ErrorCode : std::uint8_t {
   kIncompleteBody,    // the body ended before its announced length
   kUnsolicitedData,   // bytes from the origin that answer no request
   kUnexpectedStatus,  // a 206, 304 or 101 that nothing in the request asked for
+  kQueueTimeout,  // waited too long for a place at the origin
+  kQueueFull,     // at the origin, or in the fill queue
+  kBreakerOpen,
+  kBackingOff,  // the origin asked for silence, by 429 and Retry-After
+  kNoServer,    // none of the origin's servers can be used
+  kNotFilled,   // answered without asking the origin; it is being fetched, or will be
   kTooManyWaiters,
   kTooManyConnections,
   kOutOfMemoryBudget,
   kShuttingDown,
   kAborted,  // our own side gave up: nobody wants it any more
   kNoRoute,
+  kNotAllowed,
   kNotCached,  // only-if-cached without a usable stored response
 };
 

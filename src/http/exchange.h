@@ -17,6 +17,9 @@
 
 namespace seawall::http {
 
+// Whether a client waits for the answer, or nobody does yet.
+enum class Traffic : std::uint8_t { kClient, kBackground };
+
 struct OutgoingRequest {
   Method method = Method::kGet;
   std::string method_name;
@@ -25,6 +28,12 @@ struct OutgoingRequest {
   Ref<BodyPipe> body;                        // null: no body
   std::optional<std::uint64_t> body_length;  // with a body; absent: chunked
   std::string upgrade;                       // value of Upgrade to ask for; empty: none
+
+  // What the origin's guards go by.
+  Traffic traffic = Traffic::kClient;
+  bool is_shared = false;   // a fetch for the cache: its 429 speaks of us and not of one client
+  std::uint32_t route = 0;  // whose share of the origin it takes
+  std::uint64_t hash = 0;   // of the cache key: consistent hashing, and "the same URL" of a breaker
 };
 
 // Calls come from the event loop, never from inside Exchange's own functions, in this order: informational*, then head,

@@ -23,7 +23,7 @@ bool expects_content(http::Method method) {
 
 }  // namespace
 
-H1Exchange::H1Exchange(net::Loop& loop, const OriginOptions& options, OriginClient::Pool& pool,
+H1Exchange::H1Exchange(net::Loop& loop, const ServerOptions& options, ServerClient::Pool& pool,
                        http::OutgoingRequest request, http::ExchangeSink& sink)
     : loop_(loop),
       options_(options),
@@ -388,7 +388,7 @@ void H1Exchange::rearm(bool made_progress) {
   if (wait == waiting_for_ && !made_progress) return;
   waiting_for_ = wait;
   const MonoTime now = loop_.mono_now();
-  const OriginTimeouts& timeouts = options_.timeouts;
+  const ServerTimeouts& timeouts = options_.timeouts;
   switch (wait) {
     case Wait::kNothing: connection_->clear_deadline(); return;
     case Wait::kSend: connection_->set_deadline(now + timeouts.send); return;

@@ -18,14 +18,14 @@
 #include "http/h1_parser.h"
 #include "net/out_queue.h"
 #include "origin/dialer.h"
-#include "origin/origin_client.h"
+#include "origin/server_client.h"
 #include "origin/pool.h"
 
 namespace seawall::origin {
 
 class H1Exchange final : public Connection::User, public Dialer::User {
  public:
-  H1Exchange(net::Loop& loop, const OriginOptions& options, OriginClient::Pool& pool, http::OutgoingRequest request,
+  H1Exchange(net::Loop& loop, const ServerOptions& options, ServerClient::Pool& pool, http::OutgoingRequest request,
              http::ExchangeSink& sink);
 
   void start();
@@ -80,8 +80,8 @@ class H1Exchange final : public Connection::User, public Dialer::User {
   void rearm(bool made_progress);
 
   net::Loop& loop_;
-  const OriginOptions& options_;
-  OriginClient::Pool& pool_;
+  const ServerOptions& options_;
+  ServerClient::Pool& pool_;
   http::OutgoingRequest request_;
   http::ExchangeSink* sink_;
 

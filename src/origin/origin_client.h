@@ -1,11 +1,6 @@
-// What one worker knows of one origin: its idle connections, and how to make new ones. Implements http::Exchange over
-// HTTP/1.1.
-//
-// A request goes out on an idle connection or a fresh one. If a reused connection turns out closed before a byte of the
-// response came, the request is sent once more on a fresh one, when that is safe: the method is idempotent and no byte
-// of its body was taken from the pipe, or no byte of the request was accepted by the kernel. Requests that are not
-// idempotent use a fresh connection from the start. Bytes that an idle connection sends without having been asked close
-// it; bytes past the end of a response close it after that response. Thread: one worker.
+// What one worker knows of one origin: a client for each of its servers, and the calls through them. A call waits for a
+// place, asks the breaker, picks a server, and tries again elsewhere where that is safe and within the budget; all that
+// the workers share of it is in origin_state.h. Thread: one worker.
 #pragma once
 
 #include <cstdint>
@@ -14,57 +9,45 @@
 #include <vector>
 
 #include "http/exchange.h"
-#include "http/h1_parser.h"
-#include "net/address.h"
 #include "net/loop.h"
+#include "origin/origin_options.h"
+#include "origin/origin_state.h"
+#include "origin/server_client.h"
 
 namespace seawall::origin {
 
-struct OriginTimeouts {
-  Millis connect{1000};
-  Millis first_byte{10'000};     // from the request's last byte to the head's first; rests while the client owes body
-  Millis between_bytes{10'000};  // while reading the response
-  Millis send{10'000};           // without progress while the origin does not take the request
-};
-
-struct OriginOptions {
-  std::string name;                     // for logs
-  std::vector<net::Address> addresses;  // tried in order within the connect timeout
-  OriginTimeouts timeouts;
-  std::size_t idle_connections = 64;  // kept per worker; the oldest goes
-  Millis idle_timeout{60'000};
-  http::HeadLimits head_limits{
-      .target_bytes = std::size_t{8} * 1024, .header_bytes = std::size_t{64} * 1024, .header_count = 256};
-};
-
-struct OriginStats {
-  std::uint64_t connections_opened = 0;
-  std::uint64_t connections_reused = 0;
-  std::uint64_t resent = 0;  // requests sent again because a reused connection was closed
-  std::uint64_t idle = 0;
-};
-
 class OriginClient {
  public:
-  OriginClient(net::Loop& loop, OriginOptions options);
+  OriginClient(net::Loop& loop, std::shared_ptr<OriginState> state, OriginOptions options);
   ~OriginClient();  // every Exchange must be gone
   OriginClient(const OriginClient&) = delete;
   OriginClient& operator=(const OriginClient&) = delete;
 
-  // Never calls the sink before it has returned. The request is written anew from its parts: framing, Connection and
-  // nothing else is added.
+  // Never calls the sink before it has returned. Errors of Side::kLocal say that the origin was not asked.
   std::unique_ptr<http::Exchange> start(http::OutgoingRequest request, http::ExchangeSink& sink);
 
-  const OriginOptions& options() const { return options_; }
-  OriginStats stats() const;
+  // Calls in flight go on by what they began with.
+  void set_options(OriginOptions options);
+  OriginState& state() { return *state_; }
   void close_idle();
 
  private:
-  friend class H1Exchange;
-  class Pool;
+  class Call;
+  class Handle;
+  // In use while a try holds it; one that is not listed any more goes with its last.
+  struct Client {
+    Endpoint endpoint;
+    std::unique_ptr<ServerClient> client;
+  };
+
+  std::shared_ptr<Client> client_of(const Server& server);
+  void forget_removed();
+
   net::Loop& loop_;
-  OriginOptions options_;
-  std::unique_ptr<Pool> pool_;
+  std::shared_ptr<OriginState> state_;
+  std::shared_ptr<const OriginOptions> options_;
+  std::vector<std::shared_ptr<Client>> clients_;
+  std::uint64_t seen_version_ = 0;
 };
 
 }  // namespace seawall::origin

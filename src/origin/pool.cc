@@ -46,11 +46,11 @@ void Connection::on_fd_ready(bool readable, bool writable) {
   user_->on_connection_ready(*this, readable, writable);
 }
 
-OriginClient::Pool::~Pool() {
+ServerClient::Pool::~Pool() {
   close_idle();
 }
 
-std::unique_ptr<Connection> OriginClient::Pool::take(Connection::User& user) {
+std::unique_ptr<Connection> ServerClient::Pool::take(Connection::User& user) {
   while (!idle_.empty()) {
     auto connection = std::move(idle_.back());
     idle_.pop_back();
@@ -64,12 +64,12 @@ std::unique_ptr<Connection> OriginClient::Pool::take(Connection::User& user) {
   return nullptr;
 }
 
-std::unique_ptr<Connection> OriginClient::Pool::adopt(Fd fd, Connection::User& user) {
+std::unique_ptr<Connection> ServerClient::Pool::adopt(Fd fd, Connection::User& user) {
   ++stats_.connections_opened;
   return std::make_unique<Connection>(loop_, std::move(fd), user);
 }
 
-void OriginClient::Pool::put(std::unique_ptr<Connection> connection) {
+void ServerClient::Pool::put(std::unique_ptr<Connection> connection) {
   connection->set_user(*this);
   connection->watch(true, false);
   connection->set_deadline(loop_.mono_now() + options_.idle_timeout);
@@ -81,31 +81,31 @@ void OriginClient::Pool::put(std::unique_ptr<Connection> connection) {
   }
 }
 
-void OriginClient::Pool::discard(std::unique_ptr<Connection> connection) {
+void ServerClient::Pool::discard(std::unique_ptr<Connection> connection) {
   // Deleted later: its own event may be what is running.
   connection->close();
   loop_.defer_delete(std::move(connection));
 }
 
-void OriginClient::Pool::close_idle() {
+void ServerClient::Pool::close_idle() {
   for (auto& connection : std::exchange(idle_, {})) discard(std::move(connection));
 }
 
-OriginStats OriginClient::Pool::stats() const {
-  OriginStats stats = stats_;
+ServerStats ServerClient::Pool::stats() const {
+  ServerStats stats = stats_;
   stats.idle = idle_.size();
   return stats;
 }
 
-void OriginClient::Pool::on_connection_ready(Connection& connection, bool, bool) {
+void ServerClient::Pool::on_connection_ready(Connection& connection, bool, bool) {
   remove(connection);
 }
 
-void OriginClient::Pool::on_connection_timer(Connection& connection) {
+void ServerClient::Pool::on_connection_timer(Connection& connection) {
   remove(connection);
 }
 
-void OriginClient::Pool::remove(const Connection& connection) {
+void ServerClient::Pool::remove(const Connection& connection) {
   const auto it = std::find_if(idle_.begin(), idle_.end(), [&](const auto& c) { return c.get() == &connection; });
   if (it == idle_.end()) return;
   auto found = std::move(*it);

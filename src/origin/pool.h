@@ -9,7 +9,7 @@
 
 #include "base/fd.h"
 #include "net/loop.h"
-#include "origin/origin_client.h"
+#include "origin/server_client.h"
 
 namespace seawall::origin {
 
@@ -47,9 +47,9 @@ class Connection final : public net::FdHandler {
   User* user_;
 };
 
-class OriginClient::Pool final : public Connection::User {
+class ServerClient::Pool final : public Connection::User {
  public:
-  Pool(net::Loop& loop, const OriginOptions& options) : loop_(loop), options_(options) {}
+  Pool(net::Loop& loop, const ServerOptions& options) : loop_(loop), options_(options) {}
   ~Pool() override;
 
   // The connection used last, if one is still open and silent; else null.
@@ -61,7 +61,7 @@ class OriginClient::Pool final : public Connection::User {
   void close_idle();
 
   void count_resent() { ++stats_.resent; }
-  OriginStats stats() const;
+  ServerStats stats() const;
 
  private:
   void on_connection_ready(Connection& connection, bool readable, bool writable) override;
@@ -69,9 +69,9 @@ class OriginClient::Pool final : public Connection::User {
   void remove(const Connection& connection);
 
   net::Loop& loop_;
-  const OriginOptions& options_;
+  const ServerOptions& options_;
   std::vector<std::unique_ptr<Connection>> idle_;  // the oldest first
-  OriginStats stats_;
+  ServerStats stats_;
 };
 
 }  // namespace seawall::origin

@@ -1,4 +1,4 @@
-// An OriginClient over real TCP, with its scripted origin in the same loop and a clock that the test moves.
+// A ServerClient over real TCP, with its scripted origin in the same loop and a clock that the test moves.
 #pragma once
 
 #include <boost/test/unit_test.hpp>
@@ -11,7 +11,7 @@
 
 #include "http/exchange.h"
 #include "net/loop.h"
-#include "origin/origin_client.h"
+#include "origin/server_client.h"
 #include "support/fd_count.h"
 #include "support/manual_clock.h"
 #include "support/pump.h"
@@ -95,11 +95,11 @@ struct OriginFixture {
   ManualClock clock;
   net::Loop loop{0, clock};
   ScriptedOrigin origin{loop};
-  std::optional<origin::OriginClient> client;
+  std::optional<origin::ServerClient> client;
 
   OriginFixture() { make_client({}); }
 
-  void make_client(origin::OriginOptions options) {
+  void make_client(origin::ServerOptions options) {
     if (options.addresses.empty()) options.addresses = {origin.address()};
     client.emplace(loop, std::move(options));
   }

@@ -7,7 +7,7 @@ namespace seawall::test {
 namespace {
 
 struct TimeoutFixture : OriginFixture {
-  static constexpr origin::OriginTimeouts kTimeouts{
+  static constexpr origin::ServerTimeouts kTimeouts{
       .connect = Millis(1000), .first_byte = Millis(2000), .between_bytes = Millis(3000), .send = Millis(4000)};
 
   TimeoutFixture() { make_client({.timeouts = kTimeouts}); }

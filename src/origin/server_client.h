@@ -1,0 +1,72 @@
+// What one worker knows of one server of an origin: its idle connections, and how to make new ones. Implements http::Exchange over
+// HTTP/1.1.
+//
+// A request goes out on an idle connection or a fresh one. If a reused connection turns out closed before a byte of the
+// response came, the request is sent once more on a fresh one, when that is safe: the method is idempotent and no byte
+// of its body was taken from the pipe, or no byte of the request was accepted by the kernel. Requests that are not
+// idempotent use a fresh connection from the start. Bytes that an idle connection sends without having been asked close
+// it; bytes past the end of a response close it after that response. Thread: one worker.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "http/exchange.h"
+#include "http/h1_parser.h"
+#include "net/address.h"
+#include "net/loop.h"
+
+namespace seawall::origin {
+
+struct ServerTimeouts {
+  Millis connect{1000};
+  Millis first_byte{10'000};     // from the request's last byte to the head's first; rests while the client owes body
+  Millis between_bytes{10'000};  // while reading the response
+  Millis send{10'000};           // without progress while the origin does not take the request
+
+  friend bool operator==(const ServerTimeouts&, const ServerTimeouts&) = default;
+};
+
+struct ServerOptions {
+  std::string name;                     // for logs
+  std::vector<net::Address> addresses;  // tried in order within the connect timeout
+  ServerTimeouts timeouts;
+  std::size_t idle_connections = 64;  // kept per worker; the oldest goes
+  Millis idle_timeout{60'000};
+  http::HeadLimits head_limits{
+      .target_bytes = std::size_t{8} * 1024, .header_bytes = std::size_t{64} * 1024, .header_count = 256};
+};
+
+struct ServerStats {
+  std::uint64_t connections_opened = 0;
+  std::uint64_t connections_reused = 0;
+  std::uint64_t resent = 0;  // requests sent again because a reused connection was closed
+  std::uint64_t idle = 0;
+};
+
+class ServerClient {
+ public:
+  ServerClient(net::Loop& loop, ServerOptions options);
+  ~ServerClient();  // every Exchange must be gone
+  ServerClient(const ServerClient&) = delete;
+  ServerClient& operator=(const ServerClient&) = delete;
+
+  // Never calls the sink before it has returned. The request is written anew from its parts: framing, Connection and
+  // nothing else is added.
+  std::unique_ptr<http::Exchange> start(http::OutgoingRequest request, http::ExchangeSink& sink);
+
+  const ServerOptions& options() const { return options_; }
+  ServerStats stats() const;
+  void close_idle();
+
+ private:
+  friend class H1Exchange;
+  class Pool;
+  net::Loop& loop_;
+  ServerOptions options_;
+  std::unique_ptr<Pool> pool_;
+};
+
+}  // namespace seawall::origin
