@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
@@ -35,10 +36,6 @@ Address make_v6(const in6_addr& ip, std::uint16_t port) {
   sa.sin6_port = htons(port);
   sa.sin6_addr = ip;
   return Address(reinterpret_cast<const sockaddr*>(&sa), sizeof sa);
-}
-
-bool same(const Address& a, const Address& b) {
-  return a.size() == b.size() && std::memcmp(a.get(), b.get(), a.size()) == 0;
 }
 
 }  // namespace
@@ -82,6 +79,7 @@ void Address::set_port(std::uint16_t port) {
 }
 
 std::string Address::ip() const {
+  if (family() == AF_UNIX) return "unix";
   std::array<char, INET6_ADDRSTRLEN> text{};
   if (family() == AF_INET) {
     const auto* sa = reinterpret_cast<const sockaddr_in*>(&storage_);
@@ -98,6 +96,7 @@ std::string Address::ip() const {
 }
 
 std::string Address::to_string() const {
+  if (family() == AF_UNIX) return std::string("unix:") + static_cast<const char*>(reinterpret_cast<const sockaddr_un*>(&storage_)->sun_path);
   const std::string digits = std::to_string(port());
   if (is_any_family_) return "*:" + digits;
   const std::string host = ip();
@@ -121,7 +120,7 @@ std::expected<std::vector<Address>, std::string> resolve(const std::string& host
       if (a->ai_family != AF_INET && a->ai_family != AF_INET6) continue;
       Address address(a->ai_addr, a->ai_addrlen);
       address.set_port(port);
-      if (std::none_of(found.begin(), found.end(), [&](const Address& b) { return same(address, b); })) {
+      if (std::none_of(found.begin(), found.end(), [&](const Address& b) { return address == b; })) {
         found.push_back(address);
       }
     }

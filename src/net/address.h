@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <cstring>
 #include <expected>
 #include <optional>
 #include <string>
@@ -26,8 +27,12 @@ class Address {
   bool is_any_family() const { return is_any_family_; }
   std::uint16_t port() const;
   void set_port(std::uint16_t port);
-  std::string ip() const;         // "10.0.0.1", "::1"; v4-mapped addresses as IPv4
+  std::string ip() const;         // "10.0.0.1", "::1"; v4-mapped addresses as IPv4; "unix" for a Unix socket
   std::string to_string() const;  // with port, as parse() reads it
+
+  friend bool operator==(const Address& a, const Address& b) {
+    return a.size_ == b.size_ && std::memcmp(&a.storage_, &b.storage_, a.size_) == 0;
+  }
 
  private:
   sockaddr_storage storage_{};

@@ -3,10 +3,15 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <optional>
+#include <system_error>
 
 namespace seawall::net {
 namespace {
@@ -139,6 +144,37 @@ std::expected<std::unique_ptr<Listener>, std::string> Listener::bind(const Addre
   return std::unique_ptr<Listener>(new Listener(std::move(*fd), actual));
 }
 
+std::expected<std::unique_ptr<Listener>, std::string> Listener::bind_unix(const std::string& path) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof name.sun_path) {
+    return std::unexpected("a socket's path has 1 to " + std::to_string(sizeof name.sun_path - 1) + " bytes: " + path);
+  }
+  std::memcpy(static_cast<char*>(name.sun_path), path.data(), path.size());
+  const auto* address = reinterpret_cast<const sockaddr*>(&name);
+  const auto failed = [&](int error) { return std::unexpected("cannot listen on " + path + ": " + std::strerror(error)); };
+  std::error_code ignored;  // bind() says what is wrong
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty() && std::filesystem::create_directories(folder, ignored)) {
+    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, ignored);
+  }
+
+  Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!probe) return failed(errno);
+  if (::connect(probe.get(), address, sizeof name) == 0) {
+    return std::unexpected(path + " is in use by another server: stop it or choose another path");
+  }
+  if (errno == ECONNREFUSED) ::unlink(path.c_str());
+  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return failed(errno);
+  // Before bind() the mode of the descriptor is what the socket file gets: there is no moment at which others may use it.
+  if (::fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0 || ::bind(fd.get(), address, sizeof name) != 0) return failed(errno);
+  if (::listen(fd.get(), SOMAXCONN) != 0) return failed(errno);
+  std::unique_ptr<Listener> listener(new Listener(std::move(fd), Address(address, sizeof name)));
+  listener->unix_path_ = path;
+  return listener;
+}
+
 void Listener::start(Loop& loop, OnAccept on_accept) {
   impl_ = std::make_unique<Impl>(loop, fd_.get(), std::move(on_accept), on_exhausted_);
 }
@@ -150,6 +186,7 @@ void Listener::stop() {
     Loop& loop = impl_->loop;
     loop.defer_delete(std::move(impl_));
   }
+  if (fd_ && !unix_path_.empty()) ::unlink(unix_path_.c_str());
   fd_.close();
 }
 

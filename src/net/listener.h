@@ -24,6 +24,9 @@ class Listener {
   // Binds and listens at once, so that an address in use is an error before anything is served; does not accept until
   // start().
   static std::expected<std::unique_ptr<Listener>, std::string> bind(const Address& address);
+  // A Unix stream socket that only its owner may connect to; its folder is made if missing. What a server that is gone
+  // has left there is replaced, and the path is removed by stop().
+  static std::expected<std::unique_ptr<Listener>, std::string> bind_unix(const std::string& path);
   // Once started: on the loop's thread, while the loop lives. on_accept may destroy the listener.
   ~Listener();
   Listener(const Listener&) = delete;
@@ -42,6 +45,7 @@ class Listener {
   struct Impl;
   Fd fd_;
   Address address_;
+  std::string unix_path_;
   std::function<void(int error)> on_exhausted_;
   std::unique_ptr<Impl> impl_;
 };

@@ -1,0 +1,46 @@
+#include "net/network.h"
+
+#include <arpa/inet.h>
+
+#include <charconv>
+#include <string>
+
+namespace seawall::net {
+
+std::optional<Network::Ip> Network::parse_ip(std::string_view text) {
+  const std::string terminated(text);
+  if (terminated.find('\0') != std::string::npos) return std::nullopt;
+  Ip ip;
+  if (::inet_pton(AF_INET, terminated.c_str(), ip.bytes.data()) == 1) return ip;
+  ip.is_v6 = true;
+  if (::inet_pton(AF_INET6, terminated.c_str(), ip.bytes.data()) == 1) return ip;
+  return std::nullopt;
+}
+
+std::optional<Network> Network::parse(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const auto ip = parse_ip(text.substr(0, slash));
+  if (!ip) return std::nullopt;
+  Network network;
+  network.ip_ = *ip;
+  const std::uint32_t most = ip->is_v6 ? 128 : 32;
+  network.bits_ = most;
+  if (slash == std::string_view::npos) return network;
+  const std::string_view digits = text.substr(slash + 1);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), network.bits_);
+  if (error != std::errc() || end != digits.data() + digits.size() || network.bits_ > most) return std::nullopt;
+  return network;
+}
+
+bool Network::contains(std::string_view text) const {
+  const auto ip = parse_ip(text);
+  if (!ip || ip->is_v6 != ip_.is_v6) return false;
+  for (std::uint32_t bit = 0; bit < bits_; bit += 8) {
+    const std::uint32_t left = bits_ - bit;
+    const auto mask = static_cast<std::uint8_t>(left >= 8 ? 0xFF : 0xFF << (8 - left));
+    if ((ip->bytes[bit / 8] & mask) != (ip_.bytes[bit / 8] & mask)) return false;
+  }
+  return true;
+}
+
+}  // namespace seawall::net
