@@ -11,9 +11,10 @@
 
 namespace seawall::cache {
 
-// Embedded in every cached object. All but `hits` belongs to the policy, under its lock.
+// Embedded in every cached object. All but `hits` and `share_node` belongs to the policy, under its lock.
 struct EvictionEntry {
   ListNode node;
+  ListNode share_node;         // the store's: see share_group.h
   std::uint64_t key_hash = 0;  // variants of a URL may share it
   std::uint64_t size_bytes = 0;
   std::atomic<std::uint8_t> hits{0};
@@ -35,6 +36,9 @@ class EvictionPolicy {
   virtual void erase(EvictionEntry& entry) = 0;  // no effect when not listed
   // Unlists and returns the next victim and remembers its ghost; nullptr when nothing is listed. O(1) amortised.
   virtual EvictionEntry* evict() = 0;
+  // How much an entry is in use, from 0 (not listed, or never asked for); what has proved itself comes above what is on
+  // probation.
+  virtual std::uint32_t heat(const EvictionEntry& entry) const = 0;
   virtual std::uint64_t listed_bytes() const = 0;
   // What the policy itself occupies (ghost entries), to be charged.
   virtual std::size_t overhead_bytes() const = 0;

@@ -5,6 +5,16 @@
 #include <utility>
 
 namespace seawall::cache {
+namespace {
+
+std::uint64_t reverse_bits(std::uint64_t v) {
+  v = (v >> 1 & 0x5555555555555555U) | (v & 0x5555555555555555U) << 1;
+  v = (v >> 2 & 0x3333333333333333U) | (v & 0x3333333333333333U) << 2;
+  v = (v >> 4 & 0x0f0f0f0f0f0f0f0fU) | (v & 0x0f0f0f0f0f0f0f0fU) << 4;
+  return std::byteswap(v);
+}
+
+}  // namespace
 
 IndexShard::~IndexShard() {
   for (const Slot& slot : slots_) {
@@ -41,6 +51,18 @@ Ref<const VariantSet> IndexShard::exchange(std::string_view key, std::uint64_t h
   put(Slot{.hash = hash, .set = set.detach()});
   ++used_;
   return {};
+}
+
+// A bucket is all that has the same home. It lies between that and the next free slot.
+std::uint64_t IndexShard::scan(std::uint64_t cursor, std::vector<Ref<const VariantSet>>& out) const {
+  if (slots_.empty()) return 0;
+  const std::size_t mask = slots_.size() - 1;
+  const std::size_t bucket = home(cursor);
+  for (std::size_t i = bucket; slots_[i].set; i = (i + 1) & mask) {
+    if (home(slots_[i].hash) == bucket) out.emplace_back(slots_[i].set);
+  }
+  // Counts in the mirror: the bits above the mask are set, so that the carry goes past them.
+  return reverse_bits(reverse_bits(cursor | ~mask) + 1);
 }
 
 // The lowest bits; the shard is chosen by the highest.

@@ -31,6 +31,12 @@ class alignas(64) IndexShard {
   // Null when there is none.
   Ref<const VariantSet> find(std::string_view key, std::uint64_t hash) const SW_EXCLUDES(mutex_);
 
+  // Appends the sets of bucket `cursor` to `out` and returns the bucket that comes after it; 0: there is none. From 0
+  // round to 0 every set is met that is in the table all that time, whatever comes and goes between the calls: buckets
+  // come in the order of their bits read backwards, in which a bucket's halves in a table twice as large are
+  // neighbours.
+  std::uint64_t scan(std::uint64_t cursor, std::vector<Ref<const VariantSet>>& out) const SW_REQUIRES(write_mutex_);
+
   Mutex& write_mutex() SW_TSA(lock_returned(write_mutex_)) { return write_mutex_; }
   // Puts `set` in place of the key's present one, either may be null; returns what was there.
   Ref<const VariantSet> exchange(std::string_view key, std::uint64_t hash, Ref<const VariantSet> set)

@@ -53,6 +53,7 @@ void drop_spare_capacity(Object::Init& init) {
     std::swap(*map, tight);  // an assignment would keep the old buffers
   }
   init.vary.names.shrink_to_fit();
+  init.tags.shrink_to_fit();
   init.parts.shrink_to_fit();
   for (Part& part : init.parts) part.slices.shrink_to_fit();
 }
@@ -78,8 +79,21 @@ Ref<Object> Object::create(MemoryBudget& budget, Init init) {
   return Ref<Object>(new Object(budget, std::move(init)));
 }
 
+Ref<Object> Object::with_freshness(MemoryBudget& budget, const policy::Freshness& freshness,
+                                   std::uint64_t purge_epoch) const {
+  Init init = d_;
+  init.freshness = freshness;
+  init.purge_epoch = purge_epoch;
+  Ref<Object> copy = create(budget, std::move(init));
+  copy->original_ = original_;
+  return copy;
+}
+
 Object::Object(MemoryBudget& budget, Init init)
-    : d_(std::move(init)), head_block_(compose_head(d_)), is_complete_(holds_everything(d_)) {
+    : d_(std::move(init)),
+      head_block_(compose_head(d_)),
+      is_complete_(holds_everything(d_)),
+      purge_epoch_(d_.purge_epoch) {
   const std::size_t own = own_bytes();
   charge_ = BudgetCharge(budget, own);
   charged_bytes_ = own + segment_bytes(d_.parts) + kIndexNodeBytes;
@@ -92,8 +106,10 @@ std::size_t Object::own_bytes() const {
   std::size_t n = block_bytes(this) + heap_bytes(head_block_);
   n += heap_bytes(d_.key) + heap_bytes(d_.reason) + heap_bytes(d_.selecting_values);
   n += d_.headers.heap_bytes() + d_.trailers.heap_bytes();
-  n += heap_bytes(d_.vary.names);
-  for (const std::string& name : d_.vary.names) n += heap_bytes(name);
+  for (const std::vector<std::string>* list : {&d_.vary.names, &d_.tags}) {
+    n += heap_bytes(*list);
+    for (const std::string& s : *list) n += heap_bytes(s);
+  }
   n += heap_bytes(d_.parts);
   for (const Part& part : d_.parts) n += heap_bytes(part.slices);
   return n;

@@ -12,6 +12,8 @@
 #include "base/list.h"
 #include "base/ref.h"
 #include "cache/eviction.h"
+#include "cache/refresh_gate.h"
+#include "cache/share_group.h"
 #include "http/header_map.h"
 #include "http/range.h"
 #include "mem/budget.h"
@@ -44,8 +46,14 @@ class Object final : public RefCounted<Object> {
     std::vector<Part> parts;       // sorted, disjoint, not adjacent; exactly one from 0 when complete
     std::uint64_t complete_length = 0;
     bool no_content_length = false;  // 204 and such: Content-Length must not be sent
+    std::vector<std::string> tags;   // to purge it by; see policy/tags.h
+    std::uint64_t purge_epoch = 0;   // PurgeList::epoch() of before it was asked for
+    std::uint32_t fetch_ms = 0;      // how long that took
+    Ref<ShareGroup> share;           // null: none
   };
   static Ref<Object> create(MemoryBudget& budget, Init init);
+  // A copy over the same parts.
+  Ref<Object> with_freshness(MemoryBudget& budget, const policy::Freshness& freshness, std::uint64_t purge_epoch) const;
 
   const std::string& key() const { return d_.key; }
   std::uint64_t hash() const { return d_.hash; }
@@ -60,6 +68,12 @@ class Object final : public RefCounted<Object> {
   std::uint64_t complete_length() const { return d_.complete_length; }
   bool is_complete() const { return is_complete_; }
   bool sends_content_length() const { return !d_.no_content_length; }
+  const std::vector<std::string>& tags() const { return d_.tags; }
+  std::uint32_t fetch_ms() const { return d_.fetch_ms; }
+  const Ref<ShareGroup>& share() const { return d_.share; }
+  // It has been held against the purge rules up to this one.
+  std::uint64_t purge_epoch() const { return purge_epoch_.load(std::memory_order_relaxed); }
+  RefreshGate& refresh() const { return refresh_; }
 
   // Status line, every stored field and Content-Length: all of the head of a full answer but Age, Cache-Status,
   // Connection and the closing empty line.
@@ -97,8 +111,11 @@ class Object final : public RefCounted<Object> {
   std::size_t charged_bytes_ = 0;
   BudgetCharge charge_;  // what is not in segments
   mutable Entry eviction_;
+  mutable std::atomic<std::uint64_t> purge_epoch_;
+  mutable RefreshGate refresh_;
   mutable std::atomic<bool> is_published_{false};
   mutable Listing listing_ = Listing::kNotYet;
+  const Object* original_ = this;  // what with_freshness() began with; to be compared only, it may be gone
 };
 
 }  // namespace seawall::cache

@@ -23,11 +23,15 @@
 #include "base/check.h"
 #include "cache/index.h"
 #include "http/list_syntax.h"
+#include "policy/freshness.h"
 
 namespace seawall::cache {
 namespace {
 
 constexpr std::size_t kEvictionBatch = 16;
+constexpr std::uint8_t kMaxHits = 3;  // touch()'s ceiling
+// Buckets of the index that a sweep goes through for each object that it may look at; most of a sparse table are empty.
+constexpr std::size_t kStepsPerObject = 8;
 
 bool is_same_selection(const Object& a, const Object& b) {
   return a.vary() == b.vary() && a.selecting_values() == b.selecting_values();
@@ -63,6 +67,18 @@ const Object* select_by_language(const VariantSet& set, const http::HeaderMap& r
   return nullptr;
 }
 
+// A heap, the coldest on top.
+void keep_hottest(std::vector<Refreshable>& hot, std::size_t max, const Object& object, std::uint32_t heat) {
+  const auto is_hotter = [](const Refreshable& a, const Refreshable& b) { return a.heat > b.heat; };
+  if (hot.size() >= max) {
+    if (heat <= hot.front().heat) return;
+    std::ranges::pop_heap(hot, is_hotter);
+    hot.pop_back();
+  }
+  hot.push_back({.key = object.key(), .hash = object.hash(), .heat = heat});
+  std::ranges::push_heap(hot, is_hotter);
+}
+
 // What publishing one more object may allocate: a set of the most variants, a slot in a table that is a quarter full.
 std::size_t publishing_bytes(std::size_t max_variants) {
   return kIndexNodeBytes + max_variants * sizeof(Ref<Object>);
@@ -79,7 +95,7 @@ Store::Store(const StoreOptions& options)
 }
 
 Store::~Store() {
-  while (EvictionEntry* entry = policy_->evict()) Object::of(*entry).release_ref();
+  while (EvictionEntry* entry = policy_->evict()) take_victim(*entry);
 }
 
 IndexShard& Store::shard_of(std::uint64_t hash) const {
@@ -88,6 +104,18 @@ IndexShard& Store::shard_of(std::uint64_t hash) const {
 
 LookupResult Store::find(std::string_view key, std::uint64_t hash, const http::HeaderMap& request,
                          std::string& scratch) {
+  LookupResult result = select(key, hash, request, scratch);
+  if (!result.object) return result;
+  if (result.object->purge_epoch() != purges_.epoch()) [[unlikely]] {
+    result = select_unpurged(std::move(result), key, hash, request, scratch);
+    if (!result.object) return result;
+  }
+  EvictionPolicy::touch(result.object->eviction());
+  return result;
+}
+
+LookupResult Store::select(std::string_view key, std::uint64_t hash, const http::HeaderMap& request,
+                           std::string& scratch) const {
   LookupResult result{.set = shard_of(hash).find(key, hash)};
   if (!result.set) return result;
   result.found = policy::Found::kOtherVariants;
@@ -109,44 +137,157 @@ LookupResult Store::find(std::string_view key, std::uint64_t hash, const http::H
   if (!result.object && request.contains(http::Field::kAcceptLanguage)) {
     result.object = select_by_language(*result.set, request, scratch);
   }
-  if (result.object) {
-    EvictionPolicy::touch(result.object->eviction());
-    result.found = policy::Found::kObject;
-  }
+  if (result.object) result.found = policy::Found::kObject;
   return result;
+}
+
+// Selects until what is selected stands the test. Every turn but the last removes a variant or makes one stale; others
+// may publish more that are purged by then, which is not waited for: a miss is always right.
+LookupResult Store::select_unpurged(LookupResult selected, std::string_view key, std::uint64_t hash,
+                                    const http::HeaderMap& request, std::string& scratch) {
+  for (std::size_t turn = 0; turn < 2 * options_.max_variants; ++turn) {
+    if (!selected.object) return selected;
+    const std::uint64_t epoch = purges_.epoch();
+    const auto match = match_purges(*selected.object, epoch);
+    if (!match) return selected;
+    purge(*selected.object, *match, epoch);
+    selected = select(key, hash, request, scratch);
+  }
+  return {};
 }
 
 std::vector<Ref<Object>> Store::peek_all(std::string_view key, std::uint64_t hash) const {
   const Ref<const VariantSet> set = shard_of(hash).find(key, hash);
   if (!set) return {};
-  return {set->variants().begin(), set->variants().end()};
+  std::vector<Ref<Object>> variants(set->variants().begin(), set->variants().end());
+  std::erase_if(variants, [&](const Ref<Object>& variant) { return is_removed_by_purge(*variant); });
+  return variants;
 }
 
 bool Store::insert(const Ref<Object>& object) {
+  if (is_removed_by_purge(*object)) return false;
   if (!admit(*object)) {
     rejected_.fetch_add(1, std::memory_order_relaxed);
     remove_same_selection(*object);
     return false;
   }
-  return publish(nullptr, object);
+  return publish(nullptr, object, Place::kFirst);
 }
 
 bool Store::replace(const Object& expected, const Ref<Object>& fresh) {
+  if (is_removed_by_purge(expected)) {
+    unpublish(expected);
+    return false;
+  }
+  if (is_removed_by_purge(*fresh)) return false;
   if (!admit(*fresh)) {
     rejected_.fetch_add(1, std::memory_order_relaxed);
     return false;
   }
-  return publish(&expected, fresh);
+  return publish(&expected, fresh, Place::kFirst);
 }
 
 bool Store::erase(const Object& object) {
-  return unpublish(object);
+  const Removed removed = remove_if(object.key(), object.hash(), [&](const Object& variant) {
+    return variant.original_ == object.original_ && is_same_selection(variant, object);
+  });
+  retire(removed);
+  return !removed.empty();
 }
 
 std::size_t Store::erase_key(std::string_view key, std::uint64_t hash) {
   const Removed removed = remove_if(key, hash, [](const Object&) { return true; });
   retire(removed);
   return removed.size();
+}
+
+std::size_t Store::purge_url(std::string_view key, std::uint64_t hash, bool soft, WallTime now) {
+  if (!soft) return erase_key(key, hash);
+  const Ref<const VariantSet> set = shard_of(hash).find(key, hash);
+  if (!set) return 0;
+  return static_cast<std::size_t>(std::ranges::count_if(set->variants(), [&](const Ref<Object>& variant) {
+    return purge(*variant, {.is_soft = true, .at = now}, variant->purge_epoch()) != Purged::kGone;
+  }));
+}
+
+SweepResult Store::sweep(SweepCursor& cursor, std::size_t max_objects, WallTime now, std::vector<Refreshable>* hot) {
+  SweepResult result;
+  std::vector<Ref<const VariantSet>> bucket;
+  for (std::size_t step = 0; step / kStepsPerObject < max_objects && result.looked_at < max_objects; ++step) {
+    bucket.clear();
+    {
+      IndexShard& shard = *shards_[cursor.shard];
+      MutexLock lock(shard.write_mutex());
+      cursor.bucket = shard.scan(cursor.bucket, bucket);
+    }
+    for (const Ref<const VariantSet>& set : bucket) {
+      for (const Ref<Object>& variant : set->variants()) sweep_object(*variant, now, hot, result);
+    }
+    if (cursor.bucket != 0 || ++cursor.shard < shards_.size()) continue;
+    cursor = {};
+    result.is_done = true;
+    break;
+  }
+  return result;
+}
+
+void Store::sweep_object(const Object& object, WallTime now, std::vector<Refreshable>* hot, SweepResult& result) {
+  ++result.looked_at;
+  const std::uint64_t epoch = purges_.epoch();
+  auto match = match_purges(object, epoch);
+  if (!match) return;
+  // The clock may have been set back since the rule was added.
+  match->at = std::min(match->at, now);
+  const bool is_collected = hot && object.vary().empty();
+  const std::uint32_t heat = is_collected ? heat_of(object) : 0;
+  switch (purge(object, *match, epoch)) {
+    case Purged::kGone: return;
+    case Purged::kRemoved: ++result.removed; return;
+    case Purged::kSoftened: break;
+  }
+  ++result.softened;
+  if (is_collected) keep_hottest(*hot, kMaxRefreshables, object, heat);
+}
+
+// What the rules up to `epoch`, read before, say of an object that has not met them all; remembers when that is
+// nothing.
+std::optional<PurgeList::Match> Store::match_purges(const Object& object, std::uint64_t epoch) const {
+  const std::uint64_t seen = object.purge_epoch();
+  if (seen == epoch) return std::nullopt;
+  const auto match = purges_.match(seen, object.key(), object.tags());
+  if (!match) object.purge_epoch_.store(epoch, std::memory_order_relaxed);
+  return match;
+}
+
+bool Store::is_removed_by_purge(const Object& object) const {
+  const auto match = match_purges(object, purges_.epoch());
+  return match && !match->is_soft;
+}
+
+Store::Purged Store::purge(const Object& object, PurgeList::Match match, std::uint64_t epoch) {
+  if (match.is_soft && soften(object, match.at, epoch)) return Purged::kSoftened;
+  // Also where a stale copy finds no room: it must not stay fresh.
+  return unpublish(object) ? Purged::kRemoved : Purged::kGone;
+}
+
+// Ends its freshness at `at`, if that is not over by then.
+bool Store::soften(const Object& object, WallTime at, std::uint64_t epoch) {
+  policy::Freshness freshness = object.freshness();
+  freshness.lifetime = std::min(freshness.lifetime, policy::current_age(freshness, at));
+  if (freshness.lifetime == object.freshness().lifetime) {
+    object.purge_epoch_.store(epoch, std::memory_order_relaxed);
+    return true;
+  }
+  if (!make_room(object.charge_.bytes() + publishing_bytes(options_.max_variants))) return false;
+  const Ref<Object> stale = object.with_freshness(budget_, freshness, epoch);
+  const auto hits = static_cast<std::uint8_t>(std::min<std::uint32_t>(heat_of(object), kMaxHits));
+  stale->eviction().hits.store(hits, std::memory_order_relaxed);
+  return publish(&object, stale, Place::kOfExpected);
+}
+
+std::uint32_t Store::heat_of(const Object& object) const {
+  MutexLock lock(policy_mutex_);
+  return policy_->heat(object.eviction());
 }
 
 std::uint64_t Store::max_object_bytes() const {
@@ -159,11 +300,12 @@ std::size_t Store::max_charged_bytes() const {
 }
 
 bool Store::admit(const Object& object) {
+  if (object.share() && !object.share()->admits(object.charged_bytes())) return false;
   return object.charged_bytes() <= max_charged_bytes() && make_room(publishing_bytes(options_.max_variants));
 }
 
-// With `expected`, only in its place.
-bool Store::publish(const Object* expected, const Ref<Object>& fresh) {
+// With `expected`, only if that is still there.
+bool Store::publish(const Object* expected, const Ref<Object>& fresh, Place place) {
   Removed removed;
   Ref<const VariantSet> old;
   {
@@ -174,11 +316,13 @@ bool Store::publish(const Object* expected, const Ref<Object>& fresh) {
     old = shard.find(fresh->key(), fresh->hash());
     if (expected && !(old && old->contains(*expected))) return false;
     if (fresh->is_published_.exchange(true, std::memory_order_relaxed)) return false;
-    variants.push_back(fresh);
+    if (place == Place::kFirst) variants.push_back(fresh);
     if (old) {
       for (const Ref<Object>& v : old->variants()) {
         const bool goes = v.get() == expected || is_same_selection(*v, *fresh);
-        if (goes) {
+        if (place == Place::kOfExpected) {
+          if (v.get() == expected) variants.push_back(fresh);
+        } else if (goes) {
           // It was asked for again while it was stored: its successor need not prove itself once more.
           const std::uint8_t hits = v->eviction().hits.load(std::memory_order_relaxed);
           fresh->eviction().hits.store(std::max<std::uint8_t>(hits, 1), std::memory_order_relaxed);
@@ -199,6 +343,7 @@ bool Store::publish(const Object* expected, const Ref<Object>& fresh) {
   retire(removed);
   removed.clear();
   old = nullptr;
+  if (fresh->share()) shrink_share(*fresh->share());
   shrink_to(budget_.limit_bytes(), false);
   return true;
 }
@@ -242,6 +387,7 @@ void Store::list(const Object& object) {
   object.listing_ = Object::Listing::kListed;
   object.add_ref();
   policy_->insert(object.eviction());
+  if (object.share()) object.share()->add(object.eviction());
   ++listed_;
   charge_overhead();
 }
@@ -255,10 +401,21 @@ void Store::retire(const Removed& removed) {
     object->listing_ = Object::Listing::kRetired;
     if (!is_listed) continue;
     policy_->erase(object->eviction());
+    if (object->share()) object->share()->remove(object->eviction());
     --listed_;
     object->release_ref();
   }
   charge_overhead();
+}
+
+// Takes over the reference of what the policy has unlisted.
+Ref<const Object> Store::take_victim(EvictionEntry& unlisted) {
+  const Object& victim = Object::of(unlisted);
+  victim.listing_ = Object::Listing::kRetired;
+  if (victim.share()) victim.share()->remove(unlisted);
+  --listed_;
+  ++evictions_;
+  return Ref<const Object>::adopt(&victim);
 }
 
 void Store::charge_overhead() {
@@ -296,13 +453,9 @@ std::size_t Store::evict_some(std::size_t target_bytes, bool only_if_enough) {
     for (std::size_t freed = 0; count < kEvictionBatch && freed < excess; ++count) {
       EvictionEntry* entry = policy_->evict();
       if (!entry) break;
-      const Object& victim = Object::of(*entry);
-      victim.listing_ = Object::Listing::kRetired;
-      victims[count] = Ref<const Object>::adopt(&victim);
-      freed += victim.charged_bytes();
+      victims[count] = take_victim(*entry);
+      freed += victims[count]->charged_bytes();
     }
-    listed_ -= count;
-    evictions_ += count;
     charge_overhead();
   }
   for (std::size_t i = 0; i < count; ++i) {
@@ -310,6 +463,29 @@ std::size_t Store::evict_some(std::size_t target_bytes, bool only_if_enough) {
     unpublish(*victim);
   }
   return count;
+}
+
+void Store::shrink_share(ShareGroup& share) {
+  // Ends: each turn evicts something, and what comes in meanwhile makes its own room.
+  while (true) {
+    std::array<Ref<const Object>, kEvictionBatch> victims;
+    std::size_t count = 0;
+    {
+      MutexLock lock(policy_mutex_);
+      for (; count < kEvictionBatch && share.is_over(); ++count) {
+        EvictionEntry* oldest = share.oldest();
+        if (!oldest) break;
+        policy_->erase(*oldest);
+        victims[count] = take_victim(*oldest);
+      }
+      if (count > 0) charge_overhead();
+    }
+    if (count == 0) return;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Ref<const Object> victim = std::move(victims[i]);
+      unpublish(*victim);
+    }
+  }
 }
 
 StoreStats Store::stats() const {

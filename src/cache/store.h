@@ -4,11 +4,19 @@
 // back or logged under it. The policy's mutex covers the eviction lists and is never held together with a shard's. A
 // VariantSet is immutable: changing a URL's variants publishes a new set. Thread: any. All that is charged to budget(),
 // objects in the hands of readers included, has to be released before the Store is destroyed.
+//
+// Purge rules (purges()) are applied to an object before it is published, when it is found, and by sweep(); a look-up
+// writes when it meets what is purged, and only then. No object escapes a rule, though the rule is retired after the
+// first whole sweep that began after it was added. What has been in the index since then has been met by that sweep
+// (IndexShard::scan). What is older than the rule and came into the index while the sweep ran, or comes later still,
+// has yet to meet it: for that the list keeps retired rules as long as it has room, and what has not met a rule that it
+// has forgotten counts as purged.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +24,7 @@
 #include "base/mutex.h"
 #include "base/ref.h"
 #include "cache/object.h"
+#include "cache/purge_list.h"
 #include "cache/variant_set.h"
 #include "http/header_map.h"
 #include "mem/budget.h"
@@ -47,29 +56,66 @@ struct LookupResult {
   Ref<const Object> held;  // instead of `set`, for an object that did not come from the index
 };
 
+// Where a sweep is; a new one begins at the start of the index.
+struct SweepCursor {
+  std::size_t shard = 0;
+  std::uint64_t bucket = 0;
+};
+
+struct SweepResult {
+  std::size_t looked_at = 0;
+  std::size_t removed = 0;
+  std::size_t softened = 0;
+  bool is_done = false;  // the cursor has come round
+};
+
+// What a soft purge made stale and may be fetched anew without a client's request.
+struct Refreshable {
+  std::string key;
+  std::uint64_t hash = 0;
+  std::uint32_t heat = 0;  // EvictionPolicy::heat()
+};
+
 class Store {
  public:
+  static constexpr std::size_t kMaxRefreshables = 10'000;
+
   explicit Store(const StoreOptions& options);
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
   // The newest variant that this request selects, or else the newest in its preferred language; counts as a use.
-  // `scratch` is the caller's, reused.
+  // `scratch` is the caller's, reused. What is purged is not found, or found stale.
   LookupResult find(std::string_view key, std::uint64_t hash, const http::HeaderMap& request, std::string& scratch);
-  // Same without counting as a use, and without a request: every variant, newest first (bounded by max_variants).
+  // Same without counting as a use, and without a request: every variant that is not purged, newest first (bounded by
+  // max_variants).
   std::vector<Ref<Object>> peek_all(std::string_view key, std::uint64_t hash) const;
 
-  // Publishes, in place of the variant with equal Vary and selecting values if there is one. Evicts to stay in budget;
-  // false when the object is too large or there is no room: then nothing has changed, but that an older variant of the
-  // same selection is gone. An object is published once in its life, here or by replace(): a second time is refused.
+  // Publishes, in place of the variant with equal Vary and selecting values if there is one. Evicts to stay in budget,
+  // and the oldest of the object's share to stay in that; false when the object is too large or there is no room: then
+  // nothing has changed, but that an older variant of the same selection is gone. False as well, and nothing has
+  // changed, when it has been purged since it was asked for. An object is published once in its life, here or by
+  // replace(): a second time is refused.
   bool insert(const Ref<Object>& object);
-  // Publishes `fresh` only if `expected` is still there (a 304 must not bring back what was replaced or invalidated).
-  // When false for lack of room, `expected` stays.
+  // Publishes `fresh` only if `expected` is still there and not purged (a 304 must not bring back what was replaced or
+  // invalidated). When false for lack of room, or because `fresh` has been purged since it was asked for, `expected`
+  // stays.
   bool replace(const Object& expected, const Ref<Object>& fresh);
-  // Removes one variant if it is still there; all variants of a key.
+  // Removes one variant if it is still there, itself or the stale copy that a soft purge put in its place; all variants
+  // of a key.
   bool erase(const Object& object);
   std::size_t erase_key(std::string_view key, std::uint64_t hash);
+
+  // Purges by rule: in force with PurgeList::add().
+  PurgeList& purges() { return purges_; }
+  // All variants of a key: removed, or stale from `now` on. How many that were.
+  std::size_t purge_url(std::string_view key, std::uint64_t hash, bool soft, WallTime now);
+  // Applies the purge rules to what it meets on its way through the index, about `max_objects` (at least 1) in a call.
+  // When it is done, the rules up to what purges().epoch() was before its first call can be retired. `hot` (may be
+  // null) collects what became stale and has no Vary: the hottest kMaxRefreshables, in no order; the caller may empty
+  // it between the calls, but not change it otherwise.
+  SweepResult sweep(SweepCursor& cursor, std::size_t max_objects, WallTime now, std::vector<Refreshable>* hot);
 
   // Evicts until `bytes` more fit into the budget. False when that cannot be had: the caller goes without storing.
   bool make_room(std::size_t bytes);
@@ -81,23 +127,39 @@ class Store {
 
  private:
   using Removed = std::vector<Ref<const Object>>;
+  enum class Place : std::uint8_t { kFirst, kOfExpected };
+  enum class Purged : std::uint8_t { kSoftened, kRemoved, kGone };  // kGone: somebody else removed or replaced it
 
   IndexShard& shard_of(std::uint64_t hash) const;
   std::size_t max_charged_bytes() const;
   bool admit(const Object& object);
-  bool publish(const Object* expected, const Ref<Object>& fresh);
+  LookupResult select(std::string_view key, std::uint64_t hash, const http::HeaderMap& request,
+                      std::string& scratch) const;
+  LookupResult select_unpurged(LookupResult selected, std::string_view key, std::uint64_t hash,
+                               const http::HeaderMap& request, std::string& scratch);
+  std::optional<PurgeList::Match> match_purges(const Object& object, std::uint64_t epoch) const;
+  bool is_removed_by_purge(const Object& object) const;
+  Purged purge(const Object& object, PurgeList::Match match, std::uint64_t epoch);
+  bool soften(const Object& object, WallTime at, std::uint64_t epoch);
+  void sweep_object(const Object& object, WallTime now, std::vector<Refreshable>* hot, SweepResult& result);
+  std::uint32_t heat_of(const Object& object) const SW_EXCLUDES(policy_mutex_);
+  bool publish(const Object* expected, const Ref<Object>& fresh, Place place);
   bool unpublish(const Object& object);
   void remove_same_selection(const Object& object);
   template <typename Predicate>
   Removed remove_if(std::string_view key, std::uint64_t hash, Predicate goes);
   void list(const Object& object) SW_REQUIRES(policy_mutex_);
   void retire(const Removed& removed) SW_EXCLUDES(policy_mutex_);
+  Ref<const Object> take_victim(EvictionEntry& unlisted) SW_REQUIRES(policy_mutex_);
   void charge_overhead() SW_REQUIRES(policy_mutex_);
   std::size_t evict_some(std::size_t target_bytes, bool only_if_enough) SW_EXCLUDES(policy_mutex_);
   bool shrink_to(std::size_t target_bytes, bool only_if_enough);
+  void shrink_share(ShareGroup& share) SW_EXCLUDES(policy_mutex_);
 
   StoreOptions options_;
   MemoryBudget budget_;
+  // Each hit reads its epoch: apart from what changes all the time.
+  alignas(64) PurgeList purges_;
   std::vector<std::unique_ptr<IndexShard>> shards_;
   mutable Mutex policy_mutex_;
   std::unique_ptr<EvictionPolicy> policy_ SW_GUARDED_BY(policy_mutex_);

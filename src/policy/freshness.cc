@@ -45,6 +45,28 @@ Seconds heuristic_lifetime(const http::ResponseHead& response, WallTime date, co
   return std::min(clamp(rules.heuristic_max), elapsed(*modified, date) * rules.heuristic_percent / 100);
 }
 
+// What a cache nearer to the origin says of its answer: how long it had been stale. Cache-Status with a negative ttl
+// (RFC 9211 section 2.4), or the Warnings 110 and 112 of older caches.
+std::optional<Seconds> staleness_upstream(const http::HeaderMap& headers) {
+  std::optional<Seconds> staleness;
+  if (const auto warnings = headers.combined("Warning")) {
+    for (http::ListCursor list(*warnings); const auto warning = list.next();) {
+      if (warning->starts_with("110 ") || warning->starts_with("112 ")) staleness = Seconds{0};
+    }
+  }
+  const auto status = headers.combined("Cache-Status");
+  if (!status) return staleness;
+  for (http::ListCursor list(*status); auto member = list.next();) {
+    for (std::size_t at = member->find(';'); at != std::string_view::npos; at = member->find(';')) {
+      member->remove_prefix(at + 1);
+      const http::Directive parameter = http::split_directive(http::trim_ows(member->substr(0, member->find(';'))));
+      if (parameter.name != "ttl" || !parameter.value.starts_with('-')) continue;
+      if (const auto seconds = http::parse_delta_seconds(parameter.value.substr(1))) staleness = Seconds{*seconds};
+    }
+  }
+  return staleness;
+}
+
 }  // namespace
 
 bool is_heuristically_cacheable(std::uint16_t status, const ResponseDirectives& directives) {
@@ -77,6 +99,11 @@ Freshness compute_freshness(const http::ResponseHead& response, const ResponseDi
     f.lifetime = expires ? elapsed(date, *expires) : Seconds{0};
   } else if (is_heuristically_cacheable(response.status, directives)) {
     f.lifetime = heuristic_lifetime(response, date, rules, response_time);
+  }
+
+  // A cache in front of the origin has served it stale and says so: it must not look fresh from here on.
+  if (const auto staleness = staleness_upstream(headers)) {
+    f.corrected_initial_age = std::max(f.corrected_initial_age, clamp(f.lifetime + *staleness));
   }
 
   if (!f.must_revalidate && !f.no_cache) {

@@ -94,8 +94,14 @@ bool may_serve_stale_on_error(const RequestFacts& request, const Freshness& stor
   return -remaining < window;
 }
 
+bool may_serve_without_asking(const Freshness& stored, const Rules& rules, WallTime now) {
+  if (stored.no_cache) return false;
+  const Seconds remaining = remaining_lifetime(stored, now);
+  return remaining > Seconds{0} || (!stored.must_revalidate && -remaining < rules.stale_max);
+}
+
 bool is_error_status(std::uint16_t status) {
-  return status == 500 || status == 502 || status == 503 || status == 504;
+  return status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
 }
 
 }  // namespace seawall::policy

@@ -52,7 +52,10 @@ Plan plan(const RequestFacts& request, Found found, const Freshness* stored, con
 // instead. A client that insists on validation gets it too, for lack of anything better, unless it sent
 // stale-if-error=0.
 bool may_serve_stale_on_error(const RequestFacts& request, const Freshness& stored, const Rules& rules, WallTime now);
-// 500, 502, 503 and 504 of the origin count as failures then.
+// Whether it may be served without asking the origin at all, by the operator's will: a fresh one always, a stale one
+// within Rules::stale_max unless the response forbids stale use.
+bool may_serve_without_asking(const Freshness& stored, const Rules& rules, WallTime now);
+// 500, 502, 503 and 504 of the origin count as failures then (RFC 5861 section 4), and so does 429: it asks for less.
 bool is_error_status(std::uint16_t status);
 
 }  // namespace seawall::policy

@@ -18,6 +18,13 @@ struct Rules {
   Seconds stale_while_revalidate{0};
   Seconds stale_if_error{24 * 3600};
   Seconds stale_max{7 * 24 * 3600};
+  // Hot objects are refreshed in the background before they expire (probabilistic early expiration, XFetch).
+  bool refreshes_ahead = true;
+  // A response's freshness lifetime is shortened by up to so much, at random, so that what was stored together does not
+  // expire together.
+  int jitter_percent = 0;
+  // Fields of responses that name the tags to purge by.
+  std::vector<std::string> tag_fields = {"Cache-Tag", "Surrogate-Key", "xkey"};
   // Whether clients may make the cache ask the origin: no-cache, no-store, max-age, min-fresh and Pragma of requests.
   bool honour_request_directives = true;
 };

@@ -10,6 +10,10 @@ std::string_view to_string(Why why) {
     case Why::kStaleWhileRevalidate: return "stale-while-revalidate";
     case Why::kStaleIfError: return "stale-if-error";
     case Why::kMaxStale: return "max-stale";
+    case Why::kStaleBackOff: return "stale-back-off";
+    case Why::kStaleBreaker: return "stale-breaker";
+    case Why::kStaleAsync: return "stale-async";
+    case Why::kStaleOnly: return "stale-only";
     case Why::kUriMiss: return "uri-miss";
     case Why::kVaryMiss: return "vary-miss";
     case Why::kPartialMiss: return "partial-miss";
@@ -36,6 +40,10 @@ std::string_view to_string(Why why) {
     case Why::kResponseContradictory: return "response-contradictory";
     case Why::kStoreFull: return "store-full";
     case Why::kOnlyIfCached: return "only-if-cached";
+    case Why::kAsync: return "async";
+    case Why::kStorm: return "storm";
+    case Why::kPush: return "push";
+    case Why::kNotStored: return "not-stored";
     case Why::kOriginError: return "origin-error";
     case Why::kWaitTimeout: return "wait-timeout";
     case Why::kOverloaded: return "overloaded";

@@ -12,7 +12,11 @@ enum class Why : std::uint8_t {
   kFresh,
   kStaleWhileRevalidate,
   kStaleIfError,
-  kMaxStale,  // the client's max-stale
+  kMaxStale,      // the client's max-stale
+  kStaleBackOff,  // the origin failed for it lately, and is not asked again yet
+  kStaleBreaker,  // the origin is not asked: its breaker is open, it asked for a pause, or no server can be used
+  kStaleAsync,    // miss = "async": it is being fetched in the background
+  kStaleOnly,     // miss = "stale-only" or "push": the origin is not asked
   // forwarded, a usable answer was not stored
   kUriMiss,
   kVaryMiss,
@@ -43,6 +47,10 @@ enum class Why : std::uint8_t {
   kStoreFull,
   // refused
   kOnlyIfCached,
+  kAsync,  // being fetched in the background
+  kStorm,  // the same, because the route is spared
+  kPush,   // the origin has been told by an event
+  kNotStored,  // miss = "stale-only"
   kOriginError,
   kWaitTimeout,
   kOverloaded,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cache/index.h"
 #include "cache/variant_set.h"
 
 namespace {
@@ -148,6 +149,47 @@ BOOST_AUTO_TEST_CASE(everything_is_charged_until_the_last_reference) {
     BOOST_TEST(&Object::of(object->eviction()) == object.get());
   }
   BOOST_TEST(budget.used_bytes() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(tags_are_charged) {
+  MemoryBudget budget(1 << 20);
+  const auto without = Object::create(budget, init_of({}, 0));
+  auto init = init_of({}, 0);
+  for (int i = 0; i < 64; ++i) init.tags.push_back(std::string(120, 't') + std::to_string(i));
+  const std::size_t before = budget.used_bytes();
+  const auto object = Object::create(budget, std::move(init));
+  BOOST_TEST(object->tags().size() == 64U);
+  BOOST_TEST(object->charged_bytes() >= without->charged_bytes() + std::size_t{64} * (120 + sizeof(std::string)));
+  BOOST_TEST(budget.used_bytes() - before + cache::kIndexNodeBytes == object->charged_bytes());
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_with_another_freshness) {
+  MemoryBudget budget(1 << 20);
+  auto init = init_of({part(budget, 0, {"hello"})}, 5);
+  init.headers.add("ETag", "\"x\"");
+  init.tags = {"a", "b"};
+  init.purge_epoch = 3;
+  init.fetch_ms = 17;
+  init.share = make_ref<cache::ShareGroup>(0U);
+  init.freshness.lifetime = Seconds{60};
+  init.freshness.stale_while_revalidate = Seconds{30};
+  const auto object = Object::create(budget, std::move(init));
+  BOOST_TEST(object->refresh().try_pass(MonoTime{1}, Millis{1'000}));
+  policy::Freshness freshness = object->freshness();
+  freshness.lifetime = Seconds{7};
+  const auto copy = object->with_freshness(budget, freshness, 9);
+  BOOST_TEST(copy->freshness().lifetime.count() == 7);
+  BOOST_TEST(copy->freshness().stale_while_revalidate.count() == 30);
+  BOOST_TEST(copy->purge_epoch() == 9U);
+  BOOST_TEST(object->purge_epoch() == 3U);
+  BOOST_TEST((copy->body()[0].data() == object->body()[0].data()));
+  BOOST_TEST(copy->head_block() == object->head_block());
+  BOOST_TEST(copy->key() == object->key());
+  BOOST_TEST(copy->tags() == object->tags(), boost::test_tools::per_element());
+  BOOST_TEST(copy->fetch_ms() == 17U);
+  BOOST_TEST((copy->share() == object->share()));
+  // Its gate is its own.
+  BOOST_TEST(copy->refresh().try_pass(MonoTime{1}, Millis{1'000}));
 }
 
 BOOST_AUTO_TEST_CASE(spare_capacity_is_not_kept) {

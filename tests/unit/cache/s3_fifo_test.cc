@@ -78,6 +78,23 @@ BOOST_AUTO_TEST_CASE(a_ghost_is_forgotten_after_as_many_bytes) {
   BOOST_TEST(!cache.holds(0));
 }
 
+BOOST_AUTO_TEST_CASE(heat_tells_the_proved_from_those_on_probation) {
+  Cache cache(200, 100);
+  for (std::size_t id = 0; id < 100; ++id) cache.ask(id);
+  const auto heat = [&](std::size_t id) { return cache.policy->heat(cache.entries[id]); };
+  BOOST_TEST(heat(0) == 0U);
+  cache.ask(1);
+  BOOST_TEST(heat(1) == 1U);
+  for (std::size_t id = 100; id < 110; ++id) cache.ask(id);
+  for (int i = 0; i < 10; ++i) cache.ask(109);
+  // Promoted, and not asked for since; on probation, and hot.
+  BOOST_TEST(heat(1) > heat(109));
+  BOOST_TEST(heat(109) > 1U);
+  BOOST_REQUIRE(!cache.holds(0));
+  cache.entries[0].hits = 3;
+  BOOST_TEST(heat(0) == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(touch_saturates) {
   EvictionEntry entry;
   for (int i = 0; i < 1000; ++i) EvictionPolicy::touch(entry);
