@@ -6,10 +6,11 @@
 #include "base/check.h"
 #include "fill/fill_table.h"
 #include "fill/parts.h"
-#include "http/date.h"
+#include "fill/stored_fields.h"
 #include "policy/invalidation.h"
 #include "policy/key.h"
 #include "policy/plan.h"
+#include "policy/tags.h"
 #include "policy/validation.h"
 
 namespace seawall::fill {
@@ -19,14 +20,6 @@ using http::Field;
 using policy::Why;
 
 constexpr std::size_t kMaxInformational = 16;
-constexpr std::string_view kVia = "1.1 seawall";
-
-// What depends on this message rather than on the representation, and is composed anew for each answer.
-void remove_composed_fields(http::HeaderMap& headers, std::uint16_t status) {
-  headers.remove(Field::kAge);
-  headers.remove(Field::kContentLength);
-  if (status == 206) headers.remove(Field::kContentRange);
-}
 
 // Whether the reason says something of the resource, so that the next request will fare alike.
 bool is_lasting(Why why) {
@@ -84,6 +77,16 @@ void Fill::start(Upstream& upstream, RunningFills& running) {
   exchange_ = upstream.start(std::move(request_.outgoing), *this);
 }
 
+void Fill::start_queued(Upstream& upstream, RunningFills& running, http::Traffic traffic) {
+  if (state() != FillState::kWaiting) return;
+  request_.outgoing.traffic = traffic;
+  start(upstream, running);
+}
+
+void Fill::give_up(Error error) {
+  if (state() == FillState::kWaiting) fail(error);
+}
+
 std::optional<Error> Fill::error() const {
   MutexLock lock(mutex_);
   return error_;
@@ -127,8 +130,9 @@ void Fill::on_informational(http::ResponseHead head) {
 
 void Fill::on_head(http::ResponseHead head, WallTime request_time, WallTime response_time) {
   head_timer_.cancel();
-  if (!head.headers.contains(Field::kDate)) head.headers.add(Field::kDate, http::format_date(response_time));
-  head.headers.add(Field::kVia, kVia);
+  const Millis took = std::clamp(response_time - request_time, Millis{0}, Millis{3'600'000});
+  fetch_ms_ = static_cast<std::uint32_t>(took.count());
+  complete_fields(head.headers, response_time);
 
   const bool is_conditional = kind_ == FillKind::kRevalidate;
   if (head.status == 304 && kind_ != FillKind::kPass) {
@@ -158,6 +162,7 @@ void Fill::on_head(http::ResponseHead head, WallTime request_time, WallTime resp
     decision.may_store = false;
     decision.why = Why::kOriginError;
   }
+  if (policy::is_error_status(head.status)) back_off();
   begin_body(std::move(head), decision);
 }
 
@@ -166,6 +171,7 @@ policy::StoreDecision Fill::decide(const http::ResponseHead& head, WallTime requ
   if (kind_ != FillKind::kHead) {
     policy::StoreDecision decision =
         policy::decide_storing(request_.head, head, request_.rules, request_time, response_time);
+    shorten_lifetime(decision.freshness, request_.rules, request_.chance);
     // Those who asked for the very same range may have the same answer.
     const bool is_ranged = kind_ == FillKind::kRange || kind_ == FillKind::kComplete;
     if (is_ranged && head.status == 206 && decision.may_store && !head.headers.contains(Field::kSetCookie) &&
@@ -177,7 +183,22 @@ policy::StoreDecision Fill::decide(const http::ResponseHead& head, WallTime requ
   // A head is shared among HEAD requests just when the GET's response would be.
   http::RequestHead as_get = request_.head;
   as_get.method = http::Method::kGet;
-  return policy::decide_storing(as_get, head, request_.rules, request_time, response_time);
+  policy::StoreDecision decision =
+      policy::decide_storing(as_get, head, request_.rules, request_time, response_time);
+  shorten_lifetime(decision.freshness, request_.rules, request_.chance);
+  return decision;
+}
+
+void Fill::back_off() {
+  for (const Ref<cache::Object>& candidate : request_.candidates) {
+    candidate->refresh().on_failure(executor_.mono_now(), request_.chance);
+  }
+}
+
+bool Fill::is_purged() const {
+  if (request_.purge_epoch == store_.purges().epoch()) return false;
+  const std::vector<std::string> none;
+  return store_.purges().match(request_.purge_epoch, request_.key, has_head() ? head_->tags : none).has_value();
 }
 
 bool Fill::keeps_good_copy_over(std::uint16_t status, WallTime now) const {
@@ -201,12 +222,10 @@ bool Fill::try_not_modified(const http::ResponseHead& head, WallTime request_tim
   merged.status = stored->status();
   merged.reason = stored->reason();
   merged.headers = policy::merge_updated(stored->headers(), head.headers);
-  const policy::StoreDecision decision =
-      policy::decide_storing(request_.head, merged, request_.rules, request_time, response_time);
-  http::HeaderMap kept = policy::storable_fields(merged, decision.directives);
-  remove_composed_fields(kept, stored->status());
-  Ref<cache::Object> object = make_object(std::move(kept), decision.freshness, stored->parts(),
-                                          stored->complete_length(), stored->status(), stored->reason());
+  const policy::StoreDecision decision = decide(merged, request_time, response_time);
+  Ref<cache::Object> object =
+      make_object(stored_fields(merged, decision.directives), decision.freshness, stored->parts(),
+                  stored->complete_length(), stored->status(), stored->reason());
 
   if (!is_outdated()) {
     const bool same_variant =
@@ -220,6 +239,7 @@ bool Fill::try_not_modified(const http::ResponseHead& head, WallTime request_tim
     }
   }
   if (decision.may_store) table_.mark_cacheable(request_.hash);
+  is_filled_ = decision.may_store;
 
   auto published = make_ref<FillHead>();
   published->response.status = object->status();
@@ -229,6 +249,7 @@ bool Fill::try_not_modified(const http::ResponseHead& head, WallTime request_tim
   published->not_stored_why = decision.why;
   published->vary = object->vary();
   published->selecting_values = object->selecting_values();
+  published->tags = object->tags();
   published->object = std::move(object);
   published->origin_status = 304;
   published->freshness = decision.freshness;
@@ -253,10 +274,9 @@ void Fill::refresh_from_head(const http::ResponseHead& head, WallTime request_ti
       store_.erase(*stored);
       continue;
     }
-    http::HeaderMap kept = policy::storable_fields(merged, decision.directives);
-    remove_composed_fields(kept, stored->status());
-    store_.replace(*stored, make_object(std::move(kept), decision.freshness, stored->parts(), stored->complete_length(),
-                                        stored->status(), stored->reason()));
+    store_.replace(*stored,
+                   make_object(stored_fields(merged, decision.directives), decision.freshness, stored->parts(),
+                               stored->complete_length(), stored->status(), stored->reason()));
   }
 }
 
@@ -275,10 +295,9 @@ bool Fill::begin_completion(const http::ResponseHead& head, const policy::StoreD
   arriving_ = arrived->range;
   freshness_ = decision.freshness;
   http::ResponseHead merged;
-  merged.status = 200;
+  merged.status = head.status;
   merged.headers = policy::merge_updated(stored.headers(), head.headers);
-  stored_headers_ = policy::storable_fields(merged, decision.directives);
-  remove_composed_fields(stored_headers_, 206);
+  stored_headers_ = stored_fields(merged, decision.directives);
   MutexLock lock(mutex_);
   body_ = BodyBuffer(store_.budget(), arriving_->size());
   keeps_all_ = true;
@@ -305,6 +324,7 @@ void Fill::begin_body(http::ResponseHead head, const policy::StoreDecision& deci
   published->not_stored_why = decision.why;
   published->vary = policy::parse_vary(head.headers);
   policy::append_selecting_values(published->vary, request_.head.headers, published->selecting_values);
+  published->tags = policy::parse_tags(head.headers, request_.rules.tag_fields);
   if (head.framing == http::BodyFraming::kLength) published->body_bytes = head.content_length;
   if (!has_body) published->body_bytes = 0;
   if (const auto value = head.headers.find(Field::kContentRange); value && head.status == 206) {
@@ -319,8 +339,7 @@ void Fill::begin_body(http::ResponseHead head, const policy::StoreDecision& deci
   if (keeping_) {
     freshness_ = decision.freshness;
     content_range_ = published->content_range;
-    stored_headers_ = policy::storable_fields(head, decision.directives);
-    remove_composed_fields(stored_headers_, head.status);
+    stored_headers_ = stored_fields(head, decision.directives);
   }
   published->is_stored = keeping_;
   if (kind_ == FillKind::kFetch || kind_ == FillKind::kRevalidate) {
@@ -488,7 +507,15 @@ Ref<cache::Object> Fill::make_object(http::HeaderMap headers, const policy::Fres
   init.parts = std::move(parts);
   init.complete_length = complete_length;
   init.no_content_length = status == 204;
+  describe(init);
   return cache::Object::create(store_.budget(), std::move(init));
+}
+
+void Fill::describe(cache::Object::Init& init) const {
+  init.tags = policy::parse_tags(init.headers, request_.rules.tag_fields);
+  init.purge_epoch = request_.purge_epoch;
+  init.fetch_ms = fetch_ms_;
+  init.share = request_.share;
 }
 
 void Fill::store_body(const http::HeaderMap& trailers) {
@@ -526,7 +553,9 @@ void Fill::store_body(const http::HeaderMap& trailers) {
   } else {
     init.parts.push_back({.first = 0, .size = size, .slices = std::move(slices)});
   }
+  describe(init);
   insert_unless_outdated(cache::Object::create(store_.budget(), std::move(init)));
+  is_filled_ = true;
 }
 
 // What is stored by now of the same representation, so that what others have fetched meanwhile is not lost.
@@ -564,7 +593,9 @@ bool Fill::finish_completion() {
   published->selecting_values = object->selecting_values();
   published->origin_status = 206;
   published->freshness = freshness_;
+  published->tags = object->tags();
   published->object = std::move(object);
+  is_filled_ = true;
   publish_head(std::move(published), FillState::kStreaming);
   return true;
 }
@@ -591,6 +622,7 @@ void Fill::fail(Error error) {
   if (state() == FillState::kComplete) return end();  // a 304 had said all there was to say
   joinable_.store(false, std::memory_order_release);
   table_.remove(*this);
+  if (error.code != ErrorCode::kAborted && error.code != ErrorCode::kShuttingDown) back_off();
   {
     MutexLock lock(mutex_);
     error_ = error;
@@ -606,6 +638,15 @@ void Fill::end() {
   completing_ = false;
   exchange_.reset();
   running_link_.unlink();
+  if (on_end_) {
+    std::uint64_t bytes = 0;
+    {
+      MutexLock lock(mutex_);
+      bytes = body_.size();
+    }
+    std::exchange(on_end_, nullptr)(bytes);
+  }
+  if (request_.on_outcome) std::exchange(request_.on_outcome, nullptr)(is_filled_);
   // The caller may be inside a member function of ours: the last reference goes in a turn of its own.
   if (self_) executor_.post([self = std::move(self_)] {});
 }

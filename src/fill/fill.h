@@ -85,6 +85,11 @@ struct FillRequest {
   // stored.
   std::optional<http::OutgoingRequest> unconditional;
   Millis head_deadline{30'000};
+  std::uint64_t purge_epoch = 0;  // of the store when this was made: what is purged after it outdates it
+  Ref<cache::ShareGroup> share;   // whose memory the stored response takes; null: nobody's in particular
+  double chance = 0;              // drawn from [0, 1) for this fetch: jitter of lifetime and back-off
+  // At the end, on the fill's worker: whether the key is stored and fresh by it.
+  std::function<void(bool is_filled)> on_outcome;
 };
 
 // Immutable once published.
@@ -95,6 +100,7 @@ struct FillHead final : RefCounted<FillHead> {
   policy::Why not_stored_why = policy::Why::kNone;
   policy::VarySpec vary;
   std::string selecting_values;  // of the starter's request, under `vary`
+  std::vector<std::string> tags;
   std::optional<std::uint64_t>
       body_bytes;  // of the representation or part that streams; unknown: chunked or until close
   std::optional<http::ContentRange> content_range;  // of a 206
@@ -129,6 +135,13 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   void start(Upstream& upstream, RunningFills& running);
 
   const FillRequest& request() const { return request_; }
+  Executor& executor() const { return executor_; }
+
+  // For fills that wait in a queue before they start(). All on the executor's thread. start_queued() does nothing once
+  // it was given up; `on_end` is told the bytes of the body.
+  void start_queued(Upstream& upstream, RunningFills& running, http::Traffic traffic);
+  void give_up(Error error);
+  void on_end(std::function<void(std::uint64_t bytes)> callback) { on_end_ = std::move(callback); }
 
   // Any thread.
   FillState state() const { return state_.load(std::memory_order_acquire); }
@@ -188,6 +201,7 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   Ref<cache::Object> make_object(http::HeaderMap headers, const policy::Freshness& freshness,
                                  std::vector<cache::Part> parts, std::uint64_t complete_length, std::uint16_t status,
                                  std::string reason);
+  void describe(cache::Object::Init& init) const;
   void store_body(const http::HeaderMap& trailers);
   Ref<cache::Object> stored_parts_of(const cache::Object::Init& arrived) const;
   bool finish_completion();
@@ -195,6 +209,9 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   bool stop_keeping(policy::Why why);
   policy::StoreDecision decide(const http::ResponseHead& head, WallTime request_time, WallTime response_time) const;
   bool keeps_good_copy_over(std::uint16_t status, WallTime now) const;
+  // Those who would ask again wait a while first.
+  void back_off();
+  bool is_purged() const;
   void fail(Error error);
   void end();
   void wake_readers();
@@ -216,6 +233,9 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   std::unique_ptr<http::Exchange> exchange_;
   Timer head_timer_;
   bool restarted_ = false;
+  bool is_filled_ = false;
+  std::function<void(std::uint64_t)> on_end_;
+  std::uint32_t fetch_ms_ = 0;  // from the request to the head
   bool paused_ = false;
 
   // What store_body() will publish. Executor's thread.

@@ -87,7 +87,7 @@ FillTable::Joined FillTable::join_or_start(const Ref<Fill>& fresh, const cache::
   if (at != shard.fills.end()) {
     for (const bool exact : {true, false}) {
       for (const Ref<Fill>& fill : at->second) {
-        if (!fill->is_joinable()) continue;
+        if (!fill->is_joinable() || fill->is_purged()) continue;
         // A whole body on its way answers heads and ranges as well.
         const bool fits = exact ? is_same_class(fill->request(), wanted) : class_of(fill->request()) == Class::kWhole;
         if (!fits) continue;
@@ -109,6 +109,18 @@ FillTable::Joined FillTable::join_or_start(const Ref<Fill>& fresh, const cache::
   fresh->listed_.store(true, std::memory_order_relaxed);
   in_flight_.fetch_add(1, std::memory_order_relaxed);
   return {Join::kStarted, fresh};
+}
+
+Ref<Fill> FillTable::find_waiting(std::string_view key, std::uint64_t hash) const {
+  const Shard& shard = shard_of(hash);
+  MutexLock lock(shard.mutex);
+  const auto at = shard.fills.find(key);
+  if (at == shard.fills.end()) return nullptr;
+  const auto fits = [](const Ref<Fill>& fill) {
+    return fill->is_joinable() && !fill->head() && class_of(fill->request()) == Class::kWhole && !fill->is_purged();
+  };
+  const auto found = std::ranges::find_if(at->second, fits);
+  return found == at->second.end() ? nullptr : *found;
 }
 
 void FillTable::remove(const Fill& fill) {

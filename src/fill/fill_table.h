@@ -41,6 +41,10 @@ class FillTable {
   // `seen` is the object that the look-up found (null: none).
   Joined join_or_start(const Ref<Fill>& fresh, const cache::Object* seen);
 
+  // A fetch of the whole that new requests may join and that has no head yet; null: none. Cheaper than to make one and
+  // to find that it is not needed.
+  Ref<Fill> find_waiting(std::string_view key, std::uint64_t hash) const;
+
   // Takes it out; a fill calls this when it has stored what it stores, or can no longer be joined.
   void remove(const Fill& fill);
   // An unsafe request succeeded: detaches every fetch of the key, and what fetches outside the table bring is outdated

@@ -1,4 +1,4 @@
-// The origin as a fill sees it. proxy/ adapts origin::OriginClient to it, tests script it. Thread: one worker.
+// The origin as a fill sees it. proxy/ adapts origin::ServerClient to it, tests script it. Thread: one worker.
 #pragma once
 
 #include <memory>
