@@ -7,38 +7,49 @@
 #include <vector>
 
 #include "cache/store.h"
+#include "fill/fill_schedule.h"
+#include "fill/miss_events.h"
 #include "fill/options.h"
+#include "net/resolver.h"
 #include "obs/access_log.h"
 #include "obs/log.h"
-#include "origin/origin_client.h"
+#include "origin/origin_options.h"
 #include "policy/rules.h"
 #include "proxy/options.h"
 
 namespace seawall::config {
 
-// addresses in origin::OriginOptions are resolved by the server at start, not here.
 struct OriginConfig {
-  std::string name;
-  std::string url;   // as written: "http://10.0.0.5:3000"
-  std::string host;  // "10.0.0.5"
-  std::uint16_t port = 80;
-  std::string authority;  // "10.0.0.5:3000", what HostPolicy::kOrigin sends
-  origin::OriginTimeouts timeouts;
-  Millis total{30'000};  // until the head is there; fill::FillOptions::total of its fetches
-  std::size_t idle_connections = 64;
-  Millis idle_timeout{60'000};
+  origin::OriginOptions options;  // name, servers, guards
+  fill::FillScheduleOptions fill;
   proxy::HostPolicy host_policy = proxy::HostPolicy::kPreserve;
 };
-
-enum class MissPolicy : std::uint8_t { kCollapse, kPass };
 
 struct RouteConfig {
   std::string name;  // as given, else "host path"
   std::string host;  // "*", exact, or "*.example.com"; lower case
   std::string path;  // exact, or a prefix ending in "*"
-  std::string origin;
-  MissPolicy miss = MissPolicy::kCollapse;
+  std::string origin;     // of every request, unless:
+  std::string read_from;  // GET and HEAD; empty: `origin`
+  std::string write_to;   // all other methods; empty: `origin`
+  proxy::MissOptions miss;
+  proxy::StormOptions storm;
   policy::Rules rules;
+  double memory_percent = 0;  // the most of the cache's memory that its objects may take; 0: no bound of its own
+};
+
+struct AdminOptions {
+  std::string listen = "127.0.0.1:9180";  // "off"
+  bool is_listen_given = false;           // else a taken port is a warning
+  std::string socket;                     // path; "off"; empty: the default of default_admin_socket()
+  bool is_socket_given = false;
+  std::vector<std::string> purge_from;    // addresses and networks whose PURGE requests are obeyed: "10.0.0.0/8"
+};
+
+struct PushOptions {
+  fill::MissEventOptions events;
+  std::string file;     // JSON lines; "unix:PATH" is a stream socket; empty: none
+  std::string webhook;  // "http://host:port/path"; empty: none
 };
 
 struct Config {
@@ -47,6 +58,9 @@ struct Config {
   proxy::SessionOptions session;
   cache::StoreOptions cache;
   fill::FillOptions fill;
+  net::ResolverOptions dns;
+  AdminOptions admin;
+  PushOptions push;
   obs::LogOptions log;
   obs::AccessLogOptions access_log;
   std::vector<OriginConfig> origins;

@@ -20,6 +20,7 @@ enum class Kind : std::uint8_t {
   kDuration,  // std::int64_t, milliseconds
   kSeconds,   // std::int64_t, whole seconds
   kSize,      // std::int64_t, bytes
+  kPercent,   // std::int64_t, whole percent; 0 for "" where that is the default
   kCount,     // std::int64_t
   kWorkers,   // std::int64_t, 0 for "auto"
   kFlag,      // bool
@@ -44,8 +45,12 @@ struct Draft {
   Config* config = nullptr;
   OriginConfig* origin = nullptr;
   RouteConfig* route = nullptr;
-  std::vector<std::string>* servers = nullptr;  // of `origin`, as written
   Share* max_object = nullptr;
+};
+
+struct Problem {
+  std::string message;
+  std::string hint;
 };
 
 struct Directive {
@@ -55,9 +60,10 @@ struct Directive {
   std::int64_t min = 0;           // in the value's own unit
   std::int64_t max = 0;
   std::span<const std::string_view> choices;
-  // What is wrong with a text, to follow "must be"; empty: nothing.
-  std::string_view (*check)(std::string_view text) = nullptr;
+  // What is wrong with a text, or with one of several; "" is fine where it is the default.
+  std::optional<Problem> (*check)(const Directive& directive, std::string_view text) = nullptr;
   std::string_view help;
+  std::string_view hint;  // the way out when a number is out of range; empty: the range says it
   void (*set)(const Draft&, Value) = nullptr;
   Value (*get)(const Draft&) = nullptr;
 
@@ -67,25 +73,23 @@ struct Directive {
 
 std::span<const Directive> directives();
 const Directive* find_directive(std::string_view path);
-// The tables, in the order of the manual. The first four exist once, origin and route any number of times.
+// The tables, in the order of the manual. All exist once, but origin and route any number of times.
 std::span<const std::string_view> sections();
 bool is_array_section(std::string_view section);
 // What a later version will have under this path, so that the hint can say so.
 bool is_planned(std::string_view path);
 
-// Whether another key of the same table takes its effect away.
-bool is_moot(const Directive& directive, const Draft& draft);
-
-struct Problem {
-  std::string message;
-  std::string hint;
-};
+// What in the same table takes its effect away, to follow "has no effect": "with miss = "pass""; empty: nothing.
+std::string why_moot(const Directive& directive, const Draft& draft);
 
 // Text and numbers as they stand in the file, checked for form and range.
 std::expected<Value, Problem> convert_text(const Directive& directive, std::string_view text);
 std::expected<Value, Problem> convert_integer(const Directive& directive, std::int64_t number);
+std::expected<Value, Problem> convert_real(const Directive& directive, double number);
 std::expected<Value, Problem> convert_flag(const Directive& directive, bool flag);
 std::expected<Value, Problem> convert_texts(const Directive& directive, std::vector<std::string> texts);
+// What is wrong with one text of a directive that takes texts.
+std::optional<Problem> check_text(const Directive& directive, std::string_view text);
 // "server.workers must be ..., not `what`".
 Problem mismatch(const Directive& directive, std::string_view what);
 

@@ -17,7 +17,6 @@ using Settings = std::map<std::string_view, Place>;
 
 struct OriginDraft {
   OriginConfig config;
-  std::vector<std::string> servers;
   Settings set;
   Place at;
 };
@@ -37,7 +36,7 @@ struct Input {
   bool is_incomplete = false;  // something could not be read: what seems to be missing may stand there
 
   Draft draft() { return {.config = &config, .max_object = &max_object}; }
-  Draft draft(OriginDraft& o) { return {.config = &config, .origin = &o.config, .servers = &o.servers}; }
+  Draft draft(OriginDraft& o) { return {.config = &config, .origin = &o.config}; }
   Draft draft(RouteDraft& r) { return {.config = &config, .route = &r.config}; }
 };
 

@@ -12,10 +12,13 @@ void append_table(std::string& out, std::string_view section, const Draft& draft
                      section);
   std::string_view inline_table;
   for (const Directive& d : directives()) {
-    if (d.section() != section || is_moot(d, draft)) continue;
+    if (d.section() != section || !why_moot(d, draft).empty()) continue;
     const std::size_t point = d.key().find('.');
     const std::string_view group = point == std::string_view::npos ? std::string_view() : d.key().substr(0, point);
-    const std::string text = format_value(d, d.get(draft));
+    const Value value = d.get(draft);
+    // Not given, or a name that was derived and is longer than one that may be given.
+    if (d.kind == Kind::kText && check_text(d, std::get<std::string>(value))) continue;
+    const std::string text = format_value(d, value);
     if (group.empty()) {
       if (!inline_table.empty()) out += " }\n";
       out += fmt::format("{} = {}\n", d.key(), text);
@@ -38,10 +41,7 @@ std::string dump(const Config& config) {
   std::string out;
   for (const std::string_view section : sections()) {
     if (section == "origin") {
-      for (OriginConfig& origin : copy.origins) {
-        std::vector<std::string> servers = {origin.url};
-        append_table(out, section, {.config = &copy, .origin = &origin, .servers = &servers});
-      }
+      for (OriginConfig& origin : copy.origins) append_table(out, section, {.config = &copy, .origin = &origin});
     } else if (section == "route") {
       for (RouteConfig& route : copy.routes) append_table(out, section, {.config = &copy, .route = &route});
     } else {

@@ -103,8 +103,14 @@ class Reader {
       return;
     }
     OriginDraft& origin = input_.origins.emplace_back();
-    origin.servers = {*overrides.origin};
     origin.set["origin.servers"] = origin.at = place;
+    const Directive* directive = find_directive("origin.servers");
+    auto value = convert_texts(*directive, {*overrides.origin});
+    if (!value) {
+      report_.add(place, value.error().message, value.error().hint);
+      return;
+    }
+    directive->set(input_.draft(origin), std::move(*value));
   }
 
   Input& input() { return input_; }
@@ -301,6 +307,7 @@ class Reader {
       return convert_text(directive, *expanded);
     }
     if (const auto* number = node.as_integer()) return convert_integer(directive, number->get());
+    if (const auto* real = node.as_floating_point()) return convert_real(directive, real->get());
     if (const auto* flag = node.as_boolean()) return convert_flag(directive, flag->get());
     const toml::array* array = node.as_array();
     if (array == nullptr || directive.kind != Kind::kTexts) return std::unexpected(mismatch(directive, describe(node)));
@@ -327,10 +334,7 @@ class Reader {
         reject(element, expanded.error());
         continue;
       }
-      if (const std::string_view wanted = directive.check == nullptr ? "" : directive.check(*expanded);
-          !wanted.empty()) {
-        reject(element, {fmt::format("{} must be {}, not {}", directive.path, wanted, quote(*expanded)), {}});
-      }
+      if (const auto problem = check_text(directive, *expanded)) reject(element, *problem);
       texts.push_back(std::move(*expanded));
     }
     if (!is_fine) return std::unexpected(Problem{});

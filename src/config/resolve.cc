@@ -3,86 +3,87 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <filesystem>
+#include <system_error>
 
 #include "config/draft.h"
 #include "config/load.h"
+#include "config/server_entry.h"
 #include "config/suggest.h"
 #include "config/units.h"
-#include "http/list_syntax.h"
 #include "http/uri.h"
+#include "net/address.h"
 
 namespace seawall::config {
 namespace {
 
 constexpr std::string_view kOriginExample = R"(servers = ["http://127.0.0.1:3000"])";
 
-struct Server {
-  std::string host;
-  std::uint16_t port = 80;
-  std::string authority;
-};
-
-std::expected<Server, Problem> parse_server(std::string_view url) {
-  const Problem malformed{
-      fmt::format("origin.servers must be \"http://host\" or \"http://host:port\", not {}", quote(url)),
-      url.find("://") == std::string_view::npos ? fmt::format("did you mean {}?", quote(fmt::format("http://{}", url)))
-                                                : ""};
-  if (http::to_lower(url).starts_with("https://")) {
-    return std::unexpected(Problem{fmt::format("TLS to the origin is not available in this version: {}", quote(url)),
-                                   "use an \"http://\" address of the service"});
-  }
-  const auto uri = http::parse_absolute_uri(url);
-  if (!uri || uri->scheme != "http") return std::unexpected(malformed);
-  if (uri->path != "/" || url.find_first_of("?#") != std::string_view::npos) {
-    return std::unexpected(Problem{fmt::format("origin.servers takes no path: {}", quote(url)),
-                                   fmt::format("write \"http://{}\"", uri->authority)});
-  }
-  Server server{.authority = uri->authority};
-  std::string_view host = uri->authority;
-  const std::size_t colon = host.rfind(':');
-  if (colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos) {
-    std::from_chars(host.data() + colon + 1, host.data() + host.size(), server.port);
-    host = host.substr(0, colon);
-  }
-  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
-  server.host = host;
-  return server;
-}
-
 Place place_of(const Settings& set, std::string_view path, const Place& otherwise) {
   const auto at = set.find(path);
   return at == set.end() ? otherwise : at->second;
 }
 
-void resolve_origins(Input& input, const Place& whole, Report& report) {
-  for (OriginDraft& origin : input.origins) {
-    if (!origin.set.contains("origin.servers")) {
-      report.add(origin.at, "this origin has no servers", fmt::format("add {}", kOriginExample));
-    } else if (!origin.servers.empty()) {
-      auto server = parse_server(origin.servers.front());
-      if (!server) {
-        report.add(origin.set["origin.servers"], server.error().message, server.error().hint);
-      } else {
-        origin.config.url = origin.servers.front();
-        origin.config.host = std::move(server->host);
-        origin.config.port = server->port;
-        origin.config.authority = std::move(server->authority);
-        if (!origin.set.contains("origin.name")) origin.config.name = origin.config.authority;
-      }
-    }
+void report_moot(const Settings& set, const Draft& draft, Report& report) {
+  for (const auto& [path, place] : set) {
+    const std::string why = why_moot(*find_directive(path), draft);
+    if (why.empty()) continue;
+    constexpr std::string_view kWithout = "without ";
+    report.add(place, fmt::format("{} has no effect {}", path, why),
+               why.starts_with(kWithout) ? fmt::format("add {}, or remove it", why.substr(kWithout.size()))
+                                         : "remove one of the two");
   }
-  for (std::size_t i = 0; i < input.origins.size(); ++i) {
-    const OriginDraft& origin = input.origins[i];
-    const auto end = input.origins.begin() + static_cast<std::ptrdiff_t>(i);
-    const auto first = std::find_if(input.origins.begin(), end,
-                                    [&](const OriginDraft& o) { return o.config.name == origin.config.name; });
-    if (first == end || origin.config.name.empty()) continue;
-    report.add(place_of(origin.set, "origin.name", origin.at),
-               fmt::format("two origins are named {}: the first at {}", quote(origin.config.name),
-                           place_of(first->set, "origin.name", first->at).to_string()),
+}
+
+void resolve_servers(OriginDraft& origin, Report& report) {
+  if (!origin.set.contains("origin.servers")) {
+    report.add(origin.at, "this origin has no servers", fmt::format("add {}", kOriginExample));
+    return;
+  }
+  origin::OriginOptions& options = origin.config.options;
+  // Otherwise they were not read.
+  if (options.servers.empty()) return;
+  if (!origin.set.contains("origin.name")) options.name = options.servers.front().authority;
+  const Place& place = origin.set["origin.servers"];
+  const auto is_same = [](const origin::ServerConfig& a, const origin::ServerConfig& b) {
+    return a.host == b.host && a.port == b.port && a.is_srv == b.is_srv;
+  };
+  for (auto at = options.servers.begin(); at != options.servers.end(); ++at) {
+    const auto first = std::find_if(options.servers.begin(), at, [&](const auto& s) { return is_same(s, *at); });
+    if (first == at) continue;
+    report.add(place, fmt::format("origin.servers names {} twice", quote(at->url)),
+               "remove one of the two; weight=N gives a server more requests");
+  }
+  const auto is_spare = [](const origin::ServerConfig& s) { return s.is_backup || s.is_drain; };
+  if (std::ranges::all_of(options.servers, is_spare)) {
+    report.add(place, "origin.servers has no server to use: each is backup or drain",
+               "leave out backup or drain at one of them");
+  }
+}
+
+// State that outlives a reload is kept under the name.
+template <typename DraftType, typename Name>
+void report_same_names(const std::vector<DraftType>& drafts, std::string_view table, Name name_of, Report& report) {
+  const std::string key = fmt::format("{}.name", table);
+  for (auto at = drafts.begin(); at != drafts.end(); ++at) {
+    const auto first = std::find_if(drafts.begin(), at, [&](const DraftType& d) { return name_of(d) == name_of(*at); });
+    if (first == at || name_of(*at).empty()) continue;
+    report.add(place_of(at->set, key, at->at),
+               fmt::format("two {}s are named {}: the first at {}", table, quote(name_of(*at)),
+                           place_of(first->set, key, first->at).to_string()),
                "give each a name of its own");
   }
+}
+
+void resolve_origins(Input& input, const Place& whole, Report& report) {
+  for (OriginDraft& origin : input.origins) {
+    resolve_servers(origin, report);
+    // A path that could not be read would make the rest look moot.
+    if (!origin.config.options.health.path.empty() || !origin.set.contains("origin.health.path")) {
+      report_moot(origin.set, input.draft(origin), report);
+    }
+  }
+  report_same_names(input.origins, "origin", [](const OriginDraft& o) { return o.config.options.name; }, report);
   if (input.origins.empty() && !input.is_incomplete) {
     report.add(whole, "there is no origin", fmt::format("add [[origin]] with {}, or use --origin URL", kOriginExample));
   }
@@ -138,24 +139,31 @@ void resolve_route_origin(Input& input, RouteDraft& route, Report& report) {
   std::vector<std::string_view> names;
   bool is_name_missing = input.is_incomplete;
   for (const OriginDraft& origin : input.origins) {
-    names.push_back(origin.config.name);
-    is_name_missing = is_name_missing || origin.config.name.empty();
+    names.push_back(origin.config.options.name);
+    is_name_missing = is_name_missing || origin.config.options.name.empty();
   }
   if (!route.set.contains("route.origin")) {
     if (input.origins.size() == 1) {
-      route.config.origin = input.origins.front().config.name;
+      route.config.origin = names.front();
+    } else if (route.set.contains("route.read_from") && route.set.contains("route.write_to")) {
+      route.config.origin = route.config.read_from;
     } else if (input.origins.size() > 1) {
       report.add(route.at, "this route names no origin, and there are several",
                  fmt::format("add origin = \"{}\"", names.front()));
     }
-    return;
   }
-  if (is_name_missing || names.empty() || route.config.origin.empty()) return;
-  if (std::ranges::find(names, route.config.origin) != names.end()) return;
-  const std::string_view meant = nearest(route.config.origin, names);
-  report.add(route.set["route.origin"], fmt::format("no origin is named {}", quote(route.config.origin)),
-             meant.empty() ? fmt::format("known origins: {}", fmt::join(names, ", "))
-                           : fmt::format("did you mean \"{}\"?", meant));
+  if (is_name_missing || names.empty()) return;
+  for (const std::string_view path : {"route.origin", "route.read_from", "route.write_to"}) {
+    const auto at = route.set.find(path);
+    if (at == route.set.end()) continue;
+    const auto name = std::get<std::string>(find_directive(path)->get(input.draft(route)));
+    // Empty: not read.
+    if (name.empty() || std::ranges::find(names, name) != names.end()) continue;
+    const std::string_view meant = nearest(name, names);
+    report.add(at->second, fmt::format("no origin is named {}", quote(name)),
+               meant.empty() ? fmt::format("known origins: {}", fmt::join(names, ", "))
+                             : fmt::format("did you mean \"{}\"?", meant));
+  }
 }
 
 bool covers_host(std::string_view wide, std::string_view narrow) {
@@ -183,32 +191,77 @@ void report_unreachable(const Input& input, Report& report) {
   }
 }
 
+// The body of the placeholder. A path is relative to the folder of the file that names it, and kept whole, so that it
+// means the same wherever a dump is put.
+void read_placeholder(RouteDraft& route, Report& report) {
+  proxy::Placeholder& placeholder = route.config.miss.placeholder;
+  if (placeholder.file.empty() ||
+      !why_moot(*find_directive("route.placeholder.file"), {.route = &route.config}).empty()) {
+    return;
+  }
+  const Place& place = route.set["route.placeholder.file"];
+  const std::filesystem::path folder =
+      place.document == nullptr ? "" : std::filesystem::path(place.document->name).parent_path();
+  std::error_code error;
+  const std::filesystem::path whole = std::filesystem::absolute(folder / placeholder.file, error);
+  const std::string path = error ? placeholder.file : whole.string();
+  auto body = read_file(path);
+  if (!body) {
+    report.add(place, fmt::format("route.placeholder.file {} {}", quote(placeholder.file), body.error()),
+               placeholder.file.starts_with('/') ? "" : "paths are relative to the folder of this file");
+    return;
+  }
+  placeholder.file = path;
+  placeholder.body = std::move(*body);
+}
+
+void resolve_route(Input& input, RouteDraft& route, Report& report) {
+  if (auto host = normal_host(route.config.host)) {
+    route.config.host = std::move(*host);
+  } else {
+    report.add(place_of(route.set, "route.host", route.at), host.error().message, host.error().hint);
+  }
+  if (const auto problem = check_path(route.config.path)) {
+    report.add(place_of(route.set, "route.path", route.at), problem->message, problem->hint);
+  }
+  if (!route.set.contains("route.name")) route.config.name = fmt::format("{} {}", route.config.host, route.config.path);
+  resolve_route_origin(input, route, report);
+  report_moot(route.set, input.draft(route), report);
+  read_placeholder(route, report);
+}
+
 void resolve_routes(Input& input, Report& report) {
   if (input.routes.empty()) {
     if (input.origins.size() == 1) {
-      input.routes.emplace_back().config.origin = input.origins.front().config.name;
-      input.routes.front().at = input.origins.front().at;
+      input.routes.emplace_back().at = input.origins.front().at;
     } else if (input.origins.size() > 1 && !input.is_incomplete) {
       report.add(input.origins[1].at, "there are several origins and no route",
                  R"(add [[route]] with host = "..." or path = "..." and origin = "...")");
     }
   }
+  for (RouteDraft& route : input.routes) resolve_route(input, route, report);
+  double percent = 0;
   for (RouteDraft& route : input.routes) {
-    if (auto host = normal_host(route.config.host)) {
-      route.config.host = std::move(*host);
-    } else {
-      report.add(place_of(route.set, "route.host", route.at), host.error().message, host.error().hint);
-    }
-    if (const auto problem = check_path(route.config.path)) {
-      report.add(place_of(route.set, "route.path", route.at), problem->message, problem->hint);
-    }
-    if (!route.set.contains("route.name"))
-      route.config.name = fmt::format("{} {}", route.config.host, route.config.path);
-    if (!route.set.empty()) resolve_route_origin(input, route, report);
-    for (const auto& [path, place] : route.set) {
-      if (!is_moot(*find_directive(path), input.draft(route))) continue;
-      report.add(place, fmt::format("{} has no effect with miss = \"pass\"", path), "remove one of the two");
-    }
+    const double before = percent;
+    percent += route.config.memory_percent;
+    if (before > 100 || percent <= 100) continue;
+    report.add(route.set["route.memory"],
+               fmt::format("route.memory = \"{}%\" is more than what is left: the routes before have {}%",
+                           route.config.memory_percent, before),
+               "lower some of them, so that all together have 100% at most");
+  }
+}
+
+// How many routes share each origin.
+void count_routes(Input& input) {
+  for (OriginDraft& origin : input.origins) {
+    origin::OriginOptions& options = origin.config.options;
+    const auto uses = [&](const RouteDraft& route) {
+      const RouteConfig& r = route.config;
+      return (r.read_from.empty() ? r.origin : r.read_from) == options.name ||
+             (r.write_to.empty() ? r.origin : r.write_to) == options.name;
+    };
+    options.routes = std::max(1U, static_cast<std::uint32_t>(std::ranges::count_if(input.routes, uses)));
   }
 }
 
@@ -220,8 +273,13 @@ struct Bound {
 constexpr std::array kBounds = {
     Bound{"server.target_bytes", "server.header_bytes"},
     Bound{"collapse.waiters", "collapse.waiters_total"},
+    Bound{"dns.min_ttl", "dns.max_ttl"},
     Bound{"origin.timeout.connect", "origin.timeout.total"},
     Bound{"origin.timeout.first_byte", "origin.timeout.total"},
+    Bound{"origin.limit.adaptive_min", "origin.limit.in_flight"},
+    Bound{"origin.breaker.open", "origin.breaker.open_max"},
+    Bound{"origin.health.timeout", "origin.health.interval"},
+    Bound{"origin.retry.hedge_after", "origin.timeout.total"},
     Bound{"route.stale.while_revalidate", "route.stale.max"},
     Bound{"route.stale.if_error", "route.stale.max"},
 };
@@ -261,27 +319,44 @@ void resolve_cache(Input& input, const Place& whole, Report& report) {
   }
 }
 
-void check_listen_twice(const Input& input, const Place& whole, Report& report) {
+void check_listeners(const Input& input, const Place& whole, Report& report) {
   const auto& listen = input.config.listen;
   for (auto at = listen.begin(); at != listen.end(); ++at) {
     if (std::find(listen.begin(), at, *at) == at) continue;
     report.add(place_of(input.set, "server.listen", whole), fmt::format("server.listen names {} twice", quote(*at)),
                "remove one of the two");
   }
+  if (!input.set.contains("admin.listen")) return;
+  const auto admin = net::Address::parse(input.config.admin.listen);
+  const auto is_admin = [&](const std::string& text) {
+    const auto address = net::Address::parse(text);
+    return admin && admin->port() != 0 && address && address->to_string() == admin->to_string();
+  };
+  if (std::ranges::any_of(listen, is_admin)) {
+    report.add(input.set.at("admin.listen"),
+               fmt::format("admin.listen and server.listen are both {}", quote(input.config.admin.listen)),
+               "give each an address of its own");
+  }
 }
 
 }  // namespace
 
 void resolve(Input& input, const Place& whole, Report& report) {
+  input.config.admin.is_listen_given = input.set.contains("admin.listen");
+  input.config.admin.is_socket_given = input.set.contains("admin.socket") && !input.config.admin.socket.empty();
   resolve_cache(input, whole, report);
-  check_listen_twice(input, whole, report);
+  check_listeners(input, whole, report);
   apply_bounds("", input.draft(), input.set, report);
   for (OriginDraft& origin : input.origins) apply_bounds("origin", input.draft(origin), origin.set, report);
   for (RouteDraft& route : input.routes) apply_bounds("route", input.draft(route), route.set, report);
   resolve_origins(input, whole, report);
   resolve_routes(input, report);
+  count_routes(input);
   // Only what was read right can cover another.
   if (report.empty()) report_unreachable(input, report);
+  if (report.empty()) {
+    report_same_names(input.routes, "route", [](const RouteDraft& r) { return r.config.name; }, report);
+  }
   for (OriginDraft& origin : input.origins) input.config.origins.push_back(std::move(origin.config));
   for (RouteDraft& route : input.routes) input.config.routes.push_back(std::move(route.config));
 }

@@ -15,6 +15,8 @@ struct Unit {
   std::uint64_t factor;
 };
 
+constexpr std::array kPercents = {Unit{"%", 1}};
+
 constexpr std::array kDurations = {
     Unit{"d", 86'400'000}, Unit{"h", 3'600'000}, Unit{"m", 60'000}, Unit{"s", 1000}, Unit{"ms", 1},
 };
@@ -80,6 +82,12 @@ std::optional<double> parse_percent(std::string_view text) {
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   if (!(percent > 0 && percent <= 100)) return std::nullopt;
   return percent;
+}
+
+std::optional<std::int64_t> parse_whole_percent(std::string_view text) {
+  const auto percent = parse(text, kPercents);
+  if (!percent) return std::nullopt;
+  return static_cast<std::int64_t>(*percent);
 }
 
 std::string format_duration(Millis value) {

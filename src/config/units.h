@@ -16,6 +16,8 @@ std::optional<Millis> parse_duration(std::string_view text);
 std::optional<std::uint64_t> parse_size(std::string_view text);
 // "12.5%" as 12.5; above 0 and up to 100.
 std::optional<double> parse_percent(std::string_view text);
+// "50%" as 50: no fraction, and any number that fits.
+std::optional<std::int64_t> parse_whole_percent(std::string_view text);
 
 // The shortest text that the parsers above read back to the same value.
 std::string format_duration(Millis value);

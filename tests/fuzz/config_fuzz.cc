@@ -10,8 +10,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace seawall::config;
   const std::string text(reinterpret_cast<const char*>(data), size);
-  // Would read files of this machine.
-  if (text.find("include") != std::string::npos || text.find("\\u") != std::string::npos) return 0;
+  // Would read files of this machine. An escape may hide the names.
+  const auto has = [&](const char* word) { return text.find(word) != std::string::npos; };
+  if (has("include") || (has("placeholder") && has("file")) || has("\\u") || has("\\U")) return 0;
   const Environment environment = [](const std::string& name) {
     return name == "A" ? std::optional<std::string>("http://a.test") : std::nullopt;
   };

@@ -32,6 +32,10 @@ BOOST_AUTO_TEST_CASE(wrong_command_lines) {
        "\"50GB\""},
       {{"serve", "--listen", "8080"},
        "--listen must be \"ADDR:PORT\" such as \"127.0.0.1:8080\", \"[::1]:8080\" or \":8080\", not \"8080\""},
+      {{"serve", "--admin", "9180"},
+       "--admin must be \"off\" or \"ADDR:PORT\" such as \"127.0.0.1:9180\", not \"9180\""},
+      {{"serve", "--origin", "http://a weigth=2"},
+       "--origin has an unknown parameter \"weigth=2\" of \"http://a\"\nhint: did you mean \"weight=N\"?"},
       {{"serve", "--workers", "0"}, "--workers must be \"auto\" or a whole number from 1 to 256, not 0"},
       {{"serve", "--workers", "x"}, "--workers must be \"auto\" or a whole number from 1 to 256, not \"x\""},
       {{"serve", "--log-level", "warn"},
@@ -60,13 +64,14 @@ BOOST_AUTO_TEST_CASE(wrong_command_lines) {
 }
 
 BOOST_AUTO_TEST_CASE(serve_with_every_flag) {
-  const auto command = parse_arguments({"serve", "-c", "a.toml", "--listen", ":1", "--listen=:2", "--memory", "2MiB",
-                                        "--workers", "auto", "--log-level", "debug", "--access-log", "stdout"});
+  const auto command =
+      parse_arguments({"serve", "-c", "a.toml", "--listen", ":1", "--listen=:2", "--memory", "2MiB", "--workers",
+                       "auto", "--admin", "off", "--log-level", "debug", "--access-log", "stdout"});
   BOOST_REQUIRE(command);
   const auto& serve = std::get<ServeCommand>(*command);
   BOOST_TEST(serve.config.value_or("") == "a.toml");
   BOOST_TEST(!serve.overrides.origin.has_value());
-  BOOST_REQUIRE(serve.overrides.settings.size() == 5U);
+  BOOST_REQUIRE(serve.overrides.settings.size() == 6U);
   const auto loaded = config::load_string("a.toml", "[[origin]]\nservers = \"http://a\"", config::process_environment(),
                                           serve.overrides);
   BOOST_REQUIRE(loaded);
@@ -74,6 +79,8 @@ BOOST_AUTO_TEST_CASE(serve_with_every_flag) {
   BOOST_TEST(loaded->cache.memory_bytes == std::size_t{2} << 20);
   BOOST_TEST((loaded->log.level == obs::LogLevel::kDebug));
   BOOST_TEST(loaded->access_log.target == "stdout");
+  BOOST_TEST(loaded->admin.listen == "off");
+  BOOST_TEST(loaded->admin.is_listen_given);
 }
 
 BOOST_AUTO_TEST_CASE(the_other_commands) {

@@ -45,18 +45,22 @@ BOOST_AUTO_TEST_CASE(unknown_keys) {
       {"array of tables", "[[orign]]", "3:3: unknown table \"orign\" | did you mean \"origin\"?"},
       {"nothing like it", "[log]\nqqqqqq = 1",
        "4:1: unknown key \"qqqqqq\" in [log] | known here: level, target, access, access_format"},
-      {"later: table", "[admin]\nlisten = \":9180\"",
-       "3:2: unknown table \"admin\" | this version does not have \"admin\""},
+      {"later: table", "[tls]\ncert = \"x\"", "3:2: unknown table \"tls\" | this version does not have \"tls\""},
       {"later: key", "[cache]\ndisk = { path = \"/x\" }",
        "4:1: unknown key \"disk\" in [cache] | this version does not have \"disk\""},
-      {"later: origin", "[[origin]]\nservers = \"http://b\"\nbreaker = {}\n[[route]]\norigin = \"b\"",
-       "5:1: unknown key \"breaker\" in [[origin]] | this version does not have \"breaker\""},
+      {"later: origin", "[[origin]]\nservers = \"http://b\"\ntls = {}\n[[route]]\norigin = \"b\"",
+       "5:1: unknown key \"tls\" in [[origin]] | this version does not have \"tls\""},
+      {"near, in a guard", "[[origin]]\nservers = \"http://b\"\nlimit.in_fligth = 5\n[[route]]\norigin = \"b\"",
+       "5:7: unknown key \"limit.in_fligth\" in [[origin]] | did you mean \"in_flight\"?"},
+      {"a guard for a table", "[[origin]]\nservers = \"http://b\"\nbreaker = true\n[[route]]\norigin = \"b\"",
+       "5:11: origin.breaker must be a table, not true | write breaker = { enabled = ... }"},
   };
   check_after(kOrigin, rows);
   const Row top[] = {
       {"top", "memroy = \"1GiB\"\n" + kOrigin, "1:1: unknown key \"memroy\" | \"memory\" belongs to [cache]"},
       {"top, unknown", "qqqqqq = 1\n" + kOrigin,
-       "1:1: unknown key \"qqqqqq\" | known here: server, cache, collapse, log, origin, route, include"},
+       "1:1: unknown key \"qqqqqq\" | known here: server, admin, cache, collapse, push, dns, log, "
+       "origin, route, include"},
   };
   check_after("", top);
 }
@@ -128,6 +132,32 @@ BOOST_AUTO_TEST_CASE(types_and_ranges) {
   check_after(kOrigin, rows);
 }
 
+BOOST_AUTO_TEST_CASE(percentages) {
+  const std::string jitter = "4:20: route.refresh.jitter must be a percentage from 0% to 50%, not ";
+  const std::string memory = "4:10: route.memory must be a percentage from 1% to 100% or \"\", not ";
+  const Row rows[] = {
+      {"whole number", "[[route]]\nrefresh = { jitter = 5 }", "4:22: " + jitter.substr(6) + "5 | did you mean \"5%\"?"},
+      {"fraction", "[[route]]\nrefresh.jitter   = 0.5", jitter + "0.5 | did you mean \"50%\"?"},
+      {"fraction in quotes", "[[route]]\nrefresh.jitter   = \"0.25\"", jitter + "\"0.25\" | did you mean \"25%\"?"},
+      {"without a sign", "[[route]]\nrefresh.jitter   = \"50\"", jitter + "\"50\" | did you mean \"50%\"?"},
+      {"a space", "[[route]]\nrefresh.jitter   = \"50 %\"", jitter + "\"50 %\" | did you mean \"50%\"?"},
+      {"part of one", "[[route]]\nrefresh.jitter   = \"12.5%\"",
+       jitter + "\"12.5%\" | this key takes whole percentages"},
+      {"part of one, as a fraction", "[[route]]\nrefresh.jitter   = 0.125",
+       jitter + "0.125 | this key takes whole percentages"},
+      {"nonsense", "[[route]]\nrefresh.jitter   = \"half\"", jitter + "\"half\" | percentages are \"10%\", \"50%\""},
+      {"not a number", "[[route]]\nrefresh.jitter   = nan", jitter + "nan"},
+      {"too much", "[[route]]\nrefresh.jitter   = \"51%\"", jitter + "\"51%\""},
+      {"too much, without a sign", "[[route]]\nrefresh.jitter   = 80", jitter + "80"},
+      {"true", "[[route]]\nrefresh.jitter   = true", jitter + "true"},
+      {"none of it", "[[route]]\nmemory = \"0%\"", memory + "\"0%\" | \"\" is no bound of its own"},
+      {"more than all", "[[route]]\nmemory = \"101%\"", memory + "\"101%\" | \"\" is no bound of its own"},
+      {"where nothing stands for none", "[[route]]\nrefresh.jitter   = \"\"",
+       jitter + "\"\" | percentages are \"10%\", \"50%\""},
+  };
+  check_after(kOrigin, rows);
+}
+
 BOOST_AUTO_TEST_CASE(syntax) {
   const Row rows[] = {
       {"no quotes", "[cache]\nmemory = 1GiB",
@@ -190,30 +220,94 @@ BOOST_AUTO_TEST_CASE(combinations) {
       {"stale", "[[route]]\nstale = { if_error = \"8d\" }",
        "4:22: route.stale.if_error = \"8d\" is more than route.stale.max = \"7d\", its default | lower it, or raise "
        "route.stale.max"},
+      {"times of names", "[dns]\nmin_ttl = \"2m\"",
+       "4:11: dns.min_ttl = \"2m\" is more than dns.max_ttl = \"1m\", its default | lower it, or raise dns.max_ttl"},
+      {"admin where clients are", "[server]\nlisten = \"[::]:80\"\n[admin]\nlisten = \"[0::0]:80\"",
+       "6:10: admin.listen and server.listen are both \"[0::0]:80\" | give each an address of its own"},
+      {"shares of memory",
+       "[[route]]\npath = \"/a\"\nmemory = \"60%\"\n[[route]]\npath = \"/b\"\nmemory = \"41%\"\n[[route]]\nmemory = "
+       "\"1%\"",
+       "8:10: route.memory = \"41%\" is more than what is left: the routes before have 60% | lower some of them, so "
+       "that "
+       "all together have 100% at most"},
+      {"pass and a placeholder", "[[route]]\nmiss = \"pass\"\nplaceholder = { status = 200 }",
+       "5:26: route.placeholder.status has no effect with miss = \"pass\" | remove one of the two"},
+      {"pass and a missing file", "[[route]]\nmiss = \"pass\"\nplaceholder = { file = \"/none\" }",
+       "5:24: route.placeholder.file has no effect with miss = \"pass\" | remove one of the two"},
+      {"pass and storm", "[[route]]\nmiss = \"pass\"\nstorm = { enabled = false }",
+       "5:21: route.storm.enabled has no effect with miss = \"pass\" | remove one of the two"},
+      {"pass and refresh", "[[route]]\nmiss = \"pass\"\nrefresh = { ahead = false }",
+       "5:21: route.refresh.ahead has no effect with miss = \"pass\" | remove one of the two"},
+      {"async and storm", "[[route]]\nmiss = \"async\"\nstorm = { calm = \"1s\" }",
+       "5:18: route.storm.calm has no effect with miss = \"async\" | remove one of the two"},
+      {"a body where none may be", "[[route]]\nplaceholder = { status = 204, file = \"/none\" }",
+       "4:38: route.placeholder.file has no effect with status = 204 | remove one of the two"},
       {"pass and stale", "[[route]]\nmiss = \"pass\"\nstale = { if_error = \"1d\" }",
        "5:22: route.stale.if_error has no effect with miss = \"pass\" | remove one of the two"},
   };
   check_after(kOrigin, rows);
+  // With port 0 each gets one of its own; and an address that was not asked for may be taken.
+  BOOST_TEST(errors_of("[server]\nlisten = \":0\"\n[admin]\nlisten = \":0\"\n" + kOrigin) == "");
+  BOOST_TEST(errors_of("[server]\nlisten = \"127.0.0.1:9180\"\n" + kOrigin) == "");
+  BOOST_TEST(errors_of(kOrigin + "[[route]]\npath = \"/a\"\nmemory = \"60%\"\n[[route]]\nmemory = \"40%\"") == "");
   // A default past what bounds it gives way.
   const Config config = load_good("[server]\nheader_bytes = \"4KiB\"\n[collapse]\nwaiters_total = 10\n" + kOrigin +
                                   "timeout = { total = \"1s\" }\n[[route]]\nstale.max = \"1h\"");
   BOOST_TEST(config.session.head_limits.target_bytes == 4096U);
   BOOST_TEST(config.fill.waiters_per_object == 10U);
-  BOOST_TEST((config.origins[0].timeouts.first_byte == Millis{1000}));
+  BOOST_TEST((config.origins[0].options.timeouts.first_byte == Millis{1000}));
   BOOST_TEST((config.routes[0].rules.stale_if_error == Seconds{3600}));
 }
 
 BOOST_AUTO_TEST_CASE(origins) {
   const std::string url_form = "origin.servers must be \"http://host\" or \"http://host:port\", not ";
+  const std::string srv_form = "origin.servers must name a service as \"srv+http://_http._tcp.name\", not ";
   const Row rows[] = {
       {"none", "",
        "1:1: there is no origin | add [[origin]] with servers = [\"http://127.0.0.1:3000\"], or use --origin URL"},
       {"no servers", "[[origin]]\nname = \"a\"",
        "1:1: this origin has no servers | add servers = [\"http://127.0.0.1:3000\"]"},
-      {"empty servers", "[[origin]]\nservers = []", "2:11: origin.servers must have from 1 to 1 elements, not 0"},
-      {"two servers", "[[origin]]\nservers = [\"http://a\", \"http://b\"]",
-       "2:11: origin.servers has 2 servers: this version takes exactly one | balancing over several servers comes in a "
-       "later version"},
+      {"empty servers", "[[origin]]\nservers = []", "2:11: origin.servers must have from 1 to 64 elements, not 0"},
+      {"the second of two", "[[origin]]\nservers = [\"http://a\", \"b:80\"]",
+       "2:24: " + url_form + "\"b:80\" | did you mean \"http://b:80\"?"},
+      {"nothing but parameters", "[[origin]]\nservers = \"\"", "2:11: " + url_form + "\"\""},
+      {"same server", "[[origin]]\nservers = [\"http://a\", \"http://b\", \"http://A:80 weight=2\"]",
+       "2:11: origin.servers names \"http://A:80\" twice | remove one of the two; weight=N gives a server more "
+       "requests"},
+      {"nothing but spares", "[[origin]]\nservers = [\"http://a backup\", \"http://b drain\"]",
+       "2:11: origin.servers has no server to use: each is backup or drain | leave out backup or drain at one of them"},
+      {"parameter", "[[origin]]\nservers = \"http://a wieght=2\"",
+       "2:11: origin.servers has an unknown parameter \"wieght=2\" of \"http://a\" | did you mean \"weight=N\"?"},
+      {"parameter, nothing like it", "[[origin]]\nservers = \"http://a max_fails=2\"",
+       "2:11: origin.servers has an unknown parameter \"max_fails=2\" of \"http://a\" | parameters are weight=N, "
+       "backup "
+       "and drain"},
+      {"a flag with a value", "[[origin]]\nservers = \"http://a backup=1\"",
+       "2:11: origin.servers has an unknown parameter \"backup=1\" of \"http://a\" | did you mean \"backup\"?"},
+      {"parameter twice", "[[origin]]\nservers = \"http://a weight=2 weight=3\"",
+       "2:11: origin.servers gives weight twice: \"http://a weight=2 weight=3\" | remove one of the two"},
+      {"no weight", "[[origin]]\nservers = \"http://a weight\"",
+       "2:11: origin.servers takes a weight from 1 to 1000, not \"weight\" | for example \"http://a weight=2\""},
+      {"weight of nothing", "[[origin]]\nservers = \"http://a weight=0\"",
+       "2:11: origin.servers takes a weight from 1 to 1000, not \"weight=0\" | \"http://a drain\" keeps requests away "
+       "from it"},
+      {"weight too large", "[[origin]]\nservers = \"http://a weight=1001\"",
+       "2:11: origin.servers takes a weight from 1 to 1000, not \"weight=1001\" | for example \"http://a weight=2\""},
+      {"SRV without a service", "[[origin]]\nservers = \"srv+http://shop.test\"",
+       "2:11: " + srv_form + "\"srv+http://shop.test\" | did you mean \"srv+http://_http._tcp.shop.test\"?"},
+      {"SRV without a name", "[[origin]]\nservers = \"srv+http://_http._tcp\"",
+       "2:11: " + srv_form + "\"srv+http://_http._tcp\""},
+      {"SRV of an address", "[[origin]]\nservers = \"srv+http://[::1]\"", "2:11: " + srv_form + "\"srv+http://[::1]\""},
+      {"SRV with a port", "[[origin]]\nservers = \"srv+http://_http._tcp.a:80\"",
+       "2:11: origin.servers takes no port with SRV, whose records name it: \"srv+http://_http._tcp.a:80\" | write "
+       "\"srv+http://_http._tcp.a\""},
+      {"SRV with a path", "[[origin]]\nservers = \"srv+http://_http._tcp.a/x\"",
+       "2:11: origin.servers takes no path: \"srv+http://_http._tcp.a/x\" | write \"srv+http://_http._tcp.a\""},
+      {"SRV with a weight", "[[origin]]\nservers = \"srv+http://_http._tcp.a weight=2\"",
+       "2:11: origin.servers takes no weight with SRV, whose records name it: \"weight=2\" | leave it out"},
+      {"SRV over TLS", "[[origin]]\nservers = \"srv+https://_https._tcp.a\"",
+       "2:11: TLS to the origin is not available in this version: \"srv+https://_https._tcp.a\" | use an \"http://\" "
+       "address of the service"},
       {"https", "[[origin]]\nservers = \"HTTPS://a\"",
        "2:11: TLS to the origin is not available in this version: \"HTTPS://a\" | use an \"http://\" address of the "
        "service"},
@@ -236,6 +330,9 @@ BOOST_AUTO_TEST_CASE(origins) {
       {"same name by default",
        "[[origin]]\nservers = \"http://a\"\n[[origin]]\nservers = \"http://a:80\"\n[[route]]\norigin = \"a\"",
        "3:1: two origins are named \"a\": the first at seawall.toml:1:1 | give each a name of its own"},
+      {"routes of one name",
+       "[[origin]]\nservers = \"http://a\"\n[[route]]\nname = \"r\"\npath = \"/a\"\n[[route]]\nname = \"r\"\npath = \"/b\"",
+       "7:8: two routes are named \"r\": the first at seawall.toml:4:8 | give each a name of its own"},
       {"several without routes", "[[origin]]\nservers = \"http://a\"\n[[origin]]\nservers = \"http://b\"",
        "3:1: there are several origins and no route | add [[route]] with host = \"...\" or path = \"...\" and origin = "
        "\"...\""},
@@ -247,11 +344,185 @@ BOOST_AUTO_TEST_CASE(origins) {
       {"unknown origin, nothing like it",
        "[[origin]]\nname = \"shop\"\nservers = \"http://a\"\n[[route]]\norigin = \"blog\"",
        "5:10: no origin is named \"blog\" | known origins: shop"},
+      {"no name", "[[origin]]\nservers = \"http://a\"\n[[route]]\norigin = \"\"",
+       "4:10: route.origin must be the name of an origin, not \"\""},
+      {"unknown origin of reads",
+       "[[origin]]\nname = \"shop\"\nservers = \"http://a\"\n[[route]]\nread_from = \"shpo\"",
+       "5:13: no origin is named \"shpo\" | did you mean \"shop\"?"},
+      {"unknown origin of writes",
+       "[[origin]]\nname = \"shop\"\nservers = \"http://a\"\n[[route]]\nwrite_to = \"shpo\"",
+       "5:12: no origin is named \"shpo\" | did you mean \"shop\"?"},
+      {"an origin for reads alone",
+       "[[origin]]\nservers = \"http://a\"\n[[origin]]\nservers = \"http://b\"\n[[route]]\nread_from = \"b\"",
+       "5:1: this route names no origin, and there are several | add origin = \"a\""},
       {"timeouts", "[[origin]]\nservers = \"http://a\"\ntimeout = { connect = \"2s\", total = \"1s\" }",
        "3:23: origin.timeout.connect = \"2s\" is more than origin.timeout.total = \"1s\" | lower it, or raise "
        "origin.timeout.total"},
   };
   check_after("", rows);
+}
+
+BOOST_AUTO_TEST_CASE(guards) {
+  // Behind a good origin's two lines.
+  const std::string whole = " must be a whole number from ";
+  const std::string percent = " must be a percentage from ";
+  const std::string no_breaker = " | breaker = { enabled = false } is the way to have none";
+  const std::string no_checks = " | without health.path there are no active checks";
+  const Row rows[] = {
+      {"no requests", "limit.in_flight = 0",
+       "3:19: origin.limit.in_flight" + whole +
+           "1 to 1000000, not 0 | miss = \"stale-only\" on its routes keeps every request from an origin"},
+      {"no queue", "limit.queue = 0",
+       "3:15: origin.limit.queue" + whole +
+           "1 to 1000000, not 0 | queue_wait needs a queue with a place: 1 is the least, and queue_wait = \"1ms\" "
+           "hardly "
+           "waits"},
+      {"no waiting", "limit.queue_wait = \"0s\"",
+       "3:20: origin.limit.queue_wait must be a duration from 1ms to 1h, not \"0s\" | queue = 1 lets hardly any "
+       "request "
+       "wait"},
+      {"no share of a route", "limit.route_share = \"0%\"",
+       "3:21: origin.limit.route_share" + percent + "1% to 100%, not \"0%\" | \"100%\" is no bound of its own"},
+      {"too large a share", "limit.route_share = \"120%\"",
+       "3:21: origin.limit.route_share" + percent + "1% to 100%, not \"120%\" | \"100%\" is no bound of its own"},
+      {"no share of the background", "limit.background_share = \"0%\"",
+       "3:26: origin.limit.background_share" + percent + "1% to 100%, not \"0%\" | \"100%\" is no bound of its own"},
+      {"lower bound above the upper", "limit = { adaptive = true, adaptive_min = 300 }",
+       "3:43: origin.limit.adaptive_min = 300 is more than origin.limit.in_flight = 256, its default | lower it, or "
+       "raise "
+       "origin.limit.in_flight"},
+      {"any failure", "breaker.failures = \"0%\"",
+       "3:20: origin.breaker.failures" + percent + "1% to 100%, not \"0%\"" + no_breaker},
+      {"no probes", "breaker.probes = 0", "3:18: origin.breaker.probes" + whole + "1 to 1000, not 0" + no_breaker},
+      {"never closed", "breaker.close_after = 0",
+       "3:23: origin.breaker.close_after" + whole + "1 to 1000, not 0" + no_breaker},
+      {"no connect failure", "breaker.connect_failures = 0",
+       "3:28: origin.breaker.connect_failures" + whole + "1 to 1000000, not 0" + no_breaker},
+      {"opens longer than the longest", "breaker = { open = \"2m\" }",
+       "3:20: origin.breaker.open = \"2m\" is more than origin.breaker.open_max = \"1m\", its default | lower it, or "
+       "raise "
+       "origin.breaker.open_max"},
+      {"rise", "health = { path = \"/\", rise = 0 }",
+       "3:31: origin.health.rise" + whole + "1 to 1000, not 0" + no_checks},
+      {"fall", "health = { path = \"/\", fall = 0 }",
+       "3:31: origin.health.fall" + whole + "1 to 1000, not 0" + no_checks},
+      {"check longer than its interval", "health = { path = \"/\", interval = \"1s\", timeout = \"2s\" }",
+       "3:51: origin.health.timeout = \"2s\" is more than origin.health.interval = \"1s\" | lower it, or raise "
+       "origin.health.interval"},
+      {"checks without a path", "health.rise = 1",
+       "3:15: origin.health.rise has no effect without health.path | add health.path, or remove it"},
+      {"path of a check", "health.path = \"healthz\"",
+       "3:15: origin.health.path must be a path as it stands in a URL, such as \"/healthz\", not \"healthz\""},
+      {"path with a space", "health = { path = \"/a b\", rise = 1 }",
+       "3:19: origin.health.path must be a path as it stands in a URL, such as \"/healthz\", not \"/a b\""},
+      {"host of a check", "health = { path = \"/\", host = \"http://a\" }",
+       "3:31: origin.health.host must be \"host\" or \"host:port\", not \"http://a\""},
+      {"no text", "health = { path = \"/\", body = \"\" }",
+       "3:31: origin.health.body must be a text of 1 to 256 bytes, not \"\""},
+      {"status of a check", "health = { path = \"/\", status = 100 }",
+       "3:33: origin.health.status" + whole + "200 to 599, not 100"},
+      {"no try", "retry.tries = 0",
+       "3:15: origin.retry.tries" + whole + "1 to 10, not 0 | 1 is the first try alone, without retries"},
+      {"hedge after the end", "retry.hedge_after = \"40s\"",
+       "3:21: origin.retry.hedge_after = \"40s\" is more than origin.timeout.total = \"30s\", its default | lower it, "
+       "or "
+       "raise origin.timeout.total"},
+      {"no fills", "fill.concurrent = 0",
+       "3:19: origin.fill.concurrent" + whole + "1 to 100000, not 0 | 1 is the least; per_second slows them further"},
+      {"no fill queue", "fill.queue = 0",
+       "3:14: origin.fill.queue" + whole +
+           "1 to 10000000, not 0 | 1 is the least; a miss that finds no place in it is not fetched"},
+      {"balance", "balance = \"leastconn\"",
+       "3:11: origin.balance must be one of \"round-robin\", \"least-conn\", \"random-two\", \"hash\", not "
+       "\"leastconn\" "
+       "| did you mean \"least-conn\"?"},
+      {"more than all out", "max_ejected = \"101%\"",
+       "3:15: origin.max_ejected" + percent + "0% to 100%, not \"101%\""},
+  };
+  check_after(kOrigin, rows);
+  // Defaults give way here too.
+  const Config config =
+      load_good(kOrigin +
+                "limit.in_flight = 4\nbreaker.open_max = \"500ms\"\nhealth = { path = \"/\", interval = "
+                "\"1s\" }");
+  const origin::OriginOptions& options = config.origins[0].options;
+  BOOST_TEST(options.limit.adaptive_min == 4U);
+  BOOST_TEST((options.breaker.open == Millis{500}));
+  BOOST_TEST((options.health.timeout == Millis{1000}));
+}
+
+BOOST_AUTO_TEST_CASE(admin_push_and_dns) {
+  const std::string network =
+      " must be an address or a network such as \"10.0.0.5\", \"10.0.0.0/8\" or \"fd00::/8\", not ";
+  const std::string name_server =
+      " must be \"ADDR\" or \"ADDR:PORT\" such as \"10.0.0.2\", \"10.0.0.2:5353\" or \"[::1]:53\", not ";
+  const std::string webhook = "4:11: push.webhook must be \"http://host/path\" or \"http://host:port/path\", not ";
+  const std::string long_path = "/" + std::string(107, 'x');
+  const std::string shown = "\"" + long_path.substr(0, 80) + "...\"";
+  const Row rows[] = {
+      {"admin address", "[admin]\nlisten = \"9180\"",
+       "4:10: admin.listen must be \"off\" or \"ADDR:PORT\" such as \"127.0.0.1:9180\", not \"9180\""},
+      {"socket path too long", "[admin]\nsocket = \"" + long_path + "\"",
+       "4:10: admin.socket must be \"off\" or a path of at most 107 bytes, not " + shown},
+      {"network: name", "[admin]\npurge_from = [\"10.0.0.5\", \"localhost\"]",
+       "4:27: admin.purge_from" + network + "\"localhost\""},
+      {"network: prefix too long", "[admin]\npurge_from = \"10.0.0.0/33\"",
+       "4:14: admin.purge_from" + network + "\"10.0.0.0/33\""},
+      {"network: no prefix", "[admin]\npurge_from = \"10.0.0.0/\"",
+       "4:14: admin.purge_from" + network + "\"10.0.0.0/\""},
+      {"network: short", "[admin]\npurge_from = \"10/8\"", "4:14: admin.purge_from" + network + "\"10/8\""},
+      {"network: null byte", "[admin]\npurge_from = \"10.0.0.5\\u0000\"",
+       "4:14: admin.purge_from" + network + "\"10.0.0.5\\x00\""},
+      {"name server: name", "[dns]\nservers = \"ns.test\"", "4:11: dns.servers" + name_server + "\"ns.test\""},
+      {"name server: network", "[dns]\nservers = \"10.0.0.0/8\"", "4:11: dns.servers" + name_server + "\"10.0.0.0/8\""},
+      {"name server: every address", "[dns]\nservers = \":53\"", "4:11: dns.servers" + name_server + "\":53\""},
+      {"name server: port 0", "[dns]\nservers = \"10.0.0.2:0\"", "4:11: dns.servers" + name_server + "\"10.0.0.2:0\""},
+      {"no events", "[push]\nper_second = 0",
+       "4:14: push.per_second must be a whole number from 1 to 1000000, not 0 | without a route with miss = \"push\" "
+       "there "
+       "are no events"},
+      {"socket of events", "[push]\nfile = \"unix:\"",
+       "4:8: push.file must be a file path, or \"unix:\" and a path of at most 107 bytes, not \"unix:\""},
+      {"webhook without a path", "[push]\nwebhook = \"http://a:80\"",
+       webhook + "\"http://a:80\" | did you mean \"http://a:80/\"?"},
+      {"webhook with a slash in its query", "[push]\nwebhook = \"http://a?b=/c\"", webhook + "\"http://a?b=/c\""},
+      {"webhook over TLS", "[push]\nwebhook = \"https://a/b\"",
+       webhook + "\"https://a/b\" | TLS to a webhook is not available in this version"},
+      {"webhook without a host", "[push]\nwebhook = \"/b\"", webhook + "\"/b\""},
+      {"webhook with a fragment", "[push]\nwebhook = \"http://a/b#c\"", webhook + "\"http://a/b#c\""},
+  };
+  check_after(kOrigin, rows);
+  BOOST_TEST(errors_of("[push]\nrepeat = \"1s\"\n" + kOrigin) == "");
+}
+
+BOOST_AUTO_TEST_CASE(placeholders) {
+  const std::string form = " must be \"Name: value\" of at most 1024 bytes, not ";
+  const std::string ours = " must be a field that the cache does not write itself, not ";
+  const Row rows[] = {
+      {"status", "[[route]]\nplaceholder.status = 199",
+       "4:22: route.placeholder.status must be a whole number from 200 to 599, not 199"},
+      {"no colon", "[[route]]\nplaceholder.headers = [\"X-A: b\", \"X-B\"]",
+       "4:34: route.placeholder.headers" + form + "\"X-B\""},
+      {"no name", "[[route]]\nplaceholder.headers = \": b\"", "4:23: route.placeholder.headers" + form + "\": b\""},
+      {"space before the colon", "[[route]]\nplaceholder.headers = \"X : b\"",
+       "4:23: route.placeholder.headers" + form + "\"X : b\""},
+      {"line break", "[[route]]\nplaceholder.headers = \"X: b\\r\\nY: c\"",
+       "4:23: route.placeholder.headers" + form + "\"X: b\\x0D\\x0AY: c\""},
+      {"framing", "[[route]]\nplaceholder.headers = \"content-length: 3\"",
+       "4:23: route.placeholder.headers" + ours + "\"content-length: 3\" | leave it out"},
+      {"of one connection", "[[route]]\nplaceholder.headers = \"Keep-Alive: 5\"",
+       "4:23: route.placeholder.headers" + ours + "\"Keep-Alive: 5\" | leave it out"},
+      {"has a key", "[[route]]\nplaceholder.headers = \"Retry-After: 5\"",
+       "4:23: route.placeholder.headers" + ours + "\"Retry-After: 5\" | use placeholder.retry_after"},
+      {"empty file", "[[route]]\nplaceholder.file = \"\"",
+       "4:20: route.placeholder.file must be a file path, not \"\""},
+      {"tag field", "[[route]]\ntags = \"a b\"", "4:8: route.tags must be the name of a header field, not \"a b\""},
+      {"miss", "[[route]]\nmiss = \"stale\"",
+       "4:8: route.miss must be one of \"collapse\", \"async\", \"push\", \"stale-only\", \"pass\", not \"stale\" | "
+       "did you "
+       "mean \"stale-only\"?"},
+  };
+  check_after(kOrigin, rows);
 }
 
 BOOST_AUTO_TEST_CASE(routes) {

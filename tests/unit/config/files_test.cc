@@ -33,9 +33,9 @@ BOOST_AUTO_TEST_CASE(included_files_add_up) {
   const auto config = load_file(main, environment_of({}));
   BOOST_REQUIRE(config);
   BOOST_REQUIRE(config->origins.size() == 3U);
-  BOOST_TEST(config->origins[0].name == "a");
-  BOOST_TEST(config->origins[1].name == "b");
-  BOOST_TEST(config->origins[2].name == "c");
+  BOOST_TEST(config->origins[0].options.name == "a");
+  BOOST_TEST(config->origins[1].options.name == "b");
+  BOOST_TEST(config->origins[2].options.name == "c");
   BOOST_REQUIRE(config->routes.size() == 3U);
   BOOST_TEST(config->routes[0].host == "a");
   BOOST_TEST(config->routes[2].host == "*");
@@ -81,8 +81,9 @@ BOOST_AUTO_TEST_CASE(mistakes_over_several_files) {
        "5]\n"
        "                            ^\n"},
       {"errors of both, the first file first", "include = \"conf.d/*.toml\"\nx = 1\n" + kOrigin, "[log]\nlevel = 1",
-       "main.toml:2:1: error: unknown key \"x\"\nx = 1\n^\nhint: known here: server, cache, collapse, log, origin, "
-       "route, include\n\n"
+       "main.toml:2:1: error: unknown key \"x\"\nx = 1\n^\nhint: known here: server, admin, cache, collapse, push, "
+       "dns, "
+       "log, origin, route, include\n\n"
        "conf.d/part.toml:2:9: error: log.level must be one of \"debug\", \"info\", \"warning\", \"error\", not "
        "1\nlevel = 1\n        ^\n"},
       {"broken part", "include = \"conf.d/*.toml\"\n", "[[origin\n",
@@ -100,6 +101,57 @@ BOOST_AUTO_TEST_CASE(mistakes_over_several_files) {
       } else {
         BOOST_TEST(got == row.want);
       }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(placeholders_are_read_from_beside_the_file_that_names_them) {
+  const Folder folder;
+  folder.write("pages/wait.html", "<p>soon\n");
+  folder.write("conf.d/wait.html", std::string("\0\xff", 2));
+  folder.write("conf.d/a.toml", "[[route]]\npath = \"/a\"\nplaceholder = { file = \"wait.html\" }\n");
+  const std::string main = folder.write(
+      "main.toml", "include = \"conf.d/*.toml\"\n" + kOrigin + "[[route]]\nplaceholder.file = \"pages/wait.html\"\n");
+  const auto config = load_file(main, environment_of({}));
+  BOOST_REQUIRE(config);
+  BOOST_TEST(config->routes[0].miss.placeholder.body == std::string("\0\xff", 2));
+  BOOST_TEST(config->routes[0].miss.placeholder.file == folder.path() + "/conf.d/wait.html");
+  BOOST_TEST(config->routes[1].miss.placeholder.body == "<p>soon\n");
+  // What is dumped means the same in another folder.
+  const std::string text = dump(*config);
+  const auto again = load_file(folder.write("elsewhere/dumped.toml", text), environment_of({}));
+  BOOST_REQUIRE(again);
+  BOOST_TEST(again->routes[1].miss.placeholder.body == "<p>soon\n");
+  BOOST_TEST(dump(*again) == text);
+}
+
+BOOST_AUTO_TEST_CASE(placeholders_that_cannot_be_read) {
+  const Folder folder;
+  folder.write("pages/x.html", "");
+  folder.write("large.html", std::string((1 << 20) + 1, 'x'));
+  folder.write("full.html", std::string(1 << 20, 'x'));
+  struct Row {
+    std::string file;
+    std::string want;
+  };
+  const std::string beside = "\nhint: paths are relative to the folder of this file\n";
+  const Row rows[] = {
+      {"none.html", " cannot be opened: No such file or directory" + beside},
+      {"/none/none.html", " cannot be opened: No such file or directory\n"},
+      {"pages", " cannot be read: Is a directory" + beside},
+      {"large.html", " is larger than 1 MiB" + beside},
+      {"full.html", ""},
+  };
+  for (const Row& row : rows) {
+    BOOST_TEST_CONTEXT(row.file) {
+      const std::string line = "placeholder = { file = \"" + row.file + "\" }";
+      std::string want;
+      if (!row.want.empty()) {
+        const std::size_t end = row.want.find('\n');
+        want = "main.toml:4:24: error: route.placeholder.file \"" + row.file + "\"" + row.want.substr(0, end + 1) +
+               line + "\n" + std::string(23, ' ') + "^\n" + row.want.substr(end + 1);
+      }
+      BOOST_TEST(errors_of_file(folder, folder.write("main.toml", kOrigin + "[[route]]\n" + line)) == want);
     }
   }
 }

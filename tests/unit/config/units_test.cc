@@ -103,6 +103,17 @@ BOOST_AUTO_TEST_CASE(percentages) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(whole_percentages) {
+  const std::pair<std::string_view, std::int64_t> rows[] = {{"0%", 0},     {"50%", 50},
+                                                            {"100%", 100}, {"120%", 120},
+                                                            {"", -1},      {"%", -1},
+                                                            {"50", -1},    {"0.5", -1},
+                                                            {"-1%", -1},   {"12.5%", -1},
+                                                            {"50 %", -1},  {" 50%", -1},
+                                                            {"50%%", -1},  {"99999999999999999999%", -1}};
+  for (const auto& [text, percent] : rows) BOOST_TEST(parse_whole_percent(text).value_or(-1) == percent, text);
+}
+
 BOOST_AUTO_TEST_CASE(the_shortest_text_is_written) {
   const std::pair<std::int64_t, std::string_view> durations[] = {
       {0, "0s"},       {1, "1ms"},        {999, "999ms"},     {1000, "1s"},       {1500, "1500ms"},   {60'000, "1m"},
