@@ -10,6 +10,8 @@ LISTEN ?= 127.0.0.1:8080
 ORIGIN ?=
 FUZZ_SECONDS ?= 60
 BENCH_ARGS ?=
+SOAK_SECONDS ?= 600
+SOAK_ARGS ?=
 CONFORMANCE_ARGS ?=
 # Narrows `make test`, `make asan` and `make tsan` to the groups whose name contains it: ONLY=unit.
 ONLY ?=
@@ -20,7 +22,7 @@ RUN_TESTS := tools/run_tests $(if $(ONLY),--only $(ONLY))
 # What a failed build leaves as the last line of a test target.
 BUILD_FAILED := { echo "the build failed"; echo "0 passed, 1 failed"; exit 1; }
 
-.PHONY: all deps run test asan tsan fuzz lint format coverage bench conformance install clean help
+.PHONY: all deps run test asan tsan fuzz lint format coverage bench soak conformance install clean help
 
 all: deps $(BUILD)/build.ninja ## build/seawall, optimised and hardened (the default)
 	@ninja -C $(BUILD) seawall
@@ -66,10 +68,14 @@ coverage: ## line coverage of the tests, by layer
 	@$(RUN_TESTS) --build build-coverage
 	@tools/coverage build-coverage
 
-bench: all ## hits per second and CPU per request next to other caches; BENCH_ARGS=--help tells more
+bench: all ## hits, crowds, storms and an outage next to other caches; BENCH_ARGS=--help tells more
 	@tools/deps bench
-	@ninja -C $(BUILD) --quiet tests/bench/floor
+	@ninja -C $(BUILD) --quiet tests/bench/floor tests/bench/load
 	@tests/bench/run.py --build $(BUILD) $(BENCH_ARGS)
+
+soak: all ## SOAK_SECONDS (600) of mixed load with failing origins, after which nothing may be left behind
+	@ninja -C $(BUILD) --quiet tests/bench/load
+	@tests/bench/soak.py --build $(BUILD) --seconds $(SOAK_SECONDS) $(SOAK_ARGS)
 
 conformance: all ## the public HTTP cache test-suite against build/seawall and the installed peers
 	@tools/deps conformance

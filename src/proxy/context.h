@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,9 @@
 #include "base/rng.h"
 #include "cache/store.h"
 #include "fill/fill_table.h"
+#include "fill/miss_events.h"
 #include "fill/upstream.h"
+#include "net/network.h"
 #include "obs/access_log.h"
 #include "proxy/router.h"
 
@@ -21,12 +24,14 @@ struct Context {
   std::uint32_t workers = 1;
   cache::Store& store;
   fill::FillTable& fills;
+  fill::MissEvents& miss_events;
   obs::AccessLog& access_log;
   Rng& rng;
   Ref<const Router> router;                // replaced on reload
   std::vector<fill::Upstream*> upstreams;  // by Router::origins' index
   fill::RunningFills& running;
   std::atomic<std::size_t>& connections;  // open client connections of the whole process
+  std::span<const net::Network> purge_from{};  // whose PURGE requests are obeyed
   bool is_draining = false;
   std::string scratch{};  // for look-ups
 };

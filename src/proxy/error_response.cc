@@ -23,6 +23,7 @@ std::string_view explanation(const Error& error) {
     case ErrorCode::kUnsupportedMethod: return "this method is not served here";
     case ErrorCode::kUnsupportedExpectation: return "only the expectation 100-continue is known";
     case ErrorCode::kResolveFailed: return "the origin's name could not be resolved";
+    case ErrorCode::kDnsTimeout: return "the name server did not answer in time";
     case ErrorCode::kConnectRefused: return "the origin refused the connection";
     case ErrorCode::kConnectFailed: return "no connection to the origin could be made";
     case ErrorCode::kConnectTimeout: return "the origin did not accept a connection in time";
@@ -38,11 +39,18 @@ std::string_view explanation(const Error& error) {
     case ErrorCode::kIncompleteBody: return "the body ended before its announced length";
     case ErrorCode::kUnsolicitedData: return "the origin sent what was not asked for";
     case ErrorCode::kUnexpectedStatus: return "the origin answered with a status that does not fit the request";
+    case ErrorCode::kQueueTimeout: return "the origin is busy, and no place came free in time";
+    case ErrorCode::kQueueFull: return "the origin is busy, and the queue before it is full";
+    case ErrorCode::kBreakerOpen: return "the origin has been failing and is given time to recover";
+    case ErrorCode::kBackingOff: return "the origin asked for a pause";
+    case ErrorCode::kNoServer: return "none of the origin's servers can be used";
+    case ErrorCode::kNotFilled: return "not in the cache yet";
     case ErrorCode::kTooManyWaiters: return "too many requests are waiting for this answer";
     case ErrorCode::kTooManyConnections: return "too many connections";
     case ErrorCode::kOutOfMemoryBudget: return "no memory for this at present";
     case ErrorCode::kShuttingDown: return "the server is shutting down";
     case ErrorCode::kAborted: return "the request was given up";
+    case ErrorCode::kNotAllowed: return "this client may not do that; see admin.purge_from";
     case ErrorCode::kNoRoute: return "no route of the configuration matches this host and path";
     case ErrorCode::kNotCached: return "only-if-cached: no usable stored response";
   }
@@ -81,6 +89,7 @@ ErrorAnswer answer_for(const Error& error) {
     case Side::kLocal:
       switch (error.code) {
         case ErrorCode::kNoRoute: return {.status = 404};
+        case ErrorCode::kNotAllowed: return {.status = 403};
         case ErrorCode::kNotCached: return {.status = 504};
         default: return {.status = 503, .retry_after = true};
       }
@@ -91,6 +100,7 @@ ErrorAnswer answer_for(const Error& error) {
 std::string_view proxy_error_type(const Error& error) {
   switch (error.code) {
     case ErrorCode::kResolveFailed: return "dns_error";
+    case ErrorCode::kDnsTimeout: return "dns_timeout";
     case ErrorCode::kConnectRefused: return "connection_refused";
     case ErrorCode::kConnectFailed: return "destination_unavailable";
     case ErrorCode::kConnectTimeout: return "connection_timeout";

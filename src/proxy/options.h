@@ -3,6 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "http/h1_parser.h"
@@ -18,6 +21,39 @@ struct SessionOptions {
   Millis idle_timeout{60'000};                         // between requests: closed silently
   Millis send_timeout{30'000};                         // without progress while the client does not read: closed
   Millis shutdown_timeout{30'000};                     // how long a drain waits for requests in flight
+};
+
+// What becomes of a request that the store cannot answer.
+enum class MissPolicy : std::uint8_t {
+  kCollapse,   // one fetch, the others join it
+  kAsync,      // answered at once, filled in the background
+  kPush,       // answered at once; an event asks the origin to push it
+  kStaleOnly,  // answered from the store or not at all
+  kPass,       // to the origin, uncached
+};
+
+// The answer to a request that is not answered from the store and may not wait.
+struct Placeholder {
+  std::uint16_t status = 503;
+  Seconds retry_after{1};  // with 503 and 429
+  std::string file;        // its body, read at start and reload; empty: a line of text
+  std::string body;        // of `file`
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+struct MissOptions {
+  MissPolicy policy = MissPolicy::kCollapse;
+  bool honours_prefer = false;  // clients may choose by Prefer: respond-async and Prefer: wait=N (RFC 7240)
+  Placeholder placeholder;
+};
+
+// When a route goes from kCollapse to kAsync by itself, and back.
+struct StormOptions {
+  bool is_on = true;               // when the origin's breaker opens or its fill queue is full
+  std::uint32_t misses_per_second = 0;  // or the route misses more often; 0: not for that
+  Millis calm{10'000};             // nothing of it for so long ends it
+
+  friend bool operator==(const StormOptions&, const StormOptions&) = default;
 };
 
 enum class HostPolicy : std::uint8_t { kPreserve, kOrigin };

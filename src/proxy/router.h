@@ -3,14 +3,19 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/ref.h"
+#include "fill/fill_queue.h"
+#include "http/token.h"
+#include "origin/origin_state.h"
 #include "policy/rules.h"
 #include "proxy/options.h"
+#include "proxy/route_state.h"
 
 namespace seawall::proxy {
 
@@ -19,16 +24,24 @@ struct Origin {
   std::string authority;  // sent as Host with HostPolicy::kOrigin, or when the client sent none
   HostPolicy host_policy = HostPolicy::kPreserve;
   Millis total{30'000};  // until the head is there
+  std::shared_ptr<origin::OriginState> state;
+  std::shared_ptr<fill::FillQueue> fills;
 };
 
 struct Route {
   std::string name;
   std::string host;        // "*", exact, or "*.example.com"; without port, lower case
   std::string path;        // exact, or a prefix and "*"
-  std::size_t origin = 0;  // index into Router::origins
-  bool is_pass = false;
+  std::size_t read_from = 0;  // index into Router::origins, for GET and HEAD
+  std::size_t write_to = 0;   // likewise, for all else
+  MissOptions miss;
+  StormOptions storm;
   policy::Rules rules;
+  std::shared_ptr<RouteState> state;
 
+  std::size_t origin_for(http::Method method) const {
+    return method == http::Method::kGet || method == http::Method::kHead ? read_from : write_to;
+  }
   bool matches(std::string_view request_host, std::string_view request_path) const;
 };
 
@@ -39,8 +52,8 @@ class Router final : public RefCounted<Router> {
 
   // nullptr when nothing matches. `authority` may carry a port, `path` a query.
   const Route* find(std::string_view authority, std::string_view path) const;
-  const Origin& origin_of(const Route& route) const { return origins_[route.origin]; }
   const std::vector<Origin>& origins() const { return origins_; }
+  const std::vector<Route>& routes() const { return routes_; }
   const SessionOptions& session() const { return session_; }
 
  private:

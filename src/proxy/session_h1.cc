@@ -27,23 +27,23 @@ constexpr std::uint64_t kMaxSkippedBody = std::uint64_t{64} * 1024;
 
 }  // namespace
 
-SessionH1::SessionH1(Context& context, net::Loop& loop, Fd connection, const net::Address& peer,
+SessionH1::SessionH1(net::Loop& loop, const SessionOptions& options, std::atomic<std::size_t>& connections,
+                     Fd connection, const net::Address& peer, const HandlerFactory& make_handler,
                      std::function<void(SessionH1&)> on_closed)
-    : context_(context),
-      loop_(loop),
+    : loop_(loop),
+      connections_(connections),
       fd_(std::move(connection)),
-      peer_ip_(peer.ip()),
       on_closed_(std::move(on_closed)),
-      options_(context.router->session()),
+      options_(options),
       watcher_(loop, fd_.get(), *this),
       timer_([this] { on_timeout(); }),
       parser_(options_.head_limits),
-      transaction_(context, *this, peer_ip_, [this] { on_transaction_finished(); }) {
-  context_.connections.fetch_add(1, std::memory_order_relaxed);
+      handler_(make_handler(*this, peer.ip(), [this] { on_request_finished(); })) {
+  connections_.fetch_add(1, std::memory_order_relaxed);
 }
 
 SessionH1::~SessionH1() {
-  context_.connections.fetch_sub(1, std::memory_order_relaxed);
+  connections_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void SessionH1::start() {
@@ -84,14 +84,14 @@ void SessionH1::on_timeout() {
       }
       return;
     case State::kServing:
-      if (!out_.empty() || !transaction_.is_active()) {  // the client does not read, or not send the rest of a body
+      if (!out_.empty() || !handler_->is_active()) {  // the client does not read, or not send the rest of a body
         close();
       } else if (!body_complete_ && body_pipe_ && body_pipe_->room() > 0) {
         const Error error{ErrorCode::kBodyTimeout, Side::kClient};
         body_pipe_->fail(error);
         close_after_ = true;
         arm(options_.send_timeout);
-        if (!transaction_.has_answered()) return;  // the exchange fails with this error and is answered with 408
+        if (!handler_->has_answered()) return;  // the exchange fails with this error and is answered with 408
         close();
       } else {
         arm(options_.idle_timeout);  // the wait is the origin's, and bounded there
@@ -107,7 +107,7 @@ void SessionH1::on_fd_ready(bool readable, bool writable) {
   if (writable) {
     flush();
     if (state_ == State::kClosed) return;
-    if (out_.size_bytes() < kHighWater / 2) transaction_.on_writable();
+    if (out_.size_bytes() < kHighWater / 2) handler_->on_writable();
   }
   if (readable && state_ != State::kClosed) read_ready();
   if (state_ != State::kClosed) advance();
@@ -165,8 +165,8 @@ void SessionH1::advance() {
   while (state_ == State::kReading || state_ == State::kServing) {
     if (state_ == State::kServing) {
       if (!body_complete_) pump_body();
-      if (transaction_.is_active() || !body_complete_ || tunnel_) break;
-      if (state_ == State::kServing) on_transaction_finished();  // only the rest of a body was still to be read over
+      if (handler_->is_active() || !body_complete_ || tunnel_) break;
+      if (state_ == State::kServing) on_request_finished();  // only the rest of a body was still to be read over
       continue;
     }
     if (write_blocked_ && out_.size_bytes() >= kHighWater) break;
@@ -188,7 +188,7 @@ void SessionH1::advance() {
 // True when it got a request to serve.
 bool SessionH1::parse_next() {
   if (ahead_.empty()) return false;
-  const auto consumed = parser_.parse(ahead_, transaction_.request());
+  const auto consumed = parser_.parse(ahead_, handler_->request());
   if (!consumed) {
     refuse_request(consumed.error());
     return true;
@@ -205,7 +205,7 @@ bool SessionH1::parse_next() {
 }
 
 void SessionH1::begin_request() {
-  const http::RequestHead& request = transaction_.request();
+  const http::RequestHead& request = handler_->request();
   state_ = State::kServing;
   close_after_ = is_draining_ || !request.keep_alive;
   out_framing_ = Framing::kNone;
@@ -219,7 +219,7 @@ void SessionH1::begin_request() {
     body_pipe_ = make_ref<http::BodyPipe>(loop_, kPipeBytes);
     body_pipe_->on_room([this] {
       if (state_ == State::kClosed) return;
-      if (continue_owed_ && body_pipe_ && body_pipe_->is_wanted() && !transaction_.has_answered()) {
+      if (continue_owed_ && body_pipe_ && body_pipe_->is_wanted() && !handler_->has_answered()) {
         continue_owed_ = false;
         flush_batch();
         out_.push("HTTP/1.1 100 Continue\r\n\r\n");
@@ -229,7 +229,7 @@ void SessionH1::begin_request() {
     continue_owed_ = request.expect_continue;
     arm(options_.body_timeout);
   }
-  transaction_.begin(body_pipe_);
+  handler_->begin(body_pipe_);
 }
 
 // An exchange may hold the pipe for longer than this session lives.
@@ -240,13 +240,13 @@ void SessionH1::drop_pipe() {
 
 // A request that cannot be understood or taken: its answer is the last thing on this connection.
 void SessionH1::refuse_request(Error error) {
-  transaction_.request().clear();
+  handler_->request().clear();
   ahead_ = {};
   state_ = State::kServing;
   close_after_ = true;
   body_complete_ = true;
   out_framing_ = Framing::kNone;
-  transaction_.begin_refused(error);
+  handler_->begin_refused(error);
 }
 
 void SessionH1::pump_body() {
@@ -281,7 +281,7 @@ void SessionH1::pump_body() {
 // The answer comes before the request's body was read. A short rest is read over, for a longer one the connection is
 // not worth it; and if 100 (Continue) never came, the next bytes could be body or request.
 bool SessionH1::may_read_over_rest() const {
-  const http::RequestHead& request = transaction_.request();
+  const http::RequestHead& request = handler_->request();
   return request.framing == BodyFraming::kLength && !continue_owed_ &&
          request.content_length - body_received_ <= kMaxSkippedBody;
 }
@@ -296,7 +296,7 @@ void SessionH1::append_connection(std::string& out) {
   if (!may_keep_alive()) {
     close_after_ = true;
     out += "Connection: close\r\n";
-  } else if (transaction_.request().version == http::Version::kHttp10) {
+  } else if (handler_->request().version == http::Version::kHttp10) {
     out += "Connection: keep-alive\r\n";
   }
 }
@@ -394,7 +394,7 @@ void SessionH1::send_head(const AnswerHead& head) {
     http::append_field(text, "Content-Length", *head.length);
     if (head.has_body) out_framing_ = Framing::kLength;
   } else if (head.has_body) {
-    if (transaction_.request().version == http::Version::kHttp11) {
+    if (handler_->request().version == http::Version::kHttp11) {
       out_framing_ = Framing::kChunked;
       http::append_field(text, "Transfer-Encoding", "chunked");
     } else {
@@ -474,7 +474,7 @@ void SessionH1::flush() {
   if (!is_advancing_) update_watch();
 }
 
-void SessionH1::on_transaction_finished() {
+void SessionH1::on_request_finished() {
   if (state_ == State::kClosed) return;
   if (tunnel_) {
     state_ = State::kServing;
@@ -516,7 +516,7 @@ void SessionH1::close() {
   watcher_.watch(false, false);
   if (!body_complete_ && body_pipe_) body_pipe_->fail({ErrorCode::kPeerClosed, Side::kClient});
   drop_pipe();
-  transaction_.on_client_gone();
+  handler_->on_client_gone();
   on_closed_(*this);
 }
 

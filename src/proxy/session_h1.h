@@ -1,8 +1,8 @@
-// One HTTP/1.1 client connection: reads and frames requests, hands them to its Transaction one after the other, and
+// One HTTP/1.1 client connection: reads and frames requests, hands them to its RequestHandler one after the other, and
 // writes the answers in order. It is its own ResponseWriter.
 //
 //   kReading   between requests, or a head incomplete
-//   kServing   the transaction is active; the request's body, if any, is pumped into its pipe; pipelined bytes wait
+//   kServing   the handler is active; the request's body, if any, is pumped into its pipe; pipelined bytes wait
 //   kLingering the last answer is sent, the client may still be sending: read and forget for a while, so that the
 //   answer is not lost to a reset kClosed    to be destroyed by `on_closed`
 //
@@ -12,6 +12,7 @@
 
 #include <sys/uio.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -28,18 +29,18 @@
 #include "net/address.h"
 #include "net/loop.h"
 #include "net/out_queue.h"
-#include "proxy/context.h"
+#include "proxy/options.h"
+#include "proxy/request_handler.h"
 #include "proxy/response_writer.h"
-#include "proxy/transaction.h"
 #include "proxy/tunnel.h"
 
 namespace seawall::proxy {
 
 class SessionH1 final : private net::FdHandler, private ResponseWriter {
  public:
-  // `on_closed` must take the session away by net::Loop::defer_delete.
-  SessionH1(Context& context, net::Loop& loop, Fd connection, const net::Address& peer,
-            std::function<void(SessionH1&)> on_closed);
+  // `connections` counts it while it lives. `on_closed` must take the session away by net::Loop::defer_delete.
+  SessionH1(net::Loop& loop, const SessionOptions& options, std::atomic<std::size_t>& connections, Fd connection,
+            const net::Address& peer, const HandlerFactory& make_handler, std::function<void(SessionH1&)> on_closed);
   ~SessionH1() override;
 
   void start();
@@ -75,7 +76,7 @@ class SessionH1 final : private net::FdHandler, private ResponseWriter {
   void begin_request();
   void drop_pipe();
   void pump_body();
-  void on_transaction_finished();
+  void on_request_finished();
   void refuse_request(Error error);
   void append_connection(std::string& out);
   bool may_keep_alive() const;
@@ -95,10 +96,9 @@ class SessionH1 final : private net::FdHandler, private ResponseWriter {
     std::size_t size = 0;
   };
 
-  Context& context_;
   net::Loop& loop_;
+  std::atomic<std::size_t>& connections_;
   Fd fd_;
-  std::string peer_ip_;
   std::function<void(SessionH1&)> on_closed_;
   SessionOptions options_;
   net::FdWatcher watcher_;
@@ -131,7 +131,7 @@ class SessionH1 final : private net::FdHandler, private ResponseWriter {
   std::uint64_t sent_ = 0;
 
   std::unique_ptr<Tunnel> tunnel_;
-  Transaction transaction_;
+  std::unique_ptr<RequestHandler> handler_;
 };
 
 }  // namespace seawall::proxy

@@ -27,7 +27,21 @@ using policy::Why;
 
 // A store that changes under a request's feet is looked at again this often; then the request goes alone.
 constexpr int kMaxLookups = 4;
+// The origin's own limits end a fetch; this ends one that they have missed.
+constexpr Millis kDeadlineSlack{1000};
 constexpr std::size_t kReadChunk = std::size_t{64} * 1024;
+
+// What a stale answer says for itself.
+Why why_stale(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kBreakerOpen:
+    case ErrorCode::kBackingOff:
+    case ErrorCode::kNoServer: return Why::kStaleBreaker;
+    case ErrorCode::kQueueFull:
+    case ErrorCode::kQueueTimeout: return Why::kOverloaded;
+    default: return Why::kStaleIfError;
+  }
+}
 
 bool is_get_or_head(Method m) {
   return m == Method::kGet || m == Method::kHead;
@@ -90,6 +104,7 @@ void Transaction::run() {
       case Step::kRoute: flow = route(); break;
       case Step::kLookup: flow = lookup(); break;
       case Step::kDecide: flow = decide(); break;
+      case Step::kMiss: flow = miss(); break;
       case Step::kAttach: flow = attach(); break;
       case Step::kAwaitHead: flow = await_head(); break;
       case Step::kRespondStored: flow = respond_stored(); break;
@@ -124,14 +139,16 @@ Transaction::Flow Transaction::route() {
   http::normalise_path(request_.path);
   route_ = router_->find(request_.authority, request_.path);
   if (!route_) return answer_error({ErrorCode::kNoRoute, Side::kLocal});
+  origin_index_ = route_->origin_for(request_.method);
 
   key_.clear();
   policy::append_key(key_, request_.scheme, request_.authority, request_.path);
   hash_ = policy::hash_key(key_);
+  if (!context_.purge_from.empty() && request_.method_name == "PURGE") return purge();
   facts_ = policy::facts_of(request_);
   plan_ = policy::plan_lookup(facts_);
   if (plan_.verdict == Verdict::kPass) return go(Step::kAttach);
-  if (route_->is_pass) {
+  if (route_->miss.policy == MissPolicy::kPass) {
     plan_ = {Verdict::kPass, Why::kPassRoute};
     return go(Step::kAttach);
   }
@@ -159,16 +176,16 @@ Transaction::Flow Transaction::decide() {
     case Verdict::kServeFresh:
     case Verdict::kServeStaleAndRefresh:
       if (!found_.object->is_complete()) return decide_partial();
-      if (plan_.verdict == Verdict::kServeStaleAndRefresh) start_background_refresh();
+      if (plan_.verdict == Verdict::kServeStaleAndRefresh || is_due_early(*found_.object)) start_background_refresh();
       why_ = plan_.why;
       is_hit_ = true;
       return go(Step::kRespondStored);
     case Verdict::kRevalidate:
-    case Verdict::kFetchAndStore:
+    case Verdict::kFetchAndStore: return go(Step::kMiss);
     case Verdict::kPass: return go(Step::kAttach);
     case Verdict::kFail: return answer_error({ErrorCode::kNotCached, Side::kLocal});
   }
-  return go(Step::kAttach);
+  return go(Step::kMiss);
 }
 
 // What is stored is usable but not whole: enough for this request?
@@ -181,7 +198,7 @@ Transaction::Flow Transaction::decide_partial() {
   }
   if (facts_.directives.only_if_cached) return answer_error({ErrorCode::kNotCached, Side::kLocal});
   plan_ = {Verdict::kFetchAndStore, Why::kPartialMiss};
-  return go(Step::kAttach);
+  return go(Step::kMiss);
 }
 
 // Whether this request can be answered from the parts that are there.
@@ -274,20 +291,35 @@ void Transaction::ask_for_missing(fill::FillRequest& wanted) const {
 }
 
 Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_background) {
-  const Origin& origin = router_->origin_of(*route_);
   fill::FillRequest wanted;
   wanted.kind = kind;
   if (kind != FillKind::kPass) choose_kind(wanted.kind, wanted.missing);
+  if (is_background && wanted.kind != FillKind::kRevalidate) {
+    // Nobody waits for the part that this request is about: the whole is worth more.
+    wanted.kind = found_.object ? FillKind::kRevalidate : FillKind::kFetch;
+    wanted.missing.reset();
+  }
   wanted.sharing = sharing;
   wanted.is_background = is_background;
   wanted.key = key_;
   wanted.hash = hash_;
   wanted.rules = route_->rules;
-  wanted.head_deadline = origin.total;
+  wanted.head_deadline = origin().total + kDeadlineSlack;
   wanted.head = request_;
+  wanted.purge_epoch = context_.store.purges().epoch();
+  wanted.share = route_->state->share;
+  wanted.chance = context_.rng.unit();
 
   const bool is_pass = wanted.kind == FillKind::kPass;
-  wanted.outgoing = make_outgoing(request_, origin, client_ip_, is_pass ? Conditions::kKeep : Conditions::kRemove);
+  if (is_background) {
+    wanted.head.method = Method::kGet;
+    wanted.head.method_name = "GET";
+  }
+  wanted.outgoing = make_outgoing(wanted.head, origin(), client_ip_, is_pass ? Conditions::kKeep : Conditions::kRemove);
+  wanted.outgoing.traffic = is_background ? http::Traffic::kBackground : http::Traffic::kClient;
+  wanted.outgoing.is_shared = !is_pass;
+  wanted.outgoing.route = route_->state->id;
+  wanted.outgoing.hash = hash_;
   if (!is_pass) {
     policy::remove_preconditions(wanted.head.headers);
     if (found_.set) wanted.candidates = context_.store.peek_all(key_, hash_);
@@ -320,7 +352,7 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
 
 Transaction::Flow Transaction::attach() {
   if (follow_reload()) return go(Step::kRoute);
-  fill::Upstream& upstream = *context_.upstreams[route_->origin];
+  fill::Upstream& upstream = *context_.upstreams[origin_index_];
   const bool is_pass = plan_.verdict == Verdict::kPass;
   if (!is_pass && !is_alone_) {
     const bool uncacheable = context_.fills.is_marked_uncacheable(hash_, context_.executor.mono_now());
@@ -351,7 +383,7 @@ Transaction::Flow Transaction::attach() {
       reader_ = std::make_unique<fill::FillReader>(fresh, context_.executor, on_progress);
       fresh->start(upstream, context_.running);
       return Flow::kContinue;
-    case fill::FillTable::Join::kJoined: break;
+    case fill::FillTable::Join::kJoined: origin().fills->begin_now(*joined.fill); break;
   }
   is_collapsed_ = true;
   is_waiting_ = !joined.fill->head();
@@ -368,19 +400,11 @@ Transaction::Flow Transaction::attach() {
 
 Transaction::Flow Transaction::go_alone(Why why) {
   leave_fill();
+  if (patience_) return answer_placeholder(why);  // it may wait, and not ask the origin itself
   is_alone_ = true;
   is_collapsed_ = false;
   plan_.why = why;
   return go(Step::kAttach);
-}
-
-void Transaction::start_background_refresh() {
-  plan_.verdict = Verdict::kRevalidate;
-  Ref<fill::Fill> fresh = make_fill(FillKind::kFetch, Sharing::kShared, true);
-  plan_.verdict = Verdict::kServeStaleAndRefresh;
-  const auto joined = context_.fills.join_or_start(fresh, found_.object);
-  if (joined.outcome == fill::FillTable::Join::kStarted)
-    fresh->start(*context_.upstreams[route_->origin], context_.running);
 }
 
 bool Transaction::stale_is_usable() const {
@@ -395,6 +419,7 @@ Transaction::Flow Transaction::use_stale(cache::LookupResult stale, Why why) {
   why_ = why;
   is_hit_ = true;
   is_collapsed_ = false;
+  is_stale_for_failure_ = why != Why::kFresh;
   return go(Step::kRespondStored);
 }
 
@@ -429,7 +454,7 @@ Transaction::Flow Transaction::settle_failed() {
   if (!is_starter_ && error.code == ErrorCode::kAborted) return go_alone(plan_.why);
   if (stale_is_usable()) {
     error_ = error;
-    return use_stale(std::move(found_), Why::kStaleIfError);
+    return use_stale(std::move(found_), why_stale(error));
   }
   return answer_error(error);
 }
@@ -589,6 +614,7 @@ void Transaction::leave_fill() {
 }
 
 Transaction::Flow Transaction::finish() {
+  if (route_) count_request();
   if (context_.access_log.is_on()) log_access();
   leave_fill();
   if (request_body_) request_body_->discard();
@@ -596,7 +622,8 @@ Transaction::Flow Transaction::finish() {
   found_ = {};
   route_ = nullptr;
   is_client_gone_ = false;
-  is_alone_ = is_collapsed_ = is_hit_ = is_stored_ = origin_asked_ = false;
+  is_alone_ = is_collapsed_ = is_hit_ = is_stored_ = origin_asked_ = is_stale_for_failure_ = false;
+  patience_.reset();
   lookups_ = 0;
   informational_sent_ = 0;
   range_end_ = 0;

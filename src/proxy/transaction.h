@@ -2,7 +2,8 @@
 //
 //   kRoute    limits, route, key                       -> kLookup | kAttach (pass) | answered
 //   kLookup   what the store has                       -> kDecide
-//   kDecide   policy::plan(), and what it means here   -> kRespondStored | kAttach | answered
+//   kDecide   policy::plan(), and what it means here   -> kRespondStored | kMiss | kAttach | answered
+//   kMiss     the route's miss policy, and how the origin fares -> kRespondStored | kAttach | kAwaitHead | answered
 //   kAttach   start a fill or join one                 -> kAwaitHead | kLookup (the store has changed) | answered
 //   kAwaitHead  parked until the fill has a head or failed -> kRespondStored | kRespondStream | kAttach (alone) |
 //   kLookup | answered kRespondStored  an object: preconditions, ranges   -> kFinish kRespondStream  head of a response
@@ -29,34 +30,25 @@
 #include "policy/plan.h"
 #include "policy/why.h"
 #include "proxy/context.h"
+#include "proxy/request_handler.h"
 #include "proxy/response_writer.h"
 
 namespace seawall::proxy {
 
-class Transaction {
+class Transaction final : public RequestHandler {
  public:
-  // `on_finished` is called once for each request that was begun, from within run(); the session then goes on to the
-  // next.
+  // `on_finished` is called from within run().
   Transaction(Context& context, ResponseWriter& writer, std::string client_ip, std::function<void()> on_finished);
-  ~Transaction();
+  ~Transaction() override;
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 
-  // The session fills this in before begin().
-  http::RequestHead& request() { return request_; }
-  const http::RequestHead& request() const { return request_; }
-  // `body` is null when the request has none.
-  void begin(Ref<http::BodyPipe> body);
-  // A request that never became one: answered, logged, and the session closes.
-  void begin_refused(Error error);
-
-  bool is_active() const { return step_ != Step::kIdle; }
-  // Whether anything of an answer has been given to the writer.
-  bool has_answered() const { return status_ != 0; }
-  // The client takes more.
-  void on_writable();
-  // The client is gone: nothing more can be sent.
-  void on_client_gone();
+  void begin(Ref<http::BodyPipe> body) override;
+  void begin_refused(Error error) override;
+  bool is_active() const override { return step_ != Step::kIdle; }
+  bool has_answered() const override { return status_ != 0; }
+  void on_writable() override;
+  void on_client_gone() override;
 
  private:
   enum class Step : std::uint8_t {
@@ -64,6 +56,7 @@ class Transaction {
     kRoute,
     kLookup,
     kDecide,
+    kMiss,
     kAttach,
     kAwaitHead,
     kRespondStored,
@@ -83,6 +76,9 @@ class Transaction {
   Flow lookup();
   Flow decide();
   Flow decide_partial();
+  Flow miss();
+  Flow miss_collapsed();
+  Flow miss_async();
   Flow attach();
   Flow await_head();
   Flow settle(const fill::FillHead& head);
@@ -95,6 +91,8 @@ class Transaction {
   Flow answer_error(Error error);
   Flow answer_local(std::uint16_t status, const http::HeaderMap& fields, std::string_view text);
   Flow answer_options();
+  Flow answer_placeholder(policy::Why why);
+  Flow purge();
   Flow answer_not_modified(const http::HeaderMap& stored);
   Flow answer_precondition_failed();
   Flow answer_ranges(const cache::Object& object, const std::vector<http::ByteRange>& ranges);
@@ -105,7 +103,15 @@ class Transaction {
   bool stale_is_usable() const;
   bool holds_enough(const cache::Object& object) const;
   bool follow_reload();
+  bool may_serve_without_asking() const;
+  MissPolicy miss_policy();
+  void watch_storm();
+  bool is_due_early(const cache::Object& object);
   void start_background_refresh();
+  Ref<fill::Fill> enqueue_fill(fill::FillClass klass);
+  const Origin& origin() const { return router_->origins()[origin_index_]; }
+  obs::CacheResult result() const;
+  void count_request();
   Ref<fill::Fill> make_fill(fill::FillKind kind, fill::Sharing sharing, bool is_background);
   void choose_kind(fill::FillKind& kind, std::optional<http::ByteRange>& missing) const;
   void make_conditional(fill::FillRequest& wanted) const;
@@ -126,10 +132,10 @@ class Transaction {
   Step step_ = Step::kIdle;
   bool is_running_ = false;
   bool is_client_gone_ = false;
-  http::RequestHead request_;
   Ref<http::BodyPipe> request_body_;
   Ref<const Router> router_;
   const Route* route_ = nullptr;
+  std::size_t origin_index_ = 0;  // of the router's origins
   std::string key_;
   std::uint64_t hash_ = 0;
   policy::RequestFacts facts_;
@@ -139,6 +145,8 @@ class Transaction {
   bool is_starter_ = false;
   bool is_alone_ = false;    // its fetch is not shared
   bool is_waiting_ = false;  // holds a place in FillTable
+  bool is_stale_for_failure_ = false;
+  std::optional<Millis> patience_;  // Prefer: wait
   int lookups_ = 0;
   std::size_t informational_sent_ = 0;
   Timer wait_timer_;

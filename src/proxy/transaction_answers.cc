@@ -221,9 +221,12 @@ Transaction::Flow Transaction::answer_multipart(const cache::Object& object,
 
 Transaction::Flow Transaction::answer_local(std::uint16_t status, const http::HeaderMap& extra, std::string_view text) {
   http::HeaderMap fields = extra;
-  fields.add(Field::kDate, http::format_date(context_.executor.wall_now()));
-  fields.add(Field::kCacheControl, "no-store");
-  fields.add(Field::kContentType, "text/plain; charset=utf-8");
+  const auto add_unless_given = [&](Field field, std::string_view value) {
+    if (!fields.contains(field)) fields.add(field, value);
+  };
+  add_unless_given(Field::kDate, http::format_date(context_.executor.wall_now()));
+  add_unless_given(Field::kCacheControl, "no-store");
+  add_unless_given(Field::kContentType, "text/plain; charset=utf-8");
   const bool has_body = request_.method != Method::kHead;
   send_head({.status = status, .fields = &fields, .composed = composed_, .length = text.size(), .has_body = has_body});
   if (has_body) {
@@ -240,7 +243,11 @@ Transaction::Flow Transaction::answer_error(Error error) {
   is_hit_ = false;
   compose_status();
   http::HeaderMap fields;
-  if (answer.retry_after) fields.add(Field::kRetryAfter, "1");
+  if (answer.retry_after) {
+    const bool asks_origin = route_ && origin().state->is_ailing();
+    const Seconds wait = asks_origin ? origin().state->retry_after(context_.executor.mono_now()) : Seconds{1};
+    fields.add(Field::kRetryAfter, std::to_string(wait.count()));
+  }
   if (answer.status == 405) fields.add(Field::kAllow, "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS");
   if (error.side == Side::kClient) writer_.close_after_answer();
   return answer_local(answer.status, fields, error_text(answer.status, error));
@@ -256,6 +263,30 @@ Transaction::Flow Transaction::answer_options() {
   return go(Step::kFinish);
 }
 
+obs::CacheResult Transaction::result() const {
+  using obs::CacheResult;
+  if (is_hit_) return why_ == Why::kFresh ? CacheResult::kHit : CacheResult::kStale;
+  if (error_) return CacheResult::kError;
+  if (is_collapsed_) return CacheResult::kCollapsed;
+  if (origin_status_ == 304 && status_ != 304) return CacheResult::kRevalidated;
+  if (origin_asked_) {
+    return forward_reason(plan_.why) == "bypass" || plan_.why == Why::kMethod ? CacheResult::kPass : CacheResult::kMiss;
+  }
+  switch (why_) {
+    case Why::kAsync:
+    case Why::kStorm:
+    case Why::kPush:
+    case Why::kNotStored: return CacheResult::kAsync;
+    default: return CacheResult::kNone;
+  }
+}
+
+void Transaction::count_request() {
+  const std::int64_t first_byte_us = status_ != 0 ? (answered_at_ - begun_at_).count() : 0;
+  route_->state->counters.count(context_.executor.worker_id(), result(), status_, first_byte_us, body_bytes_);
+  if (is_stale_for_failure_) route_->state->stale.fetch_add(1, std::memory_order_relaxed);
+}
+
 void Transaction::log_access() {
   obs::AccessEntry entry;
   const MonoTime now = context_.executor.mono_now();
@@ -269,21 +300,11 @@ void Transaction::log_access() {
   entry.body_bytes = body_bytes_;
   entry.referer = request_.headers.find(Field::kReferer).value_or("");
   entry.user_agent = request_.headers.find(Field::kUserAgent).value_or("");
-  if (is_hit_) {
-    entry.cache = why_ == Why::kFresh ? "hit" : "stale";
-  } else if (error_) {
-    entry.cache = "error";
-  } else if (is_collapsed_) {
-    entry.cache = "collapsed";
-  } else if (origin_status_ == 304 && status_ != 304) {
-    entry.cache = "revalidated";
-  } else if (origin_asked_) {
-    entry.cache = forward_reason(plan_.why) == "bypass" || plan_.why == Why::kMethod ? "pass" : "miss";
-  }
+  if (const auto how = result(); how != obs::CacheResult::kNone) entry.cache = to_string(how);
   entry.why = error_ ? to_string(error_->code) : to_string(why_);
   if (route_) {
     entry.route = route_->name;
-    if (origin_asked_) entry.origin = router_->origin_of(*route_).name;
+    if (origin_asked_) entry.origin = origin().name;
   }
   entry.origin_status = origin_status_;
   if (status_ != 0) entry.first_byte_us = (answered_at_ - begun_at_).count();

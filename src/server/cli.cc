@@ -6,15 +6,18 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <optional>
 #include <string_view>
 
+#include "config/admin_socket.h"
 #include "config/suggest.h"
 #include "net/address.h"
 #include "obs/log.h"
+#include "server/client_commands.h"
 #include "server/demo_origin.h"
 #include "server/server.h"
 
@@ -40,6 +43,7 @@ struct ServeFlags {
   std::vector<std::string> origins;
   std::optional<std::string> memory;
   std::optional<std::string> workers;
+  std::optional<std::string> admin;
   std::optional<std::string> log_level;
   std::optional<std::string> access_log;
 };
@@ -65,9 +69,37 @@ CLI::App* add_serve(CLI::App& app, ServeFlags& flags) {
       ->type_name("URL");
   serve->add_option("--memory", flags.memory, "memory of the cache (256MiB)")->type_name("SIZE");
   serve->add_option("--workers", flags.workers, "threads that serve (auto: one for each core)")->type_name("N");
+  serve->add_option("--admin", flags.admin, "address of the metrics and the admin API, or off (127.0.0.1:9180)")
+      ->type_name("ADDR:PORT");
   serve->add_option("--log-level", flags.log_level, "debug, info, warning or error (info)")->type_name("LEVEL");
   serve->add_option("--access-log", flags.access_log, "off, stdout, stderr or a file (off)")->type_name("TARGET");
   return serve;
+}
+
+void add_admin(CLI::App& command, std::optional<std::string>& admin) {
+  command
+      .add_option("--admin", admin,
+                  fmt::format("admin interface of the server (unix:{})", config::default_admin_socket()))
+      ->type_name("ADDR:PORT|unix:PATH");
+}
+
+CLI::App* add_purge(CLI::App& app, PurgeFlags& flags) {
+  CLI::App* purge = app.add_subcommand("purge", "remove URLs, tags or prefixes from the cache of a running server");
+  add_admin(*purge, flags.admin);
+  purge->add_flag("--soft", flags.is_soft, "keep them as stale, for when the origin fails");
+  purge->add_option("--host", flags.host, "host of the URLs and prefixes that begin with /")->type_name("HOST");
+  add_repeated(*purge, "--tag", flags.tags, "what carries this tag; may be repeated")->type_name("TAG");
+  add_repeated(*purge, "--prefix", flags.prefixes, "what begins with this URL; may be repeated")->type_name("URL");
+  purge->add_option("URL", flags.urls, "what to purge, as http://host/path")->type_name("");
+  return purge;
+}
+
+CLI::App* add_warm(CLI::App& app, WarmFlags& flags) {
+  CLI::App* warm = app.add_subcommand("warm", "have a running server fetch a list of URLs into its cache");
+  add_admin(*warm, flags.admin);
+  warm->add_flag("--quiet", flags.is_quiet, "print nothing but what fails");
+  warm->add_option("FILE", flags.file, "the list, a URL a line; - for standard input")->type_name("");
+  return warm;
 }
 
 std::string compiler() {
@@ -132,6 +164,7 @@ std::expected<ServeCommand, std::string> serve_command(ServeFlags flags) {
   if (!flags.listen.empty()) settings.push_back({"server.listen", "--listen", std::move(flags.listen)});
   if (flags.memory) settings.push_back({"cache.memory", "--memory", {*flags.memory}});
   if (flags.workers) settings.push_back({"server.workers", "--workers", {*flags.workers}});
+  if (flags.admin) settings.push_back({"admin.listen", "--admin", {*flags.admin}});
   if (flags.log_level) settings.push_back({"log.level", "--log-level", {*flags.log_level}});
   if (flags.access_log) settings.push_back({"log.access", "--access-log", {*flags.access_log}});
   for (const config::Override& setting : settings) {
@@ -155,6 +188,12 @@ std::expected<ServeCommand, std::string> serve_command(ServeFlags flags) {
     command.overrides.origin = std::move(flags.origins.front());
   }
   return command;
+}
+
+template <typename T>
+std::expected<Command, std::string> to_command(std::expected<T, std::string> parsed) {
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  return std::move(*parsed);
 }
 
 int fail(std::string_view text) {
@@ -217,6 +256,14 @@ int run(const DemoOriginCommand& command) {
   return served ? 0 : fail(served.error());
 }
 
+int run(const PurgeCommand& command) {
+  return run_purge(command, process_terminal());
+}
+
+int run(const WarmCommand& command) {
+  return run_warm(command, process_terminal());
+}
+
 int run(const PrintCommand& command) {
   fmt::print("{}", command.text);
   return 0;
@@ -243,9 +290,15 @@ std::expected<Command, std::string> parse_arguments(const std::vector<std::strin
   demo->add_option("--listen", demo_command.listen,
                    fmt::format("address to accept connections on ({})", kDefaultDemoListen))
       ->type_name("ADDR:PORT");
+  PurgeFlags purge_flags;
+  WarmFlags warm_flags;
+  CLI::App* purge = add_purge(app, purge_flags);
+  CLI::App* warm = add_warm(app, warm_flags);
+  // A second command's name is an argument of the first: a list of URLs may be called so.
+  app.require_subcommand(0, 1);
   // What is unknown is reported in our own words, below.
-  app.allow_extras();
-  for (CLI::App* command : {serve, check, demo}) command->allow_extras();
+  const std::array levels = {&app, serve, check, demo, purge, warm};
+  for (CLI::App* level : levels) level->allow_extras();
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     app.parse(std::move(reversed));
@@ -255,17 +308,17 @@ std::expected<Command, std::string> parse_arguments(const std::vector<std::strin
   } catch (const CLI::Error& error) {
     return std::unexpected(std::string(error.what()));
   }
-  for (const CLI::App* level : {static_cast<const CLI::App*>(&app), static_cast<const CLI::App*>(serve),
-                                static_cast<const CLI::App*>(check), static_cast<const CLI::App*>(demo)}) {
-    if (!level->remaining().empty()) return std::unexpected(unknown_argument(*level, level->remaining().front()));
+  for (const CLI::App* level : levels) {
+    const std::vector<std::string> rest = level->remaining();
+    // CLI11 leaves the mark before arguments that only look like options.
+    const auto unknown = std::ranges::find_if(rest, [](const std::string& argument) { return argument != "--"; });
+    if (unknown != rest.end()) return std::unexpected(unknown_argument(*level, *unknown));
   }
   if (wants_version) return PrintCommand{version_text()};
-  if (app.got_subcommand(serve)) {
-    auto command = serve_command(std::move(serve_flags));
-    if (!command) return std::unexpected(std::move(command.error()));
-    return std::move(*command);
-  }
+  if (app.got_subcommand(serve)) return to_command(serve_command(std::move(serve_flags)));
   if (app.got_subcommand(check)) return check_command;
+  if (app.got_subcommand(purge)) return to_command(purge_command(std::move(purge_flags)));
+  if (app.got_subcommand(warm)) return to_command(warm_command(std::move(warm_flags)));
   if (!app.got_subcommand(demo))
     return std::unexpected("a command is missing\nhint: seawall serve --origin URL, or seawall --help");
   if (!net::Address::parse(demo_command.listen)) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/load.h"
+#include "server/client_commands.h"
 
 namespace seawall::server {
 
@@ -30,7 +31,7 @@ struct PrintCommand {
   std::string text;
 };
 
-using Command = std::variant<ServeCommand, CheckCommand, DemoOriginCommand, PrintCommand>;
+using Command = std::variant<ServeCommand, CheckCommand, DemoOriginCommand, PurgeCommand, WarmCommand, PrintCommand>;
 
 // Without the program's name. The error is text for a person, and the exit code is 2 then.
 std::expected<Command, std::string> parse_arguments(const std::vector<std::string>& arguments);

@@ -7,6 +7,8 @@
 #include <thread>
 
 #include "obs/log.h"
+#include "config/admin_socket.h"
+#include "server/snapshot.h"
 #include "server/worker.h"
 
 namespace seawall::server {
@@ -34,34 +36,6 @@ void raise_file_limit() {
   }
 }
 
-std::expected<std::shared_ptr<const Snapshot>, std::string> make_snapshot(const config::Config& config) {
-  auto snapshot = std::make_shared<Snapshot>();
-  std::vector<proxy::Origin> origins;
-  for (const config::OriginConfig& origin : config.origins) {
-    auto addresses = net::resolve(origin.host, origin.port);
-    if (!addresses) return std::unexpected("origin \"" + origin.name + "\": " + addresses.error());
-    snapshot->addresses.push_back(std::move(*addresses));
-    origins.push_back(
-        {.name = origin.name, .authority = origin.authority, .host_policy = origin.host_policy, .total = origin.total});
-  }
-  snapshot->origins = config.origins;
-  std::vector<proxy::Route> routes;
-  for (const config::RouteConfig& route : config.routes) {
-    proxy::Route made{.name = route.name,
-                      .host = route.host,
-                      .path = route.path,
-                      .origin = 0,
-                      .is_pass = route.miss == config::MissPolicy::kPass,
-                      .rules = route.rules};
-    for (std::size_t i = 0; i < config.origins.size(); ++i) {
-      if (config.origins[i].name == route.origin) made.origin = i;
-    }
-    routes.push_back(std::move(made));
-  }
-  snapshot->router = make_ref<const proxy::Router>(std::move(origins), std::move(routes), config.session);
-  return snapshot;
-}
-
 // One socket per worker on each address; the first settles the port when it was 0.
 std::expected<std::vector<std::vector<std::unique_ptr<net::Listener>>>, std::string> bind_all(
     const config::Config& config, std::uint32_t workers) {
@@ -83,24 +57,54 @@ std::expected<std::vector<std::vector<std::unique_ptr<net::Listener>>>, std::str
   return bound;
 }
 
+// A port or path that nobody asked for may be taken: then there is one listener less. What was asked for must be had.
+std::expected<std::vector<std::unique_ptr<net::Listener>>, std::string> bind_admin(const config::Config& config) {
+  std::vector<std::unique_ptr<net::Listener>> bound;
+  const auto add = [&](auto&& listener, bool is_given, std::string_view key) -> std::expected<void, std::string> {
+    if (listener) {
+      log(LogLevel::kInfo, "admin on {}", (*listener)->address().to_string());
+      bound.push_back(std::move(*listener));
+      return {};
+    }
+    if (is_given) return std::unexpected(std::string(key) + ": " + listener.error());
+    log(LogLevel::kWarning, "{}: {}; going on without", key, listener.error());
+    return {};
+  };
+  const config::AdminOptions& admin = config.admin;
+  if (admin.listen != "off") {
+    const auto address = net::Address::parse(admin.listen);
+    if (!address) return std::unexpected("admin.listen: \"" + admin.listen + "\" is not ADDRESS:PORT");
+    auto free = net::Listener::probe(*address);
+    auto listener = free ? net::Listener::bind(*address) : std::unexpected(std::move(free.error()));
+    if (auto added = add(std::move(listener), admin.is_listen_given, "admin.listen"); !added) {
+      return std::unexpected(std::move(added.error()));
+    }
+  }
+  if (admin.socket != "off") {
+    auto listener = net::Listener::bind_unix(admin.socket.empty() ? config::default_admin_socket() : admin.socket);
+    if (auto added = add(std::move(listener), admin.is_socket_given, "admin.socket"); !added) {
+      return std::unexpected(std::move(added.error()));
+    }
+  }
+  return bound;
+}
+
 void reload_config(const Reload& reload, const config::Config& started_with, Shared& shared,
                    std::vector<std::unique_ptr<Worker>>& workers) {
   const auto config = reload();
   if (!config) {
     log(LogLevel::kError, "reload: nothing changed: {}", config.error());
+    workers.front()->note_failed_reload();
     return;
   }
-  auto snapshot = make_snapshot(*config);
-  if (!snapshot) {
-    log(LogLevel::kError, "reload: nothing changed: {}", snapshot.error());
-    return;
-  }
+  const auto snapshot = std::make_shared<const Snapshot>(make_snapshot(*config, shared.registry));
+  resolve_origins(*snapshot, *config, shared.origin_log, shared.clock);
   if (config->listen != started_with.listen || config->workers != started_with.workers) {
     log(LogLevel::kWarning, "reload: changes of server.listen and server.workers need a restart");
   }
   shared.store.budget().set_limit_bytes(config->cache.memory_bytes);
   shared.store.make_room(0);
-  for (const auto& worker : workers) worker->apply(*snapshot);
+  for (const auto& worker : workers) worker->apply(snapshot);
   log(LogLevel::kInfo, "reloaded: {} origins, {} routes", config->origins.size(), config->routes.size());
 }
 
@@ -129,13 +133,8 @@ int run(const config::Config& config, const Reload& reload) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_file_limit();
 
-  auto snapshot = make_snapshot(config);
-  if (!snapshot) {
-    log(LogLevel::kError, "{}", snapshot.error());
-    return 1;
-  }
   const std::uint32_t count = config.workers != 0 ? config.workers : std::max(1U, std::thread::hardware_concurrency());
-  Shared shared(config);
+  Shared shared(config, count);
   if (config.access_log.target != "off") {
     auto file = obs::AccessLogFile::open(config.access_log);
     if (!file) {
@@ -149,11 +148,19 @@ int run(const config::Config& config, const Reload& reload) {
     log(LogLevel::kError, "{}", listeners.error());
     return 1;
   }
+  auto admin_listeners = bind_admin(config);
+  if (!admin_listeners) {
+    log(LogLevel::kError, "{}", admin_listeners.error());
+    return 1;
+  }
+  const auto snapshot = std::make_shared<const Snapshot>(make_snapshot(config, shared.registry));
+  resolve_origins(*snapshot, config, shared.origin_log, shared.clock);
   std::vector<std::unique_ptr<Worker>> workers;
   workers.reserve(count);
   for (std::uint32_t w = 0; w < count; ++w) {
-    workers.push_back(std::make_unique<Worker>(w, count, shared, config, *snapshot, std::move((*listeners)[w])));
+    workers.push_back(std::make_unique<Worker>(w, count, shared, config, snapshot, std::move((*listeners)[w])));
   }
+  workers.front()->be_home(config, std::move(*admin_listeners));
   for (const auto& worker : workers) worker->start();
   log(LogLevel::kInfo, "serving with {} {}, {} MiB of cache memory", count, count == 1 ? "worker" : "workers",
       config.cache.memory_bytes >> 20);
@@ -167,6 +174,7 @@ int run(const config::Config& config, const Reload& reload) {
       case SIGUSR1:
         obs::reopen_log();
         if (shared.access_file) shared.access_file->reopen();
+        workers.front()->reopen_files();
         log(LogLevel::kInfo, "logs reopened");
         break;
       case SIGTERM:

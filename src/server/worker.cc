@@ -4,35 +4,12 @@
 #include <utility>
 
 #include "obs/log.h"
+#include "proxy/transaction.h"
 
 namespace seawall::server {
 namespace {
 
 constexpr Millis kLogFlush{1000};
-
-origin::OriginOptions options_of(const config::OriginConfig& config, std::vector<net::Address> addresses) {
-  origin::OriginOptions options;
-  options.name = config.name;
-  options.addresses = std::move(addresses);
-  options.timeouts = config.timeouts;
-  options.idle_connections = config.idle_connections;
-  options.idle_timeout = config.idle_timeout;
-  return options;
-}
-
-bool is_same(const config::OriginConfig& a, const config::OriginConfig& b) {
-  return a.url == b.url && a.timeouts.connect == b.timeouts.connect && a.timeouts.first_byte == b.timeouts.first_byte &&
-         a.timeouts.between_bytes == b.timeouts.between_bytes && a.timeouts.send == b.timeouts.send &&
-         a.idle_connections == b.idle_connections && a.idle_timeout == b.idle_timeout;
-}
-
-bool is_same(const std::vector<net::Address>& a, const std::vector<net::Address>& b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i].to_string() != b[i].to_string()) return false;
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -46,36 +23,44 @@ Worker::Worker(std::uint32_t id, std::uint32_t workers, Shared& shared, const co
                .workers = workers,
                .store = shared.store,
                .fills = shared.fills,
+               .miss_events = shared.miss_events,
                .access_log = access_log_,
                .rng = rng_,
                .router = nullptr,
                .upstreams = {},
                .running = running_,
                .connections = shared.connections},
+      make_handler_([this](proxy::ResponseWriter& writer, std::string client_ip, std::function<void()> on_finished) {
+        return std::make_unique<proxy::Transaction>(context_, writer, std::move(client_ip), std::move(on_finished));
+      }),
       listeners_(std::move(listeners)),
       flush_timer_([this] {
         access_log_.flush();
         loop_.timers().arm(flush_timer_, loop_.mono_now() + kLogFlush);
       }) {
-  use(*snapshot);
+  use(snapshot);
 }
 
 Worker::~Worker() = default;
 
-void Worker::use(const Snapshot& snapshot) {
+void Worker::be_home(const config::Config& config, std::vector<std::unique_ptr<net::Listener>> admin_listeners) {
+  home_ = std::make_unique<Home>(loop_, context_, shared_.origin_log, rng_, config, std::move(admin_listeners));
+}
+
+// Origins are known by their names: connections and calls in flight go on.
+void Worker::use(const std::shared_ptr<const Snapshot>& snapshot) {
+  snapshot_ = snapshot;
   std::vector<Upstream> next;
-  for (std::size_t i = 0; i < snapshot.origins.size(); ++i) {
-    Upstream upstream{snapshot.origins[i], snapshot.addresses[i], nullptr};
+  for (std::size_t i = 0; i < snapshot->origins.size(); ++i) {
+    const origin::OriginOptions& options = snapshot->origins[i].options;
+    Upstream upstream{options.name, nullptr};
     for (Upstream& present : upstreams_) {
-      if (present.upstream && is_same(present.config, upstream.config) &&
-          is_same(present.addresses, upstream.addresses)) {
-        upstream.upstream = std::move(present.upstream);
-        break;
-      }
+      if (present.upstream && present.name == options.name) upstream.upstream = std::move(present.upstream);
     }
-    if (!upstream.upstream) {
-      upstream.upstream =
-          std::make_unique<proxy::OriginUpstream>(loop_, options_of(upstream.config, upstream.addresses));
+    if (upstream.upstream) {
+      upstream.upstream->client().set_options(options);
+    } else {
+      upstream.upstream = std::make_unique<proxy::OriginUpstream>(loop_, snapshot->runtimes[i].state, options);
     }
     next.push_back(std::move(upstream));
   }
@@ -85,9 +70,19 @@ void Worker::use(const Snapshot& snapshot) {
     retired_.push_back(std::move(present));
   }
   upstreams_ = std::move(next);
-  context_.router = snapshot.router;
+  context_.router = snapshot->router;
+  context_.purge_from = snapshot->purge_from;
   context_.upstreams.clear();
   for (const Upstream& upstream : upstreams_) context_.upstreams.push_back(upstream.upstream.get());
+  if (home_) home_->apply(*snapshot);
+}
+
+void Worker::note_failed_reload() {
+  loop_.post([this] { home_->note_failed_reload(); });
+}
+
+void Worker::reopen_files() {
+  loop_.post([this] { home_->reopen_files(); });
 }
 
 void Worker::start() {
@@ -95,6 +90,10 @@ void Worker::start() {
 }
 
 void Worker::run() {
+  if (home_) {
+    home_->apply(*snapshot_);
+    home_->start();
+  }
   for (const auto& listener : listeners_) {
     listener->set_on_exhausted([](int error) {
       obs::log(obs::LogLevel::kWarning, "cannot accept connections: {}; raise the limit of open files",
@@ -106,6 +105,7 @@ void Worker::run() {
   loop_.run();
   // On the loop's own thread, while it lives: what is left is given up.
   listeners_.clear();
+  home_.reset();
   while (proxy::SessionH1* session = sessions_.pop_front()) delete session;
   running_.cancel_all();
   access_log_.flush();
@@ -113,7 +113,8 @@ void Worker::run() {
 
 void Worker::accept(Fd connection, const net::Address& peer) {
   const bool is_full = shared_.connections.load(std::memory_order_relaxed) >= context_.router->session().connections;
-  auto* session = new proxy::SessionH1(context_, loop_, std::move(connection), peer,
+  auto* session = new proxy::SessionH1(loop_, context_.router->session(), shared_.connections, std::move(connection),
+                                       peer, make_handler_,
                                        [this](proxy::SessionH1& closed) { on_session_closed(closed); });
   sessions_.push_back(*session);
   if (is_full) {
@@ -130,7 +131,7 @@ void Worker::on_session_closed(proxy::SessionH1& session) {
 }
 
 void Worker::apply(std::shared_ptr<const Snapshot> snapshot) {
-  loop_.post([this, snapshot = std::move(snapshot)] { use(*snapshot); });
+  loop_.post([this, snapshot = std::move(snapshot)] { use(snapshot); });
 }
 
 void Worker::drain(std::function<void()> on_done) {

@@ -14,6 +14,7 @@
 #include "cache/store.h"
 #include "config/config.h"
 #include "fill/fill_table.h"
+#include "fill/miss_events.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "obs/access_log.h"
@@ -21,36 +22,46 @@
 #include "proxy/origin_upstream.h"
 #include "proxy/router.h"
 #include "proxy/session_h1.h"
+#include "server/home.h"
+#include "server/origin_log.h"
+#include "server/registry.h"
+#include "server/snapshot.h"
 
 namespace seawall::server {
 
 // What all workers share.
 struct Shared {
-  explicit Shared(const config::Config& config) : store(config.cache), fills(config.fill, store) {}
+  Shared(const config::Config& config, std::uint32_t workers)
+      : store(config.cache),
+        fills(config.fill, store),
+        miss_events(config.push.events),
+        origin_log(clock),
+        registry(origin_log, clock, workers) {}
 
   SystemClock clock;
   cache::Store store;
   fill::FillTable fills;
+  fill::MissEvents miss_events;
+  OriginLog origin_log;
+  Registry registry;
   std::atomic<std::size_t> connections{0};
   std::shared_ptr<obs::AccessLogFile> access_file;
-};
-
-// A configuration ready to serve: names resolved.
-struct Snapshot {
-  Ref<const proxy::Router> router;
-  std::vector<config::OriginConfig> origins;         // by the router's index
-  std::vector<std::vector<net::Address>> addresses;  // likewise
 };
 
 class Worker {
  public:
   Worker(std::uint32_t id, std::uint32_t workers, Shared& shared, const config::Config& config,
          const std::shared_ptr<const Snapshot>& snapshot, std::vector<std::unique_ptr<net::Listener>> listeners);
+  // Makes it the home worker. Before start().
+  void be_home(const config::Config& config, std::vector<std::unique_ptr<net::Listener>> admin_listeners);
   ~Worker();
 
   // Any thread. start() begins the thread, join() ends it once stop() was called.
   void start();
   void apply(std::shared_ptr<const Snapshot> snapshot);
+  // Of the home worker: a reload that changed nothing because it failed, and SIGUSR1.
+  void note_failed_reload();
+  void reopen_files();
   // No new connections, no new requests; `on_done` (on the worker's thread) once the last session is gone.
   void drain(std::function<void()> on_done);
   void stop();
@@ -58,13 +69,12 @@ class Worker {
 
  private:
   struct Upstream {
-    config::OriginConfig config;
-    std::vector<net::Address> addresses;
+    std::string name;
     std::unique_ptr<proxy::OriginUpstream> upstream;
   };
 
   void run();
-  void use(const Snapshot& snapshot);
+  void use(const std::shared_ptr<const Snapshot>& snapshot);
   void accept(Fd connection, const net::Address& peer);
   void on_session_closed(proxy::SessionH1& session);
   void finish_drain();
@@ -76,7 +86,10 @@ class Worker {
   fill::RunningFills running_;
   std::vector<Upstream> upstreams_;
   std::vector<Upstream> retired_;  // of earlier configurations; their fetches may still run
+  std::shared_ptr<const Snapshot> snapshot_;
   proxy::Context context_;
+  std::unique_ptr<Home> home_;
+  const proxy::HandlerFactory make_handler_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   List<proxy::SessionH1, &proxy::SessionH1::link> sessions_;
   Timer flush_timer_;

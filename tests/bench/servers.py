@@ -62,6 +62,79 @@ backend origin
 """
 
 
+# The storms want stale answers where they are allowed, and nothing of the sort below /strict/.
+SEAWALL_STORM = """
+[server]
+listen = ["127.0.0.1:{port}"]
+workers = 1
+[admin]
+listen = "off"
+socket = "off"
+[log]
+level = "error"
+[[origin]]
+servers = ["http://127.0.0.1:{origin_port}"]
+limit = {{ in_flight = {in_flight}, background_share = "{background_percent}%" }}
+fill = {{ deadline = "10m", cold_start = "0s" }}
+[[route]]
+path = "/strict/*"
+[[route]]
+miss = "{miss}"
+stale = {{ while_revalidate = "1h" }}
+"""
+
+NGINX_STORM = """
+user root;
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+worker_rlimit_nofile 16384;
+events {{ worker_connections 8192; }}
+http {{
+  access_log off;
+  keepalive_requests 100000000;
+  client_body_temp_path {folder}/body;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  proxy_temp_path {folder}/temp;
+  proxy_cache_path {folder}/cache levels=1:2 keys_zone=storm:16m max_size=256m use_temp_path=off;
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
+  proxy_connect_timeout 1s;
+  proxy_read_timeout 10s;
+  proxy_cache storm;
+  proxy_cache_lock on;
+  upstream origin {{ server 127.0.0.1:{origin_port} {max_conns}; keepalive 64; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{
+      proxy_pass http://origin;
+      proxy_cache_background_update on;
+      proxy_cache_use_stale updating error timeout http_500 http_502 http_503 http_504;
+    }}
+    location /strict/ {{ proxy_pass http://origin; }}
+  }}
+}}
+"""
+
+VARNISH_STORM = """
+vcl 4.1;
+backend origin {{
+  .host = "127.0.0.1";
+  .port = "{origin_port}";
+  .connect_timeout = 1s;
+  .first_byte_timeout = 10s;
+  {max_connections}
+}}
+sub vcl_backend_response {{
+  if (bereq.is_bgfetch && beresp.status >= 500) {{ return (abandon); }}
+  set beresp.grace = 1h;
+  if (bereq.url ~ "^/strict/") {{ set beresp.grace = 0s; }}
+}}
+"""
+
+
 def write(folder, name, text):
     path = pathlib.Path(folder, name)
     path.write_text(text)
@@ -74,7 +147,7 @@ def floor(build, folder, port, origin_port):
 
 def seawall(build, folder, port, origin_port):
     return [str(build / "seawall"), "serve", "--listen", f"127.0.0.1:{port}", "--origin",
-            f"http://127.0.0.1:{origin_port}", "--workers", "1", "--log-level", "error"]
+            f"http://127.0.0.1:{origin_port}", "--workers", "1", "--admin", "off", "--log-level", "error"]
 
 
 def nginx(build, folder, port, origin_port):
@@ -91,8 +164,30 @@ def varnish(build, folder, port, origin_port):
             "-b", f"127.0.0.1:{origin_port}", "-s", "malloc,64m", "-p", "thread_pools=1"]
 
 
+# Those of the storms. `in_flight` is the most that the origin may be asked at once, `background` the share of it for
+# what no client waits for; only seawall has that and `miss`.
+def seawall_storm(build, folder, port, origin_port, miss="collapse", in_flight=256, background=64):
+    text = SEAWALL_STORM.format(port=port, origin_port=origin_port, miss=miss, in_flight=in_flight,
+                                background_percent=100 * background // in_flight)
+    return [str(build / "seawall"), "serve", "-c", write(folder, "seawall.toml", text)]
+
+
+def nginx_storm(build, folder, port, origin_port, miss="collapse", in_flight=None, background=None):
+    text = NGINX_STORM.format(folder=folder, port=port, origin_port=origin_port,
+                              max_conns=f"max_conns={in_flight}" if in_flight else "")
+    return ["nginx", "-p", str(folder), "-e", f"{folder}/error.log", "-c", write(folder, "nginx.conf", text)]
+
+
+def varnish_storm(build, folder, port, origin_port, miss="collapse", in_flight=None, background=None):
+    text = VARNISH_STORM.format(origin_port=origin_port,
+                                max_connections=f".max_connections = {in_flight};" if in_flight else "")
+    return ["varnishd", "-F", "-j", "none", "-n", f"{folder}/work", "-T", "none", "-a", f"127.0.0.1:{port}",
+            "-f", write(folder, "storm.vcl", text), "-s", "malloc,256m"]
+
+
 # In the order of the tables.
 ALL = {"floor": floor, "seawall": seawall, "haproxy": haproxy, "nginx": nginx, "varnish": varnish}
+STORM = {"seawall": seawall_storm, "nginx": nginx_storm, "varnish": varnish_storm}
 PROGRAMS = {"haproxy": "haproxy", "nginx": "nginx", "varnish": "varnishd"}
 
 

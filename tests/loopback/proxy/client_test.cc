@@ -254,7 +254,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_waited_through_a_reload_goes_by_the_new_conf
   Harness h;
   FakeUpstream next(h.clock);
   for (std::uint32_t w = 0; w < h.workers(); ++w) {
-    h.context(w).router = h.make_router({"zero", "one"}, 1);
+    h.context(w).router = h.guards.make_router({"zero", "one"}, 1);
     h.context(w).upstreams = {&next, &h.upstream};
   }
   h.ask();
@@ -262,7 +262,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_waited_through_a_reload_goes_by_the_new_conf
   Client& late_joiner = h.ask();
   // One origin less: the old index means nothing any more.
   for (std::uint32_t w = 0; w < h.workers(); ++w) {
-    h.context(w).router = h.make_router({"two"}, 0);
+    h.context(w).router = h.guards.make_router({"two"}, 0);
     h.context(w).upstreams = {&next};
   }
   h.upstream.last().respond(200, {{"Cache-Control", "no-store"}}, "old");
@@ -311,7 +311,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_never_became_one_is_answered) {
 }
 
 BOOST_AUTO_TEST_CASE(a_pass_route_neither_looks_nor_stores) {
-  Harness h({.is_pass = true});
+  Harness h({.guards = {.miss = {.policy = proxy::MissPolicy::kPass}}});
   Client& one = h.ask({.headers = {{"If-None-Match", "\"1\""}}});
   Client& two = h.ask();
   BOOST_REQUIRE(h.upstream.calls() == 2U);

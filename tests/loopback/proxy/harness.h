@@ -22,6 +22,7 @@
 #include "support/fake_upstream.h"
 #include "support/fake_writer.h"
 #include "support/fd_count.h"
+#include "support/guards.h"
 #include "support/manual_clock.h"
 #include "support/pump_executor.h"
 
@@ -85,8 +86,8 @@ struct HarnessOptions {
   std::size_t memory_bytes = std::size_t{16} << 20;
   double max_object_share = 0.1;
   fill::FillOptions fill = {};
-  policy::Rules rules = {};
-  bool is_pass = false;
+  GuardOptions guards = {};
+  fill::MissEventOptions events = {};
 };
 
 class Harness {
@@ -95,12 +96,16 @@ class Harness {
       : options_(std::move(options)),
         store({.memory_bytes = options_.memory_bytes, .max_object_share = options_.max_object_share}),
         fills(options_.fill, store),
+        miss_events(options_.events),
+        guards(options_.guards, options_.workers, clock.mono_now()),
         upstream(clock) {
     for (std::uint32_t w = 0; w < options_.workers; ++w) workers_.push_back(std::make_unique<Worker>(*this, w));
+    guards.queue->start(workers_.front()->executor, false);
   }
   ~Harness() {
     clients_.clear();
     settle();
+    guards.queue->stop();
     for (auto& worker : workers_) worker->running.cancel_all();
     settle();
     BOOST_CHECK_EQUAL(fills.waiting(), 0U);
@@ -124,6 +129,8 @@ class Harness {
  public:
   cache::Store store;
   fill::FillTable fills;
+  fill::MissEvents miss_events;
+  Guards guards;
   FakeUpstream upstream;
 
   Client& client(std::uint32_t worker = 0) {
@@ -183,19 +190,6 @@ class Harness {
     return store.peek_all(key, policy::hash_key(key));
   }
 
-  Ref<const proxy::Router> make_router(std::vector<std::string> origin_names, std::size_t index) const {
-    std::vector<proxy::Origin> origins;
-    for (std::string& name : origin_names) origins.push_back({.name = name, .authority = name + ".test"});
-    return make_ref<const proxy::Router>(std::move(origins),
-                                         std::vector<proxy::Route>{{.name = "all",
-                                                                    .host = "*",
-                                                                    .path = "*",
-                                                                    .origin = index,
-                                                                    .is_pass = options_.is_pass,
-                                                                    .rules = options_.rules}},
-                                         proxy::SessionOptions{});
-  }
-
  private:
   struct Worker {
     Worker(Harness& harness, std::uint32_t id)
@@ -206,9 +200,10 @@ class Harness {
                   .workers = harness.options_.workers,
                   .store = harness.store,
                   .fills = harness.fills,
+                  .miss_events = harness.miss_events,
                   .access_log = log,
                   .rng = rng,
-                  .router = harness.make_router({"one"}, 0),
+                  .router = harness.guards.make_router({"one"}, 0),
                   .upstreams = {&harness.upstream},
                   .running = running,
                   .connections = harness.connections_} {}

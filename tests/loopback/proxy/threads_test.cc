@@ -186,6 +186,8 @@ struct Rig {
   cache::Store store{{.memory_bytes = kMemory}};
   fill::FillTable fills{
       {.waiters_per_object = 10, .waiters_total = 25, .hit_for_miss = Seconds{1}, .window_bytes = 32 * 1024}, store};
+  fill::MissEvents miss_events{{}};
+  Guards guards{{}, kThreads, clock.mono_now()};
   std::atomic<std::size_t> connections{0};
   Totals totals;
 };
@@ -202,17 +204,18 @@ class ThreadedWorker {
                  .workers = kThreads,
                  .store = rig.store,
                  .fills = rig.fills,
+                 .miss_events = rig.miss_events,
                  .access_log = log_,
                  .rng = rng_,
-                 .router = make_ref<const proxy::Router>(
-                     std::vector<proxy::Origin>{{.name = "one", .authority = "one.test"}},
-                     std::vector<proxy::Route>{{.name = "all", .host = "*", .path = "*"}}, proxy::SessionOptions{}),
+                 .router = rig.guards.make_router({"one"}, 0),
                  .upstreams = {&upstream_},
                  .running = running_,
                  .connections = rig.connections} {}
 
   void run() {
-    loop_.post([this] {
+    const bool is_home = loop_.worker_id() == 0;
+    loop_.post([this, is_home] {
+      if (is_home) rig_.guards.queue->start(loop_, false);
       for (std::size_t i = 0; i < kClientsEach; ++i) {
         clients_.push_back(std::make_unique<Client>(context_));
         asks_.emplace_back();
@@ -224,6 +227,7 @@ class ThreadedWorker {
       }
     });
     loop_.run();
+    if (is_home) rig_.guards.queue->stop();
     clients_.clear();
     running_.cancel_all();
   }

@@ -1,0 +1,349 @@
+#include "admin/metrics.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <system_error>
+#include <type_traits>
+
+#include "http/list_syntax.h"
+
+namespace seawall::admin {
+namespace {
+
+using obs::Label;
+using obs::MetricType;
+using obs::Prometheus;
+
+constexpr std::array<std::string_view, 3> kQuantiles = {"0.5", "0.9", "0.99"};
+
+double seconds(Millis time) {
+  return static_cast<double>(time.count()) / 1000;
+}
+
+void family(Prometheus& out, std::string_view name, std::string_view help) {
+  out.family(name, name.ends_with("_total") ? MetricType::kCounter : MetricType::kGauge, help);
+}
+
+template <typename Value>
+void put(Prometheus& out, std::initializer_list<Label> labels, Value value) {
+  if constexpr (std::is_floating_point_v<Value>) {
+    out.sample(labels, double{value});
+  } else {
+    out.sample(labels, static_cast<std::uint64_t>(value));
+  }
+}
+
+template <typename Value>
+void add(Prometheus& out, std::string_view name, std::string_view help, Value value) {
+  family(out, name, help);
+  put(out, {}, value);
+}
+
+// A family with a sample for each; `value_of` gives its value.
+template <typename ValueOf>
+void add(Prometheus& out, std::string_view name, std::string_view help, std::span<const OriginView> origins,
+         ValueOf value_of) {
+  family(out, name, help);
+  for (const OriginView& origin : origins) put(out, {{"origin", origin.state.name}}, value_of(origin));
+}
+
+template <typename ValueOf>
+void add(Prometheus& out, std::string_view name, std::string_view help, std::span<const RouteView> routes,
+         ValueOf value_of) {
+  family(out, name, help);
+  for (const RouteView& route : routes) put(out, {{"route", route.name}}, value_of(route));
+}
+
+template <typename ValueOf>
+void add_of_servers(Prometheus& out, std::string_view name, std::string_view help, std::span<const OriginView> origins,
+                    ValueOf value_of) {
+  family(out, name, help);
+  for (const OriginView& origin : origins) {
+    for (const auto& server : origin.state.servers) {
+      put(out, {{"origin", origin.state.name}, {"server", server.name}}, value_of(server));
+    }
+  }
+}
+
+// `waits_of` gives the percentiles 50, 90 and 99.
+template <typename WaitsOf>
+void add_quantiles(Prometheus& out, std::string_view name, std::string_view help, std::span<const OriginView> origins,
+                   WaitsOf waits_of) {
+  family(out, name, help);
+  for (const OriginView& origin : origins) {
+    const std::array<Millis, kQuantiles.size()>& waits = waits_of(origin);
+    for (std::size_t i = 0; i < kQuantiles.size(); ++i) {
+      put(out, {{"origin", origin.state.name}, {"quantile", kQuantiles[i]}}, seconds(waits[i]));
+    }
+  }
+}
+
+void add_server(Prometheus& out, const ServerView& server) {
+  family(out, "seawall_build_info", "The version that runs; always 1.");
+  put(out, {{"version", SEAWALL_VERSION}}, 1U);
+  add(out, "seawall_start_time_seconds", "When seawall began to serve, in seconds since the Unix epoch.",
+      static_cast<double>(server.started.unix_ms) / 1000);
+  add(out, "seawall_ready", "Whether new requests are taken: 0 while draining.", server.is_draining ? 0U : 1U);
+  add(out, "seawall_config_reloads_total", "Changes of the configuration that were applied.", server.reloads);
+  add(out, "seawall_config_last_reload_successful", "Whether the last reload was applied.",
+      server.last_reload_failed ? 0U : 1U);
+  add(out, "seawall_http_connections", "Client connections that are open.", server.connections);
+}
+
+void add_cache(Prometheus& out, const ServerView& server) {
+  const cache::StoreStats& cache = server.cache;
+  add(out, "seawall_cache_objects", "Stored responses.", cache.objects);
+  add(out, "seawall_cache_bytes", "Memory of stored responses.", cache.stored_bytes);
+  add(out, "seawall_cache_budget_bytes", "Memory that the cache may use.", server.budget_bytes);
+  add(out, "seawall_cache_budget_used_bytes", "Memory in use: stored, in flight, and index.", cache.budget_used_bytes);
+  add(out, "seawall_cache_evictions_total", "Stored responses removed for want of memory.", cache.evictions);
+  add(out, "seawall_cache_rejected_total", "Responses not stored: too large, or no room.", cache.rejected);
+  add(out, "seawall_fills_in_flight", "Fetches that requests may join.", server.fills_in_flight);
+  add(out, "seawall_waiters", "Requests that wait for a fetch.", server.waiters);
+}
+
+void add_events(Prometheus& out, const ServerView& server) {
+  add(out, "seawall_miss_events_total", "Misses that were told.", server.miss_events.emitted);
+  add(out, "seawall_miss_events_duplicates_total", "Misses not told because they were told lately.",
+      server.miss_events.duplicates);
+  add(out, "seawall_miss_events_limited_total", "Misses not told because they were too many a second.",
+      server.miss_events.limited);
+  family(out, "seawall_purged_total", "Responses purged by URL, and rules made by prefix and tag.");
+  put(out, {{"kind", "url"}}, server.purge.urls);
+  put(out, {{"kind", "rule"}}, server.purge.rules);
+  add(out, "seawall_purge_swept_total", "Stored responses that rules removed or made stale before a request did.",
+      server.purge.swept);
+}
+
+void add_requests(Prometheus& out, std::span<const RouteView> routes) {
+  family(out, "seawall_http_requests_total",
+         "Requests, by class of the answer's status and by how the cache answered.");
+  for (const RouteView& route : routes) {
+    for (std::size_t code = 0; code < kStatusClasses.size(); ++code) {
+      for (std::size_t result = 0; result < obs::kCacheResults; ++result) {
+        const std::uint64_t count = route.sums.requests[code][result];
+        if (count == 0) continue;
+        const std::string_view cache = to_string(static_cast<obs::CacheResult>(result));
+        put(out, {{"route", route.name}, {"code", kStatusClasses[code]}, {"cache", cache}}, count);
+      }
+    }
+  }
+  out.family("seawall_http_request_duration_seconds", MetricType::kHistogram,
+             "From the request's head to the beginning of its answer.");
+  for (const RouteView& route : routes) {
+    out.histogram({{"route", route.name}}, obs::kLatencyBounds, route.sums.latency,
+                  static_cast<double>(route.sums.latency_us) / 1e6);
+  }
+}
+
+void add_routes(Prometheus& out, std::span<const RouteView> routes) {
+  add_requests(out, routes);
+  add(out, "seawall_http_response_body_bytes_total", "Bytes of bodies sent to clients.", routes,
+      [](const RouteView& r) { return r.sums.body_bytes; });
+  add(out, "seawall_stale_served_total", "Stale answers because the origin failed or was spared.", routes,
+      [](const RouteView& r) { return r.stale; });
+  add(out, "seawall_refreshes_total", "Refreshes that no client waited for.", routes,
+      [](const RouteView& r) { return r.refreshed; });
+  add(out, "seawall_storm_active", "Whether the route is in storm mode: misses do not wait for the origin.", routes,
+      [](const RouteView& r) { return r.storm.is_active; });
+  add(out, "seawall_storms_total", "How often storm mode began.", routes,
+      [](const RouteView& r) { return r.storm.begun; });
+  add(out, "seawall_misses_per_second", "Requests that the cache could not answer, over the last five seconds.", routes,
+      [](const RouteView& r) { return r.storm.misses_per_second; });
+}
+
+void add_origin_calls(Prometheus& out, std::span<const OriginView> origins) {
+  add(out, "seawall_origin_requests_total", "Requests sent to the origin, retries and hedges included.", origins,
+      [](const OriginView& o) { return o.state.requests; });
+  family(out, "seawall_origin_responses_total", "Responses of the origin, by class of status.");
+  for (const OriginView& origin : origins) {
+    for (std::size_t code = 1; code < kStatusClasses.size(); ++code) {
+      put(out, {{"origin", origin.state.name}, {"code", kStatusClasses[code]}}, origin.state.statuses[code]);
+    }
+  }
+  family(out, "seawall_origin_errors_total", "Requests to the origin that failed or were refused, by what happened.");
+  for (const OriginView& origin : origins) {
+    for (std::size_t i = 0; i < origin.state.errors.size(); ++i) {
+      if (origin.state.errors[i] == 0) continue;
+      const std::string_view error = to_string(static_cast<ErrorCode>(i));
+      put(out, {{"origin", origin.state.name}, {"error", error}}, origin.state.errors[i]);
+    }
+  }
+  family(out, "seawall_origin_timeouts_total", "Time-outs of requests to the origin, by which it was.");
+  for (const OriginView& origin : origins) {
+    for (const NamedTimeout& timeout : kTimeouts) {
+      put(out, {{"origin", origin.state.name}, {"timeout", timeout.name}},
+          origin.state.errors[static_cast<std::size_t>(timeout.code)]);
+    }
+  }
+  add(out, "seawall_origin_retries_total", "Second tries after a failure.", origins,
+      [](const OriginView& o) { return o.state.retries; });
+  add(out, "seawall_origin_hedges_total", "Second tries beside a slow first one.", origins,
+      [](const OriginView& o) { return o.state.hedges; });
+}
+
+void add_origin_guards(Prometheus& out, std::span<const OriginView> origins) {
+  add(out, "seawall_origin_in_flight", "Requests at the origin.", origins,
+      [](const OriginView& o) { return o.state.in_flight; });
+  add(out, "seawall_origin_in_flight_limit", "Requests that may be at the origin at once.", origins,
+      [](const OriginView& o) { return o.state.limit; });
+  add(out, "seawall_origin_queue", "Requests that wait for a place at the origin.", origins,
+      [](const OriginView& o) { return o.state.queued; });
+  add(out, "seawall_origin_queue_limit", "Requests that may wait for a place at the origin.", origins,
+      [](const OriginView& o) { return o.state.queue_limit; });
+  add_quantiles(out, "seawall_origin_queue_wait_seconds",
+                "How long the last requests waited for a place at the origin.", origins,
+                [](const OriginView& o) -> const auto& { return o.state.queue_wait; });
+  add(out, "seawall_origin_saturation", "From 0, idle, to 1, every place and every place of the queue taken.", origins,
+      [](const OriginView& o) { return o.state.saturation; });
+  family(out, "seawall_origin_breaker_state", "1 for the state that the origin's breaker is in.");
+  for (const OriginView& origin : origins) {
+    using enum origin::Breaker::State;
+    for (const auto state : {kClosed, kOpen, kHalfOpen}) {
+      put(out, {{"origin", origin.state.name}, {"state", name_of(state)}}, origin.state.breaker == state);
+    }
+  }
+  add(out, "seawall_origin_breaker_opened_total", "How often the origin's breaker opened.", origins,
+      [](const OriginView& o) { return o.state.breaker_opened; });
+  add(out, "seawall_origin_back_off_seconds", "How long the origin still asks for silence.", origins,
+      [](const OriginView& o) { return seconds(o.state.back_off); });
+}
+
+void add_servers(Prometheus& out, std::span<const OriginView> origins) {
+  using Server = origin::OriginSnapshot::OfServer;
+  add_of_servers(out, "seawall_server_up", "Whether the server is in use: healthy, not drained, not ejected.", origins,
+                 [](const Server& s) { return s.is_healthy && s.is_usable; });
+  add_of_servers(out, "seawall_server_in_flight", "Requests at the server.", origins,
+                 [](const Server& s) { return s.in_flight; });
+  add_of_servers(out, "seawall_server_requests_total", "Requests sent to the server.", origins,
+                 [](const Server& s) { return s.requests; });
+  add_of_servers(out, "seawall_server_failures_total", "Requests to the server that failed.", origins,
+                 [](const Server& s) { return s.failures; });
+}
+
+void add_fills(Prometheus& out, std::span<const OriginView> origins) {
+  family(out, "seawall_fills_waiting", "Fetches in the queue of those that no client waits for.");
+  for (const OriginView& origin : origins) {
+    for (std::size_t i = 0; i < fill::kFillClasses; ++i) {
+      put(out, {{"origin", origin.state.name}, {"class", name_of(static_cast<fill::FillClass>(i))}},
+          origin.fills.waiting[i]);
+    }
+  }
+  add(out, "seawall_fills_running", "Fetches of the queue that run.", origins,
+      [](const OriginView& o) { return o.fills.running; });
+  add(out, "seawall_fills_allowed", "Fetches of the queue that may run at once.", origins,
+      [](const OriginView& o) { return o.fills.allowed; });
+  add(out, "seawall_fills_wanted", "Fetches of the queue that wait or run.", origins,
+      [](const OriginView& o) { return wanted(o.fills); });
+  add(out, "seawall_fill_queue_limit", "Fetches that the queue holds at most.", origins,
+      [](const OriginView& o) { return o.fills.limit; });
+  add_quantiles(out, "seawall_fill_wait_seconds", "How long the last fetches of the queue waited.", origins,
+                [](const OriginView& o) -> const auto& { return o.fills.wait; });
+  add(out, "seawall_fills_begun_total", "Fetches of the queue that were begun.", origins,
+      [](const OriginView& o) { return o.fills.begun; });
+  add(out, "seawall_fills_ended_total", "Fetches of the queue that ended.", origins,
+      [](const OriginView& o) { return o.fills.ended; });
+  add(out, "seawall_fills_failed_total", "Fetches of the queue that failed.", origins,
+      [](const OriginView& o) { return o.fills.failed; });
+  add(out, "seawall_fills_refused_total", "Fetches that found the queue full.", origins,
+      [](const OriginView& o) { return o.fills.refused; });
+  add(out, "seawall_fills_expired_total", "Fetches that waited in the queue past their time.", origins,
+      [](const OriginView& o) { return o.fills.expired; });
+}
+
+std::optional<std::uint64_t> resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  std::uint64_t pages = 0;
+  std::uint64_t resident_pages = 0;
+  if (!(file >> pages >> resident_pages)) return std::nullopt;
+  return resident_pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::optional<std::uint64_t> open_fds() {
+  static constexpr const char* kFolder = "/proc/self/fd";
+  // Since Linux 6.2 the folder's size is their number: thousands of names need not be read.
+  struct stat status{};
+  if (::stat(kFolder, &status) == 0 && status.st_size > 0) return static_cast<std::uint64_t>(status.st_size);
+  std::error_code error;
+  std::uint64_t count = 0;
+  for (std::filesystem::directory_iterator at(kFolder, error), end; !error && at != end; at.increment(error)) ++count;
+  if (error || count == 0) return std::nullopt;
+  return count - 1;  // the folder's own
+}
+
+void add_process(Prometheus& out) {
+  if (const auto bytes = resident_bytes()) {
+    add(out, "process_resident_memory_bytes", "Resident memory of the process.", *bytes);
+  }
+  if (const auto count = open_fds()) add(out, "process_open_fds", "Open file descriptors.", *count);
+  rusage usage{};
+  if (::getrusage(RUSAGE_SELF, &usage) != 0) return;
+  const auto of = [](const timeval& spent) {
+    return static_cast<double>(spent.tv_sec) + static_cast<double>(spent.tv_usec) / 1e6;
+  };
+  add(out, "process_cpu_seconds_total", "Processor time of the process, user and system.",
+      of(usage.ru_utime) + of(usage.ru_stime));
+}
+
+// RFC 9110 section 12.4.2; what cannot be read counts as not wanted.
+double quality_of(std::string_view element) {
+  while (true) {
+    const std::size_t at = element.find(';');
+    if (at == std::string_view::npos) return 1;
+    element.remove_prefix(at + 1);
+    const http::Directive parameter = http::split_directive(http::trim_ows(element.substr(0, element.find(';'))));
+    if (!http::iequals(parameter.name, "q")) continue;
+    double quality = 0;
+    const std::string_view text = parameter.value;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), quality);
+    const bool is_read = error == std::errc() && end == text.data() + text.size();
+    return is_read && quality >= 0 && quality <= 1 ? quality : 0;
+  }
+}
+
+}  // namespace
+
+std::string metrics_text(const ServerView& server, std::vector<RouteView> routes, std::span<const OriginView> origins,
+                         Prometheus::Format format) {
+  std::set<std::string> seen;
+  std::erase_if(routes, [&](const RouteView& route) { return !seen.insert(route.name).second; });
+  std::string text;
+  Prometheus out(text, format);
+  add_server(out, server);
+  add_routes(out, routes);
+  add_cache(out, server);
+  add_origin_calls(out, origins);
+  add_origin_guards(out, origins);
+  add_servers(out, origins);
+  add_fills(out, origins);
+  add_events(out, server);
+  add_process(out);
+  out.end();
+  return text;
+}
+
+Prometheus::Format wanted_format(const http::HeaderMap& request) {
+  const auto accept = request.combined(http::Field::kAccept);
+  if (!accept) return Prometheus::Format::kText;
+  double text = 0;
+  double open_metrics = 0;
+  for (http::ListCursor list(*accept); const auto element = list.next();) {
+    const std::string_view type = http::trim_ows(element->substr(0, element->find(';')));
+    if (http::iequals(type, "text/plain")) text = std::max(text, quality_of(*element));
+    if (http::iequals(type, "application/openmetrics-text"))
+      open_metrics = std::max(open_metrics, quality_of(*element));
+  }
+  return open_metrics > 0 && open_metrics >= text ? Prometheus::Format::kOpenMetrics : Prometheus::Format::kText;
+}
+
+}  // namespace seawall::admin

@@ -1,0 +1,277 @@
+#include "admin/resources.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "config/diagnostics.h"
+#include "http/chars.h"
+
+namespace seawall::admin {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kOrigins = "/v1/origins";
+constexpr std::string_view kRoutes = "/v1/routes";
+// Names in the detail of a problem; a configuration may have hundreds.
+constexpr std::size_t kMaxNamed = 20;
+
+AdminReply reply_of(const Json& document) {
+  // Names of the configuration and of servers need not be UTF-8.
+  return {.content_type = "application/hal+json",
+          .body = document.dump(2, ' ', false, Json::error_handler_t::replace) + '\n'};
+}
+
+std::string href_of(std::string_view collection, std::string_view name) {
+  std::string href(collection);
+  href += '/';
+  for (const char c : name) {
+    if (http::is_class(c, http::kUnreservedChar)) {
+      href += c;
+    } else {
+      href += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return href;
+}
+
+Json link_to(std::string_view href) {
+  return Json{{"href", href}};
+}
+
+std::string_view text_of(proxy::MissPolicy policy) {
+  switch (policy) {
+    case proxy::MissPolicy::kCollapse: return "collapse";
+    case proxy::MissPolicy::kAsync: return "async";
+    case proxy::MissPolicy::kPush: return "push";
+    case proxy::MissPolicy::kStaleOnly: return "stale-only";
+    case proxy::MissPolicy::kPass: return "pass";
+  }
+  return "";
+}
+
+const std::string& key_of(const OriginView& origin) {
+  return origin.state.name;
+}
+
+const std::string& key_of(const RouteView& route) {
+  return route.name;
+}
+
+Json percentiles(const std::array<Millis, 3>& waits) {
+  return Json{{"p50", waits[0].count()}, {"p90", waits[1].count()}, {"p99", waits[2].count()}};
+}
+
+Json to_json(const fill::FillQueue::Stats& fills) {
+  Json waiting = Json::object();
+  for (std::size_t i = 0; i < fills.waiting.size(); ++i) {
+    waiting[std::string(name_of(static_cast<fill::FillClass>(i)))] = fills.waiting[i];
+  }
+  return Json{{"wanted", wanted(fills)},  {"running", fills.running}, {"allowed", fills.allowed},
+              {"waiting", waiting},       {"limit", fills.limit},     {"wait_ms", percentiles(fills.wait)},
+              {"begun", fills.begun},     {"ended", fills.ended},     {"failed", fills.failed},
+              {"refused", fills.refused}, {"expired", fills.expired}};
+}
+
+Json to_json(const origin::OriginSnapshot::OfServer& server) {
+  return Json{{"name", server.name},
+              {"weight", server.weight},
+              {"backup", server.is_backup},
+              {"drain", server.is_drain},
+              {"healthy", server.is_healthy},
+              {"usable", server.is_usable},
+              {"breaker", name_of(server.breaker)},
+              {"history", server.history},
+              {"checks", server.checks},
+              {"in_flight", server.in_flight},
+              {"requests", server.requests},
+              {"failures", server.failures}};
+}
+
+Json breaker_of(const origin::OriginSnapshot& origin) {
+  return Json{{"state", name_of(origin.breaker)},
+              {"failures", origin.window.failures},
+              {"calls", origin.window.calls},
+              {"opened_total", origin.breaker_opened},
+              {"retry_after_ms", origin.retry_after.count()}};
+}
+
+Json to_json(const OriginView& view) {
+  const origin::OriginSnapshot& origin = view.state;
+  Json responses = Json::object();
+  for (std::size_t i = 1; i < origin.statuses.size(); ++i) {
+    responses[std::string(kStatusClasses[i])] = origin.statuses[i];
+  }
+  Json errors = Json::object();
+  for (std::size_t i = 0; i < origin.errors.size(); ++i) {
+    if (origin.errors[i] > 0) errors[std::string(to_string(static_cast<ErrorCode>(i)))] = origin.errors[i];
+  }
+  Json timeouts = Json::object();
+  for (const NamedTimeout& timeout : kTimeouts) {
+    timeouts[std::string(timeout.name)] = origin.errors[static_cast<std::size_t>(timeout.code)];
+  }
+  Json servers = Json::array();
+  for (const auto& server : origin.servers) servers.push_back(to_json(server));
+  return Json{{"_links", {{"self", link_to(href_of(kOrigins, origin.name))}}},
+              {"name", origin.name},
+              {"resolved", origin.is_resolved},
+              {"breaker", breaker_of(origin)},
+              {"back_off_ms", origin.back_off.count()},
+              {"in_flight", origin.in_flight},
+              {"background", origin.background},
+              {"limit", origin.limit},
+              {"queue",
+               {{"length", origin.queued}, {"limit", origin.queue_limit}, {"wait_ms", percentiles(origin.queue_wait)}}},
+              {"saturation", origin.saturation},
+              {"requests", origin.requests},
+              {"retries", origin.retries},
+              {"hedges", origin.hedges},
+              {"responses", responses},
+              {"errors", errors},
+              {"timeouts", timeouts},
+              {"fills", to_json(view.fills)},
+              {"servers", servers}};
+}
+
+Json to_json(const RouteView& route) {
+  Json requests = Json::object();
+  for (std::size_t i = 0; i < obs::kCacheResults; ++i) {
+    std::uint64_t sum = 0;
+    for (const auto& of_class : route.sums.requests) sum += of_class[i];
+    requests[std::string(to_string(static_cast<obs::CacheResult>(i)))] = sum;
+  }
+  Json storm{{"active", route.storm.is_active},
+             {"cause", to_string(route.storm.cause)},
+             {"since_ms_ago", nullptr},
+             {"begun_total", route.storm.begun},
+             {"misses_per_second", route.storm.misses_per_second}};
+  if (route.storm.since) storm["since_ms_ago"] = route.storm.since->count();
+  return Json{{"_links",
+               {{"self", link_to(href_of(kRoutes, route.name))},
+                {"read_from", link_to(href_of(kOrigins, route.read_from))},
+                {"write_to", link_to(href_of(kOrigins, route.write_to))}}},
+              {"name", route.name},
+              {"host", route.host},
+              {"path", route.path},
+              {"read_from", route.read_from},
+              {"write_to", route.write_to},
+              {"miss", text_of(route.miss)},
+              {"storm", storm},
+              {"requests", requests},
+              {"stale", route.stale},
+              {"refreshed", route.refreshed}};
+}
+
+template <typename View>
+AdminReply collection_reply(std::string_view href, std::string_view rel, std::span<const View> views) {
+  Json embedded = Json::array();
+  for (const View& view : views) embedded.push_back(to_json(view));
+  return reply_of(Json{{"_links", {{"self", link_to(href)}}}, {"_embedded", {{std::string(rel), embedded}}}});
+}
+
+template <typename View>
+AdminReply member_reply(std::string_view href, std::string_view kind, std::span<const View> views,
+                        std::string_view name) {
+  const auto at = std::ranges::find_if(views, [&](const View& view) { return key_of(view) == name; });
+  if (at != views.end()) return reply_of(to_json(*at));
+  std::string known;
+  for (const View& view : views.first(std::min(views.size(), kMaxNamed))) {
+    known += known.empty() ? "" : ", ";
+    known += config::quote(key_of(view));
+  }
+  if (views.size() > kMaxNamed) known += fmt::format(" and {} more", views.size() - kMaxNamed);
+  return problem(404, "Not Found",
+                 fmt::format("no {} is named {}; known: {}; see {}", kind, config::quote(name),
+                             known.empty() ? "none" : known, href));
+}
+
+}  // namespace
+
+std::string_view name_of(origin::Breaker::State state) {
+  switch (state) {
+    case origin::Breaker::State::kClosed: return "closed";
+    case origin::Breaker::State::kOpen: return "open";
+    case origin::Breaker::State::kHalfOpen: return "half-open";
+  }
+  return "";
+}
+
+std::string_view name_of(fill::FillClass klass) {
+  switch (klass) {
+    case fill::FillClass::kMiss: return "miss";
+    case fill::FillClass::kRevalidate: return "revalidate";
+    case fill::FillClass::kRefresh: return "refresh";
+    case fill::FillClass::kPrefetch: return "prefetch";
+  }
+  return "";
+}
+
+std::uint64_t wanted(const fill::FillQueue::Stats& fills) {
+  return std::accumulate(fills.waiting.begin(), fills.waiting.end(), std::uint64_t{fills.running});
+}
+
+std::vector<OriginView> origin_views(const proxy::Router& router, MonoTime now) {
+  std::vector<OriginView> views;
+  views.reserve(router.origins().size());
+  for (const proxy::Origin& origin : router.origins()) {
+    views.push_back({.state = origin.state->snapshot(now), .fills = origin.fills->stats(now)});
+  }
+  return views;
+}
+
+std::vector<RouteView> route_views(const proxy::Router& router, MonoTime now) {
+  std::vector<RouteView> views;
+  views.reserve(router.routes().size());
+  for (const proxy::Route& route : router.routes()) {
+    const proxy::RouteState& state = *route.state;
+    RouteView view{.name = route.name,
+                   .host = route.host,
+                   .path = route.path,
+                   .read_from = router.origins()[route.read_from].name,
+                   .write_to = router.origins()[route.write_to].name,
+                   .miss = route.miss.policy,
+                   .storm = {.is_active = state.storm.is_active(),
+                             .cause = state.storm.cause(),
+                             .begun = state.storm.begun_total(),
+                             .misses_per_second = state.storm.misses_per_second(now)},
+                   .sums = state.counters.sum(),
+                   .stale = state.stale.load(std::memory_order_relaxed),
+                   .refreshed = state.refreshed.load(std::memory_order_relaxed)};
+    if (view.storm.begun > 0) view.storm.since = std::chrono::floor<Millis>(now - state.storm.since());
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+AdminReply origins_reply(std::span<const OriginView> origins) {
+  return collection_reply(kOrigins, "origins", origins);
+}
+
+AdminReply routes_reply(std::span<const RouteView> routes) {
+  return collection_reply(kRoutes, "routes", routes);
+}
+
+AdminReply origin_reply(std::span<const OriginView> origins, std::string_view name) {
+  return member_reply(kOrigins, "origin", origins, name);
+}
+
+AdminReply route_reply(std::span<const RouteView> routes, std::string_view name) {
+  return member_reply(kRoutes, "route", routes, name);
+}
+
+AdminReply index_reply(std::string_view self, std::span<const Link> links) {
+  Json all{{"self", link_to(self)}};
+  for (const Link& link : links) {
+    Json json = link_to(link.href);
+    if (link.href.find('{') != std::string_view::npos) json["templated"] = true;
+    json["title"] = link.title;
+    all[std::string(link.rel)] = std::move(json);
+  }
+  return reply_of(Json{{"_links", all}});
+}
+
+}  // namespace seawall::admin

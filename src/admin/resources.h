@@ -1,0 +1,87 @@
+// What the admin listener shows of origins and routes: copies of their state at one moment, and those as JSON with HAL
+// links. Thread: any; a copy is its holder's.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "admin/message.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "fill/fill_queue.h"
+#include "obs/route_counters.h"
+#include "origin/origin_state.h"
+#include "proxy/router.h"
+
+namespace seawall::admin {
+
+struct OriginView {
+  origin::OriginSnapshot state;
+  fill::FillQueue::Stats fills;
+};
+
+struct RouteView {
+  struct Storm {
+    bool is_active = false;
+    proxy::StormGuard::Cause cause = proxy::StormGuard::Cause::kNone;
+    std::optional<Millis> since;  // how long ago the last one began
+    std::uint64_t begun = 0;
+    double misses_per_second = 0;
+  };
+  std::string name;
+  std::string host;
+  std::string path;
+  std::string read_from;  // names of origins
+  std::string write_to;
+  proxy::MissPolicy miss = proxy::MissPolicy::kCollapse;
+  Storm storm;
+  obs::RouteSums sums;
+  std::uint64_t stale = 0;
+  std::uint64_t refreshed = 0;
+};
+
+// In the order of the configuration.
+std::vector<OriginView> origin_views(const proxy::Router& router, MonoTime now);
+std::vector<RouteView> route_views(const proxy::Router& router, MonoTime now);
+
+AdminReply origins_reply(std::span<const OriginView> origins);
+AdminReply routes_reply(std::span<const RouteView> routes);
+// One by its name; 404 names those that are there.
+AdminReply origin_reply(std::span<const OriginView> origins, std::string_view name);
+AdminReply route_reply(std::span<const RouteView> routes, std::string_view name);
+
+struct Link {
+  std::string_view rel;
+  std::string_view href;  // a URI template (RFC 6570) when it holds a brace
+  std::string_view title;
+};
+AdminReply index_reply(std::string_view self, std::span<const Link> links);
+
+// The names that JSON and metrics share.
+std::string_view name_of(origin::Breaker::State state);  // "closed", "open", "half-open"
+std::string_view name_of(fill::FillClass klass);         // "miss", "revalidate", "refresh", "prefetch"
+
+struct NamedTimeout {
+  std::string_view name;
+  ErrorCode code;
+};
+inline constexpr std::array<NamedTimeout, 7> kTimeouts = {{{"connect", ErrorCode::kConnectTimeout},
+                                                           {"dns", ErrorCode::kDnsTimeout},
+                                                           {"first_byte", ErrorCode::kFirstByteTimeout},
+                                                           {"between_bytes", ErrorCode::kBetweenBytesTimeout},
+                                                           {"send", ErrorCode::kSendTimeout},
+                                                           {"total", ErrorCode::kTotalTimeout},
+                                                           {"queue", ErrorCode::kQueueTimeout}}};
+// Of responses by status class; [0], no response, is not among them.
+inline constexpr std::array<std::string_view, 6> kStatusClasses = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+
+// Waiting and running: how much work there is.
+std::uint64_t wanted(const fill::FillQueue::Stats& fills);
+
+}  // namespace seawall::admin

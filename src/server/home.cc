@@ -1,0 +1,119 @@
+#include "server/home.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace seawall::server {
+namespace {
+
+constexpr Millis kTick{1000};
+constexpr std::size_t kAdminConnections = 256;
+
+bool asks_the_same(const origin::OriginOptions& a, const origin::OriginOptions& b) {
+  return a.servers == b.servers;
+}
+
+}  // namespace
+
+Home::Home(net::Loop& loop, proxy::Context& context, origin::Observer& observer, Rng& rng,
+           const config::Config& config, std::vector<std::unique_ptr<net::Listener>> admin_listeners)
+    : loop_(loop),
+      context_(context),
+      observer_(observer),
+      rng_(rng),
+      dns_(config.dns),
+      resolver_(loop, config.dns),
+      services_(context),
+      delivery_(loop, context.miss_events, config.push, resolver_, rng),
+      make_handler_([this](proxy::ResponseWriter& writer, std::string client_ip, std::function<void()> on_finished) {
+        return admin::make_admin_handler(services_, writer, std::move(client_ip), std::move(on_finished));
+      }),
+      listeners_(std::move(admin_listeners)),
+      tick_timer_([this] { tick(); }) {
+  services_.started_at = loop.mono_now();
+}
+
+Home::~Home() {
+  for (const Watched& watched : watched_) watched.fills->stop();
+  while (proxy::SessionH1* session = sessions_.pop_front()) delete session;
+}
+
+void Home::start() {
+  for (const auto& listener : listeners_) {
+    listener->start(loop_, [this](Fd connection, const net::Address& peer) { accept(std::move(connection), peer); });
+  }
+  delivery_.start();
+  tick();
+}
+
+void Home::apply(const Snapshot& snapshot) {
+  std::vector<Watched> next;
+  for (std::size_t i = 0; i < snapshot.origins.size(); ++i) {
+    const config::OriginConfig& config = snapshot.origins[i];
+    const auto known = std::ranges::find_if(
+        watched_, [&](const Watched& w) { return w.fills && w.config.options.name == config.options.name; });
+    Watched watched;
+    if (known != watched_.end()) watched = std::move(*known);
+    const bool is_new = known == watched_.end();
+    const bool asks_anew = is_new || !asks_the_same(watched.config.options, config.options);
+    watched.config = config;
+    watched.fills = snapshot.runtimes[i].fills;
+    watch(watched, snapshot.runtimes[i], is_new, asks_anew);
+    next.push_back(std::move(watched));
+  }
+  for (const Watched& gone : watched_) {
+    if (gone.fills) gone.fills->stop();
+  }
+  watched_ = std::move(next);
+  if (is_started_) {
+    ++services_.reloads;
+    services_.last_reload_failed = false;
+  }
+  is_started_ = true;
+}
+
+void Home::watch(Watched& watched, const OriginRuntime& runtime, bool is_new, bool asks_anew) {
+  const origin::OriginOptions& options = watched.config.options;
+  if (asks_anew) {
+    watched.discovery = std::make_unique<origin::Discovery>(
+        loop_, resolver_, options.name, options.servers, observer_, dns_, rng_,
+        [this, state = runtime.state](std::vector<origin::Endpoint> endpoints) {
+          state->set_endpoints(std::move(endpoints), loop_.mono_now());
+        });
+    watched.discovery->start();
+  }
+  if (is_new) {
+    watched.health = std::make_unique<origin::HealthChecker>(loop_, runtime.state, options.health, rng_);
+    runtime.fills->start(loop_, context_.store.stats().objects == 0);
+  } else {
+    watched.health->set_options(options.health);
+  }
+}
+
+void Home::tick() {
+  const MonoTime now = loop_.mono_now();
+  for (const proxy::Route& route : context_.router->routes()) {
+    const proxy::Origin& origin = context_.router->origins()[route.read_from];
+    const proxy::StormGuard::Signals signals{.breaker_open = origin.state->is_breaker_open(),
+                                             .fill_queue_full = origin.fills->is_full()};
+    log_storm(*route.state, route.state->storm.tick(signals, now), now);
+  }
+  loop_.timers().arm(tick_timer_, now + kTick);
+}
+
+void Home::accept(Fd connection, const net::Address& peer) {
+  const bool is_full = admin_connections_.load(std::memory_order_relaxed) >= kAdminConnections;
+  auto* session = new proxy::SessionH1(loop_, admin_session_, admin_connections_, std::move(connection), peer,
+                                       make_handler_, [this](proxy::SessionH1& closed) {
+                                         closed.link.unlink();
+                                         loop_.defer_delete(std::unique_ptr<proxy::SessionH1>(&closed));
+                                       });
+  sessions_.push_back(*session);
+  if (is_full) {
+    session->refuse();
+  } else {
+    session->start();
+  }
+}
+
+}  // namespace seawall::server

@@ -1,0 +1,46 @@
+#include "server/registry.h"
+
+#include <algorithm>
+
+#include "base/rng.h"
+
+namespace seawall::server {
+namespace {
+
+// How long the origin takes no fills, as it stands.
+fill::FillQueue::Blocked blocked_by(const std::shared_ptr<origin::OriginState>& state) {
+  return [state](MonoTime now) -> std::optional<Millis> {
+    if (!state->is_ailing() || !state->refusal(http::Traffic::kBackground, now)) return std::nullopt;
+    return state->blocked_for(now);
+  };
+}
+
+}  // namespace
+
+OriginRuntime Registry::origin(const config::OriginConfig& config) {
+  const auto [at, is_new] = origins_.try_emplace(config.options.name);
+  OriginRuntime& runtime = at->second;
+  if (is_new) {
+    runtime.state = std::make_shared<origin::OriginState>(config.options, observer_, Rng::system_seed());
+    runtime.fills = std::make_shared<fill::FillQueue>(config.fill, blocked_by(runtime.state));
+  } else {
+    runtime.state->set_options(config.options, clock_.mono_now());
+    runtime.fills->set_options(config.fill);
+  }
+  return runtime;
+}
+
+std::shared_ptr<proxy::RouteState> Registry::route(const config::RouteConfig& config, std::size_t memory_bytes) {
+  auto& state = routes_[config.name];
+  if (!state) {
+    state = std::make_shared<proxy::RouteState>(config.name, next_route_++, workers_, config.storm);
+    state->share = make_ref<cache::ShareGroup>(std::uint64_t{0});
+  } else {
+    state->storm.set_options(config.storm);
+  }
+  const double bytes = static_cast<double>(memory_bytes) * config.memory_percent / 100;
+  state->share->set_limit_bytes(static_cast<std::size_t>(bytes));
+  return state;
+}
+
+}  // namespace seawall::server

@@ -1,0 +1,40 @@
+// What lives as long as the name of an origin or a route, over reloads. Thread: the main thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "config/config.h"
+#include "fill/fill_queue.h"
+#include "origin/observer.h"
+#include "origin/origin_state.h"
+#include "proxy/route_state.h"
+
+namespace seawall::server {
+
+struct OriginRuntime {
+  std::shared_ptr<origin::OriginState> state;
+  std::shared_ptr<fill::FillQueue> fills;
+};
+
+class Registry {
+ public:
+  Registry(origin::Observer& observer, const Clock& clock, std::uint32_t workers)
+      : observer_(observer), clock_(clock), workers_(workers) {}
+
+  // Makes it or brings it up to date.
+  OriginRuntime origin(const config::OriginConfig& config);
+  std::shared_ptr<proxy::RouteState> route(const config::RouteConfig& config, std::size_t memory_bytes);
+
+ private:
+  origin::Observer& observer_;
+  const Clock& clock_;
+  std::uint32_t workers_;
+  std::uint32_t next_route_ = 0;
+  std::map<std::string, OriginRuntime> origins_;
+  std::map<std::string, std::shared_ptr<proxy::RouteState>> routes_;
+};
+
+}  // namespace seawall::server

@@ -1,0 +1,82 @@
+#include "server/snapshot.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "base/rng.h"
+#include "net/loop.h"
+#include "net/resolver.h"
+#include "origin/discovery.h"
+
+namespace seawall::server {
+namespace {
+
+std::size_t index_of(const config::Config& config, const std::string& name, const std::string& otherwise) {
+  const std::string& wanted = name.empty() ? otherwise : name;
+  const auto at = std::ranges::find_if(config.origins, [&](const auto& o) { return o.options.name == wanted; });
+  return static_cast<std::size_t>(at - config.origins.begin());
+}
+
+}  // namespace
+
+Snapshot make_snapshot(const config::Config& config, Registry& registry) {
+  Snapshot snapshot;
+  std::vector<proxy::Origin> origins;
+  for (const config::OriginConfig& origin : config.origins) {
+    const OriginRuntime runtime = registry.origin(origin);
+    origins.push_back({.name = origin.options.name,
+                       .authority = origin.options.servers.front().authority,
+                       .host_policy = origin.host_policy,
+                       .total = origin.options.total,
+                       .state = runtime.state,
+                       .fills = runtime.fills});
+    snapshot.runtimes.push_back(runtime);
+  }
+  snapshot.origins = config.origins;
+  std::vector<proxy::Route> routes;
+  for (const config::RouteConfig& route : config.routes) {
+    routes.push_back({.name = route.name,
+                      .host = route.host,
+                      .path = route.path,
+                      .read_from = index_of(config, route.read_from, route.origin),
+                      .write_to = index_of(config, route.write_to, route.origin),
+                      .miss = route.miss,
+                      .storm = route.storm,
+                      .rules = route.rules,
+                      .state = registry.route(route, config.cache.memory_bytes)});
+  }
+  snapshot.router = make_ref<const proxy::Router>(std::move(origins), std::move(routes), config.session);
+  for (const std::string& text : config.admin.purge_from) {
+    if (auto network = net::Network::parse(text)) snapshot.purge_from.push_back(*network);
+  }
+  return snapshot;
+}
+
+void resolve_origins(const Snapshot& snapshot, const config::Config& config, origin::Observer& observer,
+                     const Clock& clock) {
+  net::Loop loop(0, clock);
+  Rng rng(Rng::system_seed());
+  net::Resolver resolver(loop, config.dns);
+  std::vector<std::unique_ptr<origin::Discovery>> discoveries;
+  std::size_t missing = snapshot.origins.size();
+  for (std::size_t i = 0; i < snapshot.origins.size(); ++i) {
+    const std::shared_ptr<origin::OriginState> state = snapshot.runtimes[i].state;
+    const bool was_resolved = state->snapshot(clock.mono_now()).is_resolved;
+    if (was_resolved) --missing;
+    discoveries.push_back(std::make_unique<origin::Discovery>(
+        loop, resolver, snapshot.origins[i].options.name, snapshot.origins[i].options.servers, observer, config.dns, rng,
+        [&, state, was_resolved, is_first = true](std::vector<origin::Endpoint> endpoints) mutable {
+          state->set_endpoints(std::move(endpoints), loop.mono_now());
+          if (std::exchange(is_first, false) && !was_resolved) --missing;
+        }));
+    discoveries.back()->start();
+  }
+  // The loop's timers end the wait: every lookup has its own, and so has this.
+  bool is_over = false;
+  Timer limit([&] { is_over = true; });
+  loop.timers().arm(limit, loop.mono_now() + config.dns.timeout);
+  while (missing > 0 && !is_over) loop.turn(net::Loop::Wait::kBlock);
+}
+
+}  // namespace seawall::server

@@ -1,0 +1,362 @@
+#include "admin/metrics.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <boost/test/unit_test.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+
+namespace seawall::admin {
+namespace {
+
+using Format = obs::Prometheus::Format;
+
+boost::test_tools::assertion_result is_promtool_installed(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result result(std::system("promtool --version >/dev/null 2>&1") == 0);
+  result.message() << "promtool is not installed (Debian: prometheus)";
+  return result;
+}
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "seawall-metrics-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    path_ = name;
+  }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+
+  std::string file(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+struct Outcome {
+  int code;
+  std::string output;
+};
+
+// A shell's command, and all that it prints.
+Outcome run(const std::string& command) {
+  std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) throw std::runtime_error("popen");
+  Outcome outcome{};
+  std::array<char, 4096> buffer{};
+  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe))
+    outcome.output.append(buffer.data(), n);
+  const int status = ::pclose(pipe);
+  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return outcome;
+}
+
+OriginView origin_named(std::string name) {
+  OriginView view;
+  view.state.name = std::move(name);
+  view.state.servers = {{.name = "10.0.0.5:3000", .in_flight = 1, .requests = 5, .failures = 4},
+                        {.name = "10.0.0.6:3000", .is_healthy = false},
+                        {.name = "10.0.0.7:3000", .is_usable = false}};
+  view.state.breaker = origin::Breaker::State::kHalfOpen;
+  view.state.breaker_opened = 2;
+  view.state.back_off = Millis{2500};
+  view.state.in_flight = 11;
+  view.state.limit = 13;
+  view.state.queued = 14;
+  view.state.queue_limit = 15;
+  view.state.saturation = 0.25;
+  view.state.queue_wait = {Millis{1}, Millis{20}, Millis{3000}};
+  view.state.requests = 21;
+  view.state.retries = 22;
+  view.state.hedges = 23;
+  view.state.statuses = {9, 1, 2, 3, 4, 5};
+  view.state.errors[static_cast<std::size_t>(ErrorCode::kConnectTimeout)] = 31;
+  view.state.errors[static_cast<std::size_t>(ErrorCode::kPeerReset)] = 32;
+  view.fills = {.waiting = {1, 2, 3, 4},
+                .running = 5,
+                .allowed = 6,
+                .limit = 7,
+                .wait = {Millis{8}, Millis{9}, Millis{10}},
+                .begun = 41,
+                .ended = 42,
+                .failed = 43,
+                .refused = 44,
+                .expired = 45};
+  return view;
+}
+
+RouteView route_named(std::string name) {
+  RouteView view;
+  view.name = std::move(name);
+  view.storm = {.is_active = true, .begun = 2, .misses_per_second = 1.5};
+  view.sums.requests[2][static_cast<std::size_t>(obs::CacheResult::kHit)] = 10;
+  view.sums.requests[0][static_cast<std::size_t>(obs::CacheResult::kMiss)] = 1;
+  view.sums.latency[0] = 7;
+  view.sums.latency[obs::kLatencyBounds.size()] = 3;
+  view.sums.latency_us = 1'500'000;
+  view.sums.body_bytes = 1234;
+  view.stale = 7;
+  view.refreshed = 8;
+  return view;
+}
+
+ServerView some_server() {
+  return {.started = WallTime{1'700'000'000'250},
+          .connections = 3,
+          .reloads = 4,
+          .cache = {.objects = 51, .stored_bytes = 52, .budget_used_bytes = 53, .evictions = 54, .rejected = 55},
+          .budget_bytes = 56,
+          .fills_in_flight = 57,
+          .waiters = 58,
+          .miss_events = {.emitted = 61, .duplicates = 62, .limited = 63},
+          .purge = {.urls = 71, .rules = 72, .swept = 73}};
+}
+
+std::string exposition(Format format) {
+  // Names are the operator's, and may hold what would end a label.
+  return metrics_text(some_server(), {route_named("shop.test /*"), route_named("a \"b\"\\\n")},
+                      std::vector{origin_named("shop"), origin_named("10.0.0.1:3000")}, format);
+}
+
+// Samples that stand in a text, by what stands before their values.
+std::map<std::string, std::string> samples_of(const std::string& text) {
+  std::map<std::string, std::string> samples;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('#')) continue;
+    const std::size_t space = line.rfind(' ');
+    BOOST_TEST(samples.emplace(line.substr(0, space), line.substr(space + 1)).second, line);
+  }
+  return samples;
+}
+
+BOOST_AUTO_TEST_SUITE(admin_metrics)
+
+BOOST_AUTO_TEST_CASE(every_sample_tells_what_it_is_named_for) {
+  const auto samples =
+      samples_of(metrics_text(some_server(), {route_named("r")}, std::vector{origin_named("o")}, Format::kText));
+  const std::map<std::string, std::string> want = {
+      {"seawall_start_time_seconds", "1700000000.25"},
+      {"seawall_ready", "1"},
+      {"seawall_config_reloads_total", "4"},
+      {"seawall_config_last_reload_successful", "1"},
+      {"seawall_http_connections", "3"},
+      {R"(seawall_http_requests_total{route="r",code="2xx",cache="hit"})", "10"},
+      {R"(seawall_http_requests_total{route="r",code="none",cache="miss"})", "1"},
+      {R"(seawall_http_request_duration_seconds_bucket{route="r",le="0.0005"})", "7"},
+      {R"(seawall_http_request_duration_seconds_bucket{route="r",le="30.0"})", "7"},
+      {R"(seawall_http_request_duration_seconds_bucket{route="r",le="+Inf"})", "10"},
+      {R"(seawall_http_request_duration_seconds_sum{route="r"})", "1.5"},
+      {R"(seawall_http_request_duration_seconds_count{route="r"})", "10"},
+      {R"(seawall_http_response_body_bytes_total{route="r"})", "1234"},
+      {R"(seawall_stale_served_total{route="r"})", "7"},
+      {R"(seawall_refreshes_total{route="r"})", "8"},
+      {R"(seawall_storm_active{route="r"})", "1"},
+      {R"(seawall_storms_total{route="r"})", "2"},
+      {R"(seawall_misses_per_second{route="r"})", "1.5"},
+      {"seawall_cache_objects", "51"},
+      {"seawall_cache_bytes", "52"},
+      {"seawall_cache_budget_used_bytes", "53"},
+      {"seawall_cache_evictions_total", "54"},
+      {"seawall_cache_rejected_total", "55"},
+      {"seawall_cache_budget_bytes", "56"},
+      {"seawall_fills_in_flight", "57"},
+      {"seawall_waiters", "58"},
+      {R"(seawall_origin_requests_total{origin="o"})", "21"},
+      {R"(seawall_origin_responses_total{origin="o",code="1xx"})", "1"},
+      {R"(seawall_origin_responses_total{origin="o",code="2xx"})", "2"},
+      {R"(seawall_origin_responses_total{origin="o",code="5xx"})", "5"},
+      {R"(seawall_origin_errors_total{origin="o",error="connect-timeout"})", "31"},
+      {R"(seawall_origin_errors_total{origin="o",error="reset"})", "32"},
+      {R"(seawall_origin_timeouts_total{origin="o",timeout="connect"})", "31"},
+      {R"(seawall_origin_timeouts_total{origin="o",timeout="dns"})", "0"},
+      {R"(seawall_origin_timeouts_total{origin="o",timeout="first_byte"})", "0"},
+      {R"(seawall_origin_timeouts_total{origin="o",timeout="between_bytes"})", "0"},
+      {R"(seawall_origin_timeouts_total{origin="o",timeout="send"})", "0"},
+      {R"(seawall_origin_timeouts_total{origin="o",timeout="total"})", "0"},
+      {R"(seawall_origin_timeouts_total{origin="o",timeout="queue"})", "0"},
+      {R"(seawall_origin_retries_total{origin="o"})", "22"},
+      {R"(seawall_origin_hedges_total{origin="o"})", "23"},
+      {R"(seawall_origin_in_flight{origin="o"})", "11"},
+      {R"(seawall_origin_in_flight_limit{origin="o"})", "13"},
+      {R"(seawall_origin_queue{origin="o"})", "14"},
+      {R"(seawall_origin_queue_limit{origin="o"})", "15"},
+      {R"(seawall_origin_queue_wait_seconds{origin="o",quantile="0.5"})", "0.001"},
+      {R"(seawall_origin_queue_wait_seconds{origin="o",quantile="0.9"})", "0.02"},
+      {R"(seawall_origin_queue_wait_seconds{origin="o",quantile="0.99"})", "3"},
+      {R"(seawall_origin_saturation{origin="o"})", "0.25"},
+      {R"(seawall_origin_breaker_state{origin="o",state="closed"})", "0"},
+      {R"(seawall_origin_breaker_state{origin="o",state="open"})", "0"},
+      {R"(seawall_origin_breaker_state{origin="o",state="half-open"})", "1"},
+      {R"(seawall_origin_breaker_opened_total{origin="o"})", "2"},
+      {R"(seawall_origin_back_off_seconds{origin="o"})", "2.5"},
+      {R"(seawall_server_up{origin="o",server="10.0.0.5:3000"})", "1"},
+      {R"(seawall_server_up{origin="o",server="10.0.0.6:3000"})", "0"},
+      {R"(seawall_server_up{origin="o",server="10.0.0.7:3000"})", "0"},
+      {R"(seawall_server_in_flight{origin="o",server="10.0.0.5:3000"})", "1"},
+      {R"(seawall_server_requests_total{origin="o",server="10.0.0.5:3000"})", "5"},
+      {R"(seawall_server_failures_total{origin="o",server="10.0.0.5:3000"})", "4"},
+      {R"(seawall_fills_waiting{origin="o",class="miss"})", "1"},
+      {R"(seawall_fills_waiting{origin="o",class="revalidate"})", "2"},
+      {R"(seawall_fills_waiting{origin="o",class="refresh"})", "3"},
+      {R"(seawall_fills_waiting{origin="o",class="prefetch"})", "4"},
+      {R"(seawall_fills_running{origin="o"})", "5"},
+      {R"(seawall_fills_allowed{origin="o"})", "6"},
+      {R"(seawall_fills_wanted{origin="o"})", "15"},
+      {R"(seawall_fill_queue_limit{origin="o"})", "7"},
+      {R"(seawall_fill_wait_seconds{origin="o",quantile="0.5"})", "0.008"},
+      {R"(seawall_fill_wait_seconds{origin="o",quantile="0.9"})", "0.009"},
+      {R"(seawall_fill_wait_seconds{origin="o",quantile="0.99"})", "0.01"},
+      {R"(seawall_fills_begun_total{origin="o"})", "41"},
+      {R"(seawall_fills_ended_total{origin="o"})", "42"},
+      {R"(seawall_fills_failed_total{origin="o"})", "43"},
+      {R"(seawall_fills_refused_total{origin="o"})", "44"},
+      {R"(seawall_fills_expired_total{origin="o"})", "45"},
+      {"seawall_miss_events_total", "61"},
+      {"seawall_miss_events_duplicates_total", "62"},
+      {"seawall_miss_events_limited_total", "63"},
+      {R"(seawall_purged_total{kind="url"})", "71"},
+      {R"(seawall_purged_total{kind="rule"})", "72"},
+      {"seawall_purge_swept_total", "73"},
+  };
+  for (const auto& [name, value] : want) {
+    const auto at = samples.find(name);
+    BOOST_TEST_REQUIRE((at != samples.end()), name);
+    BOOST_TEST(at->second == value, name << " is " << at->second);
+  }
+  // What never happened is not told, but for what is named.
+  BOOST_TEST(!samples.contains(R"(seawall_http_requests_total{route="r",code="2xx",cache="miss"})"));
+  BOOST_TEST(!samples.contains(R"(seawall_origin_errors_total{origin="o",error="closed"})"));
+  BOOST_TEST(!samples.contains(R"(seawall_origin_responses_total{origin="o",code="none"})"));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_wrong_with_the_server) {
+  ServerView server = some_server();
+  server.is_draining = true;
+  server.last_reload_failed = true;
+  auto samples = samples_of(metrics_text(server, {}, {}, Format::kText));
+  BOOST_TEST(samples["seawall_ready"] == "0");
+  BOOST_TEST(samples["seawall_config_last_reload_successful"] == "0");
+}
+
+BOOST_AUTO_TEST_CASE(the_process_is_among_them) {
+  auto samples = samples_of(metrics_text(some_server(), {}, {}, Format::kText));
+  const double before = std::stod(samples["process_open_fds"]);
+  BOOST_TEST(before >= 3);
+  BOOST_TEST(std::stod(samples["process_resident_memory_bytes"]) > 1e6);
+  BOOST_TEST(std::stod(samples["process_cpu_seconds_total"]) > 0);
+  const std::ifstream one("/dev/null");
+  const std::ifstream two("/dev/null");
+  samples = samples_of(metrics_text(some_server(), {}, {}, Format::kText));
+  BOOST_TEST(std::stod(samples["process_open_fds"]) == before + 2);
+}
+
+BOOST_AUTO_TEST_CASE(every_family_is_told_once_with_help_and_type) {
+  std::set<std::string> families;
+  std::string family;
+  std::string help;
+  std::istringstream lines(exposition(Format::kText));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("# HELP ")) {
+      help = line.substr(7, line.find(' ', 7) - 7);
+      BOOST_TEST(line.size() > 7 + help.size() + 10, line);
+      BOOST_TEST(line.ends_with('.'), line);
+    } else if (line.starts_with("# TYPE ")) {
+      family = line.substr(7, line.find(' ', 7) - 7);
+      BOOST_TEST(help == family);
+      BOOST_TEST(families.insert(family).second, line);
+    } else {
+      BOOST_TEST(line.starts_with(family), line);
+    }
+  }
+  BOOST_TEST(families.size() > 50U);
+}
+
+BOOST_AUTO_TEST_CASE(routes_of_one_name_share_what_is_counted) {
+  RouteView other = route_named("r");
+  other.path = "/other";
+  const auto count = [](const std::string& text) {
+    std::size_t n = 0;
+    for (std::size_t at = 0; (at = text.find("seawall_stale_served_total{", at)) != std::string::npos; ++at) ++n;
+    return n;
+  };
+  BOOST_TEST(count(metrics_text(some_server(), {route_named("r"), other}, {}, Format::kText)) == 1U);
+  BOOST_TEST(count(metrics_text(some_server(), {route_named("r"), route_named("s")}, {}, Format::kText)) == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(the_format_is_what_accept_prefers) {
+  struct Row {
+    std::vector<const char*> accept;
+    bool is_open_metrics;
+  };
+  const std::vector<Row> rows = {
+      {{}, false},
+      {{"*/*"}, false},
+      {{""}, false},
+      {{"text/plain"}, false},
+      {{"application/openmetrics-text"}, true},
+      {{"Application/OpenMetrics-Text; Version=1.0.0"}, true},
+      {{"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+        "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"},
+       true},
+      {{"text/plain;q=0.5", "application/openmetrics-text;q=0.6"}, true},
+      {{"application/openmetrics-text;q=0.5", "text/plain;q=0.5"}, true},
+      {{"application/openmetrics-text; q=0.4 , text/plain; q=0.5"}, false},
+      {{"application/openmetrics-text;q=0"}, false},
+      {{"application/openmetrics-text;q=x"}, false},
+      {{"application/openmetrics-text;q=2"}, false},
+      {{"application/openmetrics-text;q="}, false},
+      {{"application/openmetrics-text;"}, true},
+      {{"application/openmetrics-texts"}, false},
+  };
+  for (const Row& row : rows) {
+    http::HeaderMap headers;
+    std::string all;
+    for (const char* value : row.accept) {
+      headers.add("Accept", value);
+      all += std::string(value) + " | ";
+    }
+    BOOST_TEST((wanted_format(headers) == Format::kOpenMetrics) == row.is_open_metrics, all);
+  }
+}
+
+// That a gauge has the label `quantile` is all that it minds: Prometheus keeps it for summaries, whose windows ours are
+// not.
+BOOST_AUTO_TEST_CASE(promtool_minds_nothing_else, *boost::unit_test::precondition(is_promtool_installed)) {
+  const TemporaryDirectory directory;
+  std::ofstream(directory.file("metrics"), std::ios::binary) << exposition(Format::kText);
+  const Outcome outcome = run("promtool check metrics <" + directory.file("metrics"));
+  BOOST_TEST((outcome.code == 0 || outcome.code == 3), outcome.output);
+  std::istringstream lines(outcome.output);
+  std::set<std::string> minded;
+  for (std::string line; std::getline(lines, line);) {
+    BOOST_TEST(line.ends_with("non-summary metrics should not have \"quantile\" label"), line);
+    minded.insert(line.substr(0, line.find(' ')));
+  }
+  BOOST_TEST(minded.size() == 2U);
+}
+
+// promtool reads OpenMetrics only as a history to import, whose samples have times.
+BOOST_AUTO_TEST_CASE(promtool_reads_open_metrics, *boost::unit_test::precondition(is_promtool_installed)) {
+  const TemporaryDirectory directory;
+  std::istringstream lines(exposition(Format::kOpenMetrics));
+  std::ofstream timed(directory.file("metrics"), std::ios::binary);
+  for (std::string line; std::getline(lines, line);) timed << line << (line.starts_with('#') ? "\n" : " 1700000000\n");
+  timed.close();
+  const Outcome outcome =
+      run("promtool tsdb create-blocks-from openmetrics " + directory.file("metrics") + " " + directory.file("data"));
+  BOOST_TEST(outcome.code == 0, outcome.output);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace seawall::admin
