@@ -24,7 +24,7 @@ using obs::Label;
 using obs::MetricType;
 using obs::Prometheus;
 
-constexpr std::array<std::string_view, 3> kQuantiles = {"0.5", "0.9", "0.99"};
+constexpr std::array<std::string_view, 3> kPercentiles = {"50", "90", "99"};
 
 double seconds(Millis time) {
   return static_cast<double>(time.count()) / 1000;
@@ -77,13 +77,13 @@ void add_of_servers(Prometheus& out, std::string_view name, std::string_view hel
 
 // `waits_of` gives the percentiles 50, 90 and 99.
 template <typename WaitsOf>
-void add_quantiles(Prometheus& out, std::string_view name, std::string_view help, std::span<const OriginView> origins,
+void add_percentiles(Prometheus& out, std::string_view name, std::string_view help, std::span<const OriginView> origins,
                    WaitsOf waits_of) {
   family(out, name, help);
   for (const OriginView& origin : origins) {
-    const std::array<Millis, kQuantiles.size()>& waits = waits_of(origin);
-    for (std::size_t i = 0; i < kQuantiles.size(); ++i) {
-      put(out, {{"origin", origin.state.name}, {"quantile", kQuantiles[i]}}, seconds(waits[i]));
+    const std::array<Millis, kPercentiles.size()>& waits = waits_of(origin);
+    for (std::size_t i = 0; i < kPercentiles.size(); ++i) {
+      put(out, {{"origin", origin.state.name}, {"percentile", kPercentiles[i]}}, seconds(waits[i]));
     }
   }
 }
@@ -201,7 +201,7 @@ void add_origin_guards(Prometheus& out, std::span<const OriginView> origins) {
       [](const OriginView& o) { return o.state.queued; });
   add(out, "seawall_origin_queue_limit", "Requests that may wait for a place at the origin.", origins,
       [](const OriginView& o) { return o.state.queue_limit; });
-  add_quantiles(out, "seawall_origin_queue_wait_seconds",
+  add_percentiles(out, "seawall_origin_queue_wait_seconds",
                 "How long the last requests waited for a place at the origin.", origins,
                 [](const OriginView& o) -> const auto& { return o.state.queue_wait; });
   add(out, "seawall_origin_saturation", "From 0, idle, to 1, every place and every place of the queue taken.", origins,
@@ -247,7 +247,7 @@ void add_fills(Prometheus& out, std::span<const OriginView> origins) {
       [](const OriginView& o) { return wanted(o.fills); });
   add(out, "seawall_fill_queue_limit", "Fetches that the queue holds at most.", origins,
       [](const OriginView& o) { return o.fills.limit; });
-  add_quantiles(out, "seawall_fill_wait_seconds", "How long the last fetches of the queue waited.", origins,
+  add_percentiles(out, "seawall_fill_wait_seconds", "How long the last fetches of the queue waited.", origins,
                 [](const OriginView& o) -> const auto& { return o.fills.wait; });
   add(out, "seawall_fills_begun_total", "Fetches of the queue that were begun.", origins,
       [](const OriginView& o) { return o.fills.begun; });

@@ -67,6 +67,26 @@ const Object* select_by_language(const VariantSet& set, const http::HeaderMap& r
   return nullptr;
 }
 
+// The newest that the request selects, else the newest in its preferred language. Inlined: each hit comes through here.
+[[gnu::always_inline]] inline const Object* select(const VariantSet& set, const http::HeaderMap& request,
+                                                   std::string& scratch) {
+  const policy::VarySpec* computed = nullptr;  // what `scratch` holds the request's values for
+  for (const Ref<Object>& variant : set.variants()) {
+    const policy::VarySpec& vary = variant->vary();
+    if (vary.any) continue;
+    if (!vary.names.empty()) {
+      if (!computed || *computed != vary) {
+        scratch.clear();
+        policy::append_selecting_values(vary, request, scratch);
+        computed = &vary;
+      }
+      if (scratch != variant->selecting_values()) continue;
+    }
+    return variant.get();
+  }
+  return request.contains(http::Field::kAcceptLanguage) ? select_by_language(set, request, scratch) : nullptr;
+}
+
 // A heap, the coldest on top.
 void keep_hottest(std::vector<Refreshable>& hot, std::size_t max, const Object& object, std::uint32_t heat) {
   const auto is_hotter = [](const Refreshable& a, const Refreshable& b) { return a.heat > b.heat; };
@@ -104,56 +124,37 @@ IndexShard& Store::shard_of(std::uint64_t hash) const {
 
 LookupResult Store::find(std::string_view key, std::uint64_t hash, const http::HeaderMap& request,
                          std::string& scratch) {
-  LookupResult result = select(key, hash, request, scratch);
-  if (!result.object) return result;
-  if (result.object->purge_epoch() != purges_.epoch()) [[unlikely]] {
-    result = select_unpurged(std::move(result), key, hash, request, scratch);
-    if (!result.object) return result;
-  }
-  EvictionPolicy::touch(result.object->eviction());
-  return result;
-}
-
-LookupResult Store::select(std::string_view key, std::uint64_t hash, const http::HeaderMap& request,
-                           std::string& scratch) const {
   LookupResult result{.set = shard_of(hash).find(key, hash)};
   if (!result.set) return result;
   result.found = policy::Found::kOtherVariants;
-  const policy::VarySpec* computed = nullptr;  // what `scratch` holds the request's values for
-  for (const Ref<Object>& variant : result.set->variants()) {
-    const policy::VarySpec& vary = variant->vary();
-    if (vary.any) continue;
-    if (!vary.names.empty()) {
-      if (!computed || *computed != vary) {
-        scratch.clear();
-        policy::append_selecting_values(vary, request, scratch);
-        computed = &vary;
-      }
-      if (scratch != variant->selecting_values()) continue;
-    }
-    result.object = variant.get();
-    break;
+  const Object* selected = select(*result.set, request, scratch);
+  if (!selected) return result;
+  if (selected->purge_epoch() != purges_.epoch()) [[unlikely]] {
+    selected = select_unpurged(selected, request, scratch, result);
+    if (!selected) return result;
   }
-  if (!result.object && request.contains(http::Field::kAcceptLanguage)) {
-    result.object = select_by_language(*result.set, request, scratch);
-  }
-  if (result.object) result.found = policy::Found::kObject;
+  EvictionPolicy::touch(selected->eviction());
+  result.object = selected;
+  result.found = policy::Found::kObject;
   return result;
 }
 
 // Selects until what is selected stands the test. Every turn but the last removes a variant or makes one stale; others
 // may publish more that are purged by then, which is not waited for: a miss is always right.
-LookupResult Store::select_unpurged(LookupResult selected, std::string_view key, std::uint64_t hash,
-                                    const http::HeaderMap& request, std::string& scratch) {
+const Object* Store::select_unpurged(const Object* selected, const http::HeaderMap& request, std::string& scratch,
+                                     LookupResult& result) {
+  const Ref<const VariantSet> first = result.set;  // keeps the key
   for (std::size_t turn = 0; turn < 2 * options_.max_variants; ++turn) {
-    if (!selected.object) return selected;
     const std::uint64_t epoch = purges_.epoch();
-    const auto match = match_purges(*selected.object, epoch);
+    const auto match = match_purges(*selected, epoch);
     if (!match) return selected;
-    purge(*selected.object, *match, epoch);
-    selected = select(key, hash, request, scratch);
+    purge(*selected, *match, epoch);
+    result.set = shard_of(first->hash()).find(first->key(), first->hash());
+    if (!result.set) result.found = policy::Found::kNothing;
+    selected = result.set ? select(*result.set, request, scratch) : nullptr;
+    if (!selected) return nullptr;
   }
-  return {};
+  return nullptr;
 }
 
 std::vector<Ref<Object>> Store::peek_all(std::string_view key, std::uint64_t hash) const {

@@ -133,10 +133,8 @@ class Store {
   IndexShard& shard_of(std::uint64_t hash) const;
   std::size_t max_charged_bytes() const;
   bool admit(const Object& object);
-  LookupResult select(std::string_view key, std::uint64_t hash, const http::HeaderMap& request,
-                      std::string& scratch) const;
-  LookupResult select_unpurged(LookupResult selected, std::string_view key, std::uint64_t hash,
-                               const http::HeaderMap& request, std::string& scratch);
+  const Object* select_unpurged(const Object* selected, const http::HeaderMap& request, std::string& scratch,
+                                LookupResult& result);
   std::optional<PurgeList::Match> match_purges(const Object& object, std::uint64_t epoch) const;
   bool is_removed_by_purge(const Object& object) const;
   Purged purge(const Object& object, PurgeList::Match match, std::uint64_t epoch);

@@ -343,14 +343,17 @@ void Fill::begin_body(http::ResponseHead head, const policy::StoreDecision& deci
   }
   published->is_stored = keeping_;
   if (kind_ == FillKind::kFetch || kind_ == FillKind::kRevalidate) {
+    // An answer for one user says nothing of those for all, nor does an error.
+    const bool says_of_all =
+        !policy::is_error_status(head.status) && !request_.head.headers.contains(Field::kAuthorization);
     if (keeping_) {
       table_.mark_cacheable(request_.hash);
-    } else if (is_lasting(published->not_stored_why) && !policy::is_error_status(head.status)) {
+    } else if (says_of_all && is_lasting(published->not_stored_why)) {
       table_.mark_uncacheable(request_.hash, executor_.mono_now());
     }
     // What was stored has been replaced by an answer that may not be: it must not come back as a stale copy. Other
-    // variants stay, and an answer for one user says nothing of what is stored for all.
-    if (!keeping_ && !policy::is_error_status(head.status) && !request_.head.headers.contains(Field::kAuthorization)) {
+    // variants stay.
+    if (!keeping_ && says_of_all) {
       for (const Ref<cache::Object>& candidate : request_.candidates) {
         if (is_selected(*candidate, request_.head.headers)) store_.erase(*candidate);
       }

@@ -176,6 +176,7 @@ void Discovery::note_success(Question& question, bool has_changed, Seconds ttl) 
 
 void Discovery::note_failure(Question& question, const net::ResolveError& error) {
   question.lookup.reset();
+  on_failure_(error.code);
   question.is_settled = true;
   question.pause = question.pause == Millis{0} ? kFirstPause : std::min(2 * question.pause, kLongestPause);
   const auto jitter = static_cast<std::int64_t>(static_cast<double>(question.pause.count()) * kJitter * rng_.unit());

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -46,6 +47,8 @@ class Discovery {
   Discovery(const Discovery&) = delete;
   Discovery& operator=(const Discovery&) = delete;
 
+  // Told of every lookup that failed. Before start().
+  void on_failure(std::function<void(ErrorCode)> callback) { on_failure_ = std::move(callback); }
   // Once. Calls OnChange before it returns if an address is among the servers, so that these never wait for names.
   void start();
 
@@ -69,6 +72,7 @@ class Discovery {
   net::ResolverOptions options_;
   Rng& rng_;
   OnChange on_change_;
+  std::function<void(ErrorCode)> on_failure_ = [](ErrorCode) {};
   std::vector<std::unique_ptr<Entry>> entries_;  // as configured
   std::vector<Endpoint> published_;
 };

@@ -434,7 +434,7 @@ void OriginClient::Call::record_call(const Verdict& verdict) {
 }
 
 void OriginClient::Call::fail(Error error) {
-  if (tries_ == 0) state_->count_refusal(error.code);
+  if (error.side == Side::kLocal) state_->count_refusal(error.code);
   record_call({.outcome = outcome_of(error), .error = error});
   leave();
   if (is_starting_) {

@@ -107,9 +107,10 @@ void OriginState::set_endpoints(std::vector<Endpoint> endpoints, MonoTime now) {
   update_ailing(now);
 }
 
-void OriginState::set_unresolved(ErrorCode why) {
+void OriginState::on_unresolved(ErrorCode why) {
   MutexLock lock(mutex_);
   unresolved_ = why;
+  ++errors_[static_cast<std::size_t>(why)];
 }
 
 Caller OriginState::caller_of(http::Traffic traffic) {
@@ -285,7 +286,7 @@ void OriginState::record_call(Breaker::Admission admission, const Verdict& verdi
     update_ailing(now);
     news.swap(news_);
   }
-  tell(std::move(news));
+  tell(news);
 }
 
 void OriginState::record_try(const Try& made, const Verdict& verdict, std::uint64_t hash, MonoTime now) {
@@ -308,7 +309,7 @@ void OriginState::record_try(const Try& made, const Verdict& verdict, std::uint6
     }
     news.swap(news_);
   }
-  tell(std::move(news));
+  tell(news);
 }
 
 void OriginState::release_try(const Try& made) {
@@ -332,7 +333,7 @@ void OriginState::on_broken_body(const Try& made, const Error& error, std::uint6
     update_ailing(now);
     news.swap(news_);
   }
-  tell(std::move(news));
+  tell(news);
 }
 
 bool OriginState::may_try_again(Again kind, const std::vector<std::shared_ptr<Server>>& tried, MonoTime now) {
@@ -350,8 +351,13 @@ bool OriginState::may_try_again(Again kind, const std::vector<std::shared_ptr<Se
 }
 
 void OriginState::count_refusal(ErrorCode code) {
-  MutexLock lock(mutex_);
-  ++errors_[static_cast<std::size_t>(code)];
+  {
+    MutexLock lock(mutex_);
+    ++errors_[static_cast<std::size_t>(code)];
+  }
+  // The other refusals follow from what was told when it began.
+  const bool is_timeout = code == ErrorCode::kQueueTimeout || code == ErrorCode::kTotalTimeout;
+  if (is_timeout) observer_.on_failure(name_, {}, local(code));
 }
 
 std::vector<std::shared_ptr<Server>> OriginState::servers() const {
@@ -382,10 +388,10 @@ void OriginState::record_health(const std::shared_ptr<Server>& server, bool ok, 
     update_ailing(now);
     news.swap(news_);
   }
-  tell(std::move(news));
+  tell(news);
 }
 
-void OriginState::tell(std::vector<News> news) {
+void OriginState::tell(const std::vector<News>& news) {
   for (const News& one : news) {
     if (one.failure) observer_.on_failure(name_, one.server, *one.failure);
     if (one.breaker) observer_.on_breaker(name_, one.server, *one.breaker, one.retry_after);

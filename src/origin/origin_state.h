@@ -119,8 +119,8 @@ class OriginState {
   void set_options(const OriginOptions& options, MonoTime now);
   // Servers that are in both lists keep what is known of them; the removed get no new requests.
   void set_endpoints(std::vector<Endpoint> endpoints, MonoTime now);
-  // The names could not be resolved, and nothing is known from before.
-  void set_unresolved(ErrorCode why);
+  // A name could not be resolved; what is known from before stays in use.
+  void on_unresolved(ErrorCode why);
 
   // Why a request would be refused at this moment without asking; nullopt when it may try. Changes nothing.
   std::optional<Error> refusal(http::Traffic traffic, MonoTime now);
@@ -201,7 +201,7 @@ class OriginState {
               std::uint64_t hash, MonoTime now) SW_REQUIRES(mutex_);
   void probe(Breaker& breaker, const std::string& server, bool ok, MonoTime now) SW_REQUIRES(mutex_);
   void apply_options() SW_REQUIRES(mutex_);
-  void tell(std::vector<News> news) SW_EXCLUDES(mutex_);
+  void tell(const std::vector<News>& news) SW_EXCLUDES(mutex_);
 
   const std::string name_;
   Observer& observer_;

@@ -182,7 +182,8 @@ Transaction::Flow Transaction::decide() {
       return go(Step::kRespondStored);
     case Verdict::kRevalidate:
     case Verdict::kFetchAndStore: return go(Step::kMiss);
-    case Verdict::kPass: return go(Step::kAttach);
+    // The request forbids to store; whether it may ask the origin at all is the route's word.
+    case Verdict::kPass: return go(route_->miss.policy == MissPolicy::kCollapse ? Step::kAttach : Step::kMiss);
     case Verdict::kFail: return answer_error({ErrorCode::kNotCached, Side::kLocal});
   }
   return go(Step::kMiss);
@@ -400,14 +401,15 @@ Transaction::Flow Transaction::attach() {
 
 Transaction::Flow Transaction::go_alone(Why why) {
   leave_fill();
+  is_collapsed_ = false;
   if (patience_) return answer_placeholder(why);  // it may wait, and not ask the origin itself
   is_alone_ = true;
-  is_collapsed_ = false;
   plan_.why = why;
   return go(Step::kAttach);
 }
 
 bool Transaction::stale_is_usable() const {
+  if (patience_ && may_serve_without_asking()) return true;  // others of its route get it without a failure
   return found_.object && found_.object->is_complete() &&
          policy::may_serve_stale_on_error(facts_, found_.object->freshness(), route_->rules,
                                           context_.executor.wall_now());
@@ -440,6 +442,7 @@ Transaction::Flow Transaction::await_head() {
   }
   if (state == fill::FillState::kFailed) return settle_failed();
   if (wait_is_over_) {
+    if (patience_) return answer_unfilled();
     const Error error{ErrorCode::kWaitTimeout, Side::kLocal};
     if (stale_is_usable()) return use_stale(std::move(found_), Why::kWaitTimeout);
     return answer_error(error);

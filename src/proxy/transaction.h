@@ -79,6 +79,7 @@ class Transaction final : public RequestHandler {
   Flow miss();
   Flow miss_collapsed();
   Flow miss_async();
+  Flow answer_unfilled();
   Flow attach();
   Flow await_head();
   Flow settle(const fill::FillHead& head);

@@ -70,7 +70,7 @@ void Transaction::compose_status() {
     append_number_line(
         composed_, "Age: ", static_cast<std::uint64_t>(policy::current_age(found_.object->freshness(), now).count()));
     ttl_ = policy::remaining_lifetime(found_.object->freshness(), now);
-  } else if (is_collapsed_ && found_.object) {
+  } else if (is_collapsed_ && found_.object && !error_) {
     append_age(found_.object->freshness());
   }
   obs::CacheStatus status;

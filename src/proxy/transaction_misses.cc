@@ -109,9 +109,9 @@ Transaction::Flow Transaction::miss_collapsed() {
 }
 
 Transaction::Flow Transaction::miss_async() {
-  const bool is_storm = route_->miss.policy != MissPolicy::kAsync && route_->state->storm.is_active();
   const MonoTime now = context_.executor.mono_now();
   if (context_.fills.is_marked_uncacheable(hash_, now)) return answer_placeholder(Why::kHitForMiss);
+  if (plan_.verdict == Verdict::kPass) return answer_unfilled();  // what it would fetch could not be stored
   const bool has_stale = may_serve_without_asking();
   Ref<fill::Fill> wanted;
   if (!has_stale || patience_ || found_.object->refresh().try_pass(now, origin().total)) {
@@ -119,13 +119,21 @@ Transaction::Flow Transaction::miss_async() {
   }
   if (patience_ && wanted && context_.fills.try_wait(*wanted)) {
     is_waiting_ = true;
-    is_collapsed_ = true;
+    is_collapsed_ = origin_asked_ = true;
     why_ = plan_.why;
     reader_ = std::make_unique<fill::FillReader>(std::move(wanted), context_.executor, [this] { run(); });
     context_.executor.timers().arm(wait_timer_, now + *patience_);
     return go(Step::kAwaitHead);
   }
-  if (has_stale) return use_stale(std::move(found_), Why::kStaleAsync);
+  return answer_unfilled();
+}
+
+// What is there, while the fetch goes on behind it.
+Transaction::Flow Transaction::answer_unfilled() {
+  leave_fill();
+  is_collapsed_ = origin_asked_ = false;
+  if (may_serve_without_asking()) return use_stale(std::move(found_), Why::kStaleAsync);
+  const bool is_storm = route_->miss.policy != MissPolicy::kAsync && route_->state->storm.is_active();
   return answer_placeholder(is_storm ? Why::kStorm : Why::kAsync);
 }
 
@@ -182,7 +190,9 @@ Transaction::Flow Transaction::answer_placeholder(Why why) {
   for (const auto& [name, value] : placeholder.headers) fields.add(name, value);
   const bool tells_wait = placeholder.status == 503 || placeholder.status == 429;
   if (tells_wait && !fields.contains(Field::kRetryAfter)) {
-    fields.add(Field::kRetryAfter, std::to_string(placeholder.retry_after.count()));
+    const Seconds origin_needs =
+        origin().state->is_ailing() ? origin().state->retry_after(context_.executor.mono_now()) : Seconds{0};
+    fields.add(Field::kRetryAfter, std::to_string(std::max(placeholder.retry_after, origin_needs).count()));
   }
   if (!placeholder.file.empty()) return answer_local(placeholder.status, fields, placeholder.body);
   const std::string text = std::to_string(placeholder.status) + ' ' +

@@ -80,6 +80,7 @@ void Home::watch(Watched& watched, const OriginRuntime& runtime, bool is_new, bo
         [this, state = runtime.state](std::vector<origin::Endpoint> endpoints) {
           state->set_endpoints(std::move(endpoints), loop_.mono_now());
         });
+    watched.discovery->on_failure([state = runtime.state](ErrorCode code) { state->on_unresolved(code); });
     watched.discovery->start();
   }
   if (is_new) {
@@ -93,6 +94,7 @@ void Home::watch(Watched& watched, const OriginRuntime& runtime, bool is_new, bo
 void Home::tick() {
   const MonoTime now = loop_.mono_now();
   for (const proxy::Route& route : context_.router->routes()) {
+    if (route.miss.policy != proxy::MissPolicy::kCollapse) continue;
     const proxy::Origin& origin = context_.router->origins()[route.read_from];
     const proxy::StormGuard::Signals signals{.breaker_open = origin.state->is_breaker_open(),
                                              .fill_queue_full = origin.fills->is_full()};

@@ -15,6 +15,16 @@ fill::FillQueue::Blocked blocked_by(const std::shared_ptr<origin::OriginState>& 
   };
 }
 
+// No more at once than the origin takes of them: others would wait at its gate, and be turned away there.
+fill::FillScheduleOptions fills_of(const config::OriginConfig& config) {
+  const origin::LimitOptions& limit = config.options.limit;
+  const std::uint64_t share = std::uint64_t{limit.in_flight} * limit.background_percent / 100;
+  fill::FillScheduleOptions fills = config.fill;
+  fills.concurrent =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(fills.concurrent, std::max<std::uint64_t>(share, 1)));
+  return fills;
+}
+
 }  // namespace
 
 OriginRuntime Registry::origin(const config::OriginConfig& config) {
@@ -22,10 +32,10 @@ OriginRuntime Registry::origin(const config::OriginConfig& config) {
   OriginRuntime& runtime = at->second;
   if (is_new) {
     runtime.state = std::make_shared<origin::OriginState>(config.options, observer_, Rng::system_seed());
-    runtime.fills = std::make_shared<fill::FillQueue>(config.fill, blocked_by(runtime.state));
+    runtime.fills = std::make_shared<fill::FillQueue>(fills_of(config), blocked_by(runtime.state));
   } else {
     runtime.state->set_options(config.options, clock_.mono_now());
-    runtime.fills->set_options(config.fill);
+    runtime.fills->set_options(fills_of(config));
   }
   return runtime;
 }

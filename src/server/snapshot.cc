@@ -70,6 +70,7 @@ void resolve_origins(const Snapshot& snapshot, const config::Config& config, ori
           state->set_endpoints(std::move(endpoints), loop.mono_now());
           if (std::exchange(is_first, false) && !was_resolved) --missing;
         }));
+    discoveries.back()->on_failure([state](ErrorCode code) { state->on_unresolved(code); });
     discoveries.back()->start();
   }
   // The loop's timers end the wait: every lookup has its own, and so has this.

@@ -105,9 +105,9 @@ void Worker::run() {
   loop_.run();
   // On the loop's own thread, while it lives: what is left is given up.
   listeners_.clear();
-  home_.reset();
   while (proxy::SessionH1* session = sessions_.pop_front()) delete session;
   running_.cancel_all();
+  home_.reset();
   access_log_.flush();
 }
 

@@ -228,6 +228,8 @@ BOOST_AUTO_TEST_CASE(when_no_job_has_finished_there_is_no_new_one) {
   settle();
   BOOST_TEST(posted(urls(65, 66)) == answer(65, 1));
   check_problem(service->get("31"), 404, "no job");
+  for (std::size_t i = 31; i < 64; ++i) upstream.call(i).respond(200, kFresh, "x");
+  settle();
 }
 
 BOOST_AUTO_TEST_CASE(may_go_before_its_fills_end) {
@@ -282,6 +284,9 @@ BOOST_AUTO_TEST_CASE(a_client_that_asks_for_it_does_not_wait_for_its_turn) {
   settle();
   BOOST_TEST(asking.writer.is_answer(200, "two"));
   BOOST_TEST(state("1") == "2 waiting, 1 done, 0 failed");
+  upstream.call(0).respond(200, kFresh, "zero");
+  settle();
+  BOOST_TEST(state("1") == "1 waiting, 2 done, 0 failed");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -273,6 +273,20 @@ BOOST_AUTO_TEST_CASE(an_origin_is_left_alone_when_it_asks_a_shared_fetch_for_it)
   BOOST_TEST(snapshot().window.failures == 0);
 }
 
+BOOST_AUTO_TEST_CASE(those_who_wait_are_not_sent_to_an_origin_that_asked_for_silence) {
+  options.limit.in_flight = 1;
+  open_one();
+  auto r = request("GET");
+  r.is_shared = true;
+  const auto first = start(std::move(r));
+  const auto second = get();
+  answer(a, 0, "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n");
+  check_complete(*first, 429);
+  check_error(*second, ErrorCode::kBackingOff, Side::kLocal);
+  BOOST_TEST(snapshot().requests == 1U);
+  check_free();
+}
+
 BOOST_AUTO_TEST_CASE(a_pause_that_an_origin_asks_for_has_a_bound) {
   struct Row {
     std::string_view value;
@@ -444,7 +458,7 @@ BOOST_AUTO_TEST_CASE(an_unresolved_origin_says_why) {
   client.emplace(loop, state, options);
   BOOST_TEST(state->is_ailing());
   check_error(*get(), ErrorCode::kResolveFailed, Side::kOrigin);
-  state->set_unresolved(ErrorCode::kDnsTimeout);
+  state->on_unresolved(ErrorCode::kDnsTimeout);
   check_error(*get(), ErrorCode::kDnsTimeout, Side::kOrigin);
   BOOST_TEST(snapshot().errors[static_cast<std::size_t>(ErrorCode::kDnsTimeout)] == 1U);
   check_free();

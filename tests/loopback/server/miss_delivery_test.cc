@@ -206,7 +206,7 @@ struct SocketFixture : DeliveryFixture {
 
   void listen() {
     auto bound = net::Listener::bind_unix(path("socket"));
-    BOOST_REQUIRE_MESSAGE(bound.has_value(), bound.error());
+    BOOST_REQUIRE(bound.has_value());
     listener = std::move(*bound);
     listener->start(loop, [this](Fd fd, const net::Address&) {
       peers.push_back(std::make_unique<ScriptedOrigin::Peer>(loop, std::move(fd)));

@@ -12,6 +12,7 @@ std::string config_text(std::uint16_t origin_port, const SeawallOptions& o) {
   const auto inside = [](const std::string& text) { return text.empty() ? std::string() : ", " + text; };
   std::string toml = "[server]\nlisten = \"127.0.0.1:0\"\nworkers = " + std::to_string(o.workers) + "\n";
   toml += "timeout = { shutdown = \"" + o.shutdown + "\"" + inside(o.timeouts) + " }\n" + o.server + "\n";
+  if (!o.whole.empty()) return toml + o.whole;
   if (!o.cache.empty()) toml += "[cache]\n" + o.cache + "\n";
   if (!o.collapse.empty()) toml += "[collapse]\n" + o.collapse + "\n";
   if (!o.log.empty()) toml += "[log]\n" + o.log + "\n";

@@ -24,18 +24,22 @@ struct SeawallOptions {
   std::string origin_timeouts = {};
   std::string route = {};
   std::vector<std::string> args = {};
+  std::string whole = {};  // all but [server], in place of what the others would make
 };
 
 class Seawall {
  public:
   explicit Seawall(const Origin& origin, SeawallOptions options = {}) : Seawall(origin.port(), std::move(options)) {}
   explicit Seawall(std::uint16_t origin_port, SeawallOptions options = {});
+  // Sections as they stand in the file, all but [server].
+  explicit Seawall(std::string whole) : Seawall(0, {.whole = std::move(whole)}) {}
   ~Seawall();
   Seawall(const Seawall&) = delete;
   Seawall& operator=(const Seawall&) = delete;
 
   std::uint16_t port() const { return port_; }
   Process& process() { return *process_; }
+  const Process& process() const { return *process_; }
   const TemporaryDirectory& directory() const { return directory_; }
   // Writes the configuration again, for SIGHUP.
   void write_config(const std::string& toml) const { directory_.write("seawall.toml", toml); }

@@ -266,6 +266,41 @@ BOOST_AUTO_TEST_CASE(stale_windows) {
   }
 }
 
+// What another cache has served stale is stale here too, however it says so.
+BOOST_AUTO_TEST_CASE(stale_upstream) {
+  struct Row {
+    const char* name;
+    Headers headers;
+    std::int64_t want_remaining;
+  };
+  const std::vector<Row> rows = {
+      {.name = "nothing said", .headers = {}, .want_remaining = 60},
+      {.name = "fresh there", .headers = {{"Cache-Status", "shield; hit; ttl=5"}}, .want_remaining = 60},
+      {.name = "ttl below zero", .headers = {{"Cache-Status", "shield; hit; ttl=-5"}}, .want_remaining = -5},
+      {.name = "in one of several",
+       .headers = {{"Cache-Status", "origin-cache; hit; ttl=-7, shield; fwd=stale; stored"}},
+       .want_remaining = -7},
+      {.name = "on a line of its own",
+       .headers = {{"Cache-Status", "a; hit; ttl=-7"}, {"Cache-Status", "b; hit; ttl=3"}},
+       .want_remaining = -7},
+      {.name = "a name that ends alike", .headers = {{"Cache-Status", "a; hit; x-ttl=-7"}}, .want_remaining = 60},
+      {.name = "not a number", .headers = {{"Cache-Status", "a; hit; ttl=-"}}, .want_remaining = 60},
+      {.name = "an older Age counts",
+       .headers = {{"Age", "100"}, {"Cache-Status", "a; hit; ttl=-5"}},
+       .want_remaining = -40},
+      {.name = "Warning 110", .headers = {{"Warning", "110 shield \"Response is Stale\""}}, .want_remaining = 0},
+      {.name = "Warning 112", .headers = {{"Warning", "112 - \"cut off\""}}, .want_remaining = 0},
+      {.name = "another Warning", .headers = {{"Warning", "214 - \"transformed\""}}, .want_remaining = 60},
+  };
+  for (const auto& row : rows) {
+    BOOST_TEST_CONTEXT(row.name) {
+      Headers headers = row.headers;
+      headers.emplace_back("Cache-Control", "max-age=60");
+      BOOST_TEST(remaining_lifetime(compute(200, headers), kNow).count() == row.want_remaining);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -339,7 +339,32 @@ BOOST_AUTO_TEST_CASE(stale_on_error) {
 BOOST_AUTO_TEST_CASE(error_statuses) {
   for (std::uint16_t status = 100; status < 600; ++status) {
     BOOST_TEST_CONTEXT(status) {
-      BOOST_TEST(is_error_status(status) == (status == 500 || status == 502 || status == 503 || status == 504));
+      const bool want = status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+      BOOST_TEST(is_error_status(status) == want);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(without_asking) {
+  struct AskRow {
+    const char* name;
+    Freshness object{};
+    std::int64_t at = 61;
+    Rules rules{};
+    bool want = true;
+  };
+  const std::vector<AskRow> rows = {
+      {.name = "fresh", .at = 10},
+      {.name = "fresh and must-revalidate", .object = {.must_revalidate = true}, .at = 10},
+      {.name = "stale without any window"},
+      {.name = "stale within the operator's bound", .at = 69, .rules = {.stale_max = Seconds{10}}},
+      {.name = "stale beyond it", .at = 70, .rules = {.stale_max = Seconds{10}}, .want = false},
+      {.name = "must-revalidate, stale", .object = {.must_revalidate = true}, .want = false},
+      {.name = "no-cache, fresh", .object = {.no_cache = true}, .at = 10, .want = false},
+  };
+  for (const auto& row : rows) {
+    BOOST_TEST_CONTEXT(row.name) {
+      BOOST_TEST(may_serve_without_asking(stored(row.object), row.rules, kNow + Seconds{row.at}) == row.want);
     }
   }
 }
