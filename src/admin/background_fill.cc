@@ -106,8 +106,7 @@ Enqueued BackgroundFiller::enqueue(const proxy::Route& route, const Target& targ
   const http::RequestHead request = plain_get(target);
   fill::FillQueue& queue = *context_.router->origins()[route.read_from].fills;
   for (int lookup = 0; lookup < kMaxLookups; ++lookup) {
-    const cache::LookupResult found =
-        context_.store.find(target.key, target.hash, request.headers, context_.scratch);
+    const cache::LookupResult found = context_.store.find(target.key, target.hash, request.headers, context_.scratch);
     if (is_fresh(context_, route, request, found)) return Enqueued::kFresh;
     if (order.only_refresh && !found.object) return Enqueued::kAbsent;
     if (const Ref<fill::Fill> present = context_.fills.find_waiting(target.key, target.hash)) {

@@ -35,9 +35,9 @@ std::optional<std::vector<std::string_view>> lines_of(std::string_view text) {
 }
 
 AdminReply unknown_job(std::string_view id) {
-  return problem(404, http::reason_phrase(404),
-                 fmt::format("there is no job {}: it was never begun, or ended a while ago; POST /v1/fills begins one",
-                             id));
+  return problem(
+      404, http::reason_phrase(404),
+      fmt::format("there is no job {}: it was never begun, or ended a while ago; POST /v1/fills begins one", id));
 }
 
 }  // namespace
@@ -48,9 +48,7 @@ struct FillJobs::Tally {
   std::uint64_t cached = 0;
   Json refused = Json::array();
 
-  void refuse(std::string_view url, std::string_view reason) {
-    refused.push_back({{"url", url}, {"reason", reason}});
-  }
+  void refuse(std::string_view url, std::string_view reason) { refused.push_back({{"url", url}, {"reason", reason}}); }
 };
 
 FillJobs::FillJobs(proxy::Context& context) : context_(context) {}
@@ -88,11 +86,10 @@ std::expected<FillJobs::Jobs::value_type, AdminReply> FillJobs::job_of(const Adm
   if (jobs_.size() >= kMaxJobs) {
     const auto finished = std::ranges::find_if(jobs_, [](const auto& job) { return job.second->waiting == 0; });
     if (finished == jobs_.end()) {
-      return std::unexpected(
-          problem(503, http::reason_phrase(503),
-                  fmt::format("{} jobs are under way; wait until one has ended, or add to one with "
-                              "/v1/fills?job=N",
-                              kMaxJobs)));
+      return std::unexpected(problem(503, http::reason_phrase(503),
+                                     fmt::format("{} jobs are under way; wait until one has ended, or add to one with "
+                                                 "/v1/fills?job=N",
+                                                 kMaxJobs)));
     }
     jobs_.erase(finished);
   }

@@ -78,7 +78,7 @@ void add_of_servers(Prometheus& out, std::string_view name, std::string_view hel
 // `waits_of` gives the percentiles 50, 90 and 99.
 template <typename WaitsOf>
 void add_percentiles(Prometheus& out, std::string_view name, std::string_view help, std::span<const OriginView> origins,
-                   WaitsOf waits_of) {
+                     WaitsOf waits_of) {
   family(out, name, help);
   for (const OriginView& origin : origins) {
     const std::array<Millis, kPercentiles.size()>& waits = waits_of(origin);
@@ -202,8 +202,8 @@ void add_origin_guards(Prometheus& out, std::span<const OriginView> origins) {
   add(out, "seawall_origin_queue_limit", "Requests that may wait for a place at the origin.", origins,
       [](const OriginView& o) { return o.state.queue_limit; });
   add_percentiles(out, "seawall_origin_queue_wait_seconds",
-                "How long the last requests waited for a place at the origin.", origins,
-                [](const OriginView& o) -> const auto& { return o.state.queue_wait; });
+                  "How long the last requests waited for a place at the origin.", origins,
+                  [](const OriginView& o) -> const auto& { return o.state.queue_wait; });
   add(out, "seawall_origin_saturation", "From 0, idle, to 1, every place and every place of the queue taken.", origins,
       [](const OriginView& o) { return o.state.saturation; });
   family(out, "seawall_origin_breaker_state", "1 for the state that the origin's breaker is in.");
@@ -248,7 +248,7 @@ void add_fills(Prometheus& out, std::span<const OriginView> origins) {
   add(out, "seawall_fill_queue_limit", "Fetches that the queue holds at most.", origins,
       [](const OriginView& o) { return o.fills.limit; });
   add_percentiles(out, "seawall_fill_wait_seconds", "How long the last fetches of the queue waited.", origins,
-                [](const OriginView& o) -> const auto& { return o.fills.wait; });
+                  [](const OriginView& o) -> const auto& { return o.fills.wait; });
   add(out, "seawall_fills_begun_total", "Fetches of the queue that were begun.", origins,
       [](const OriginView& o) { return o.fills.begun; });
   add(out, "seawall_fills_ended_total", "Fetches of the queue that ended.", origins,

@@ -76,15 +76,16 @@ std::expected<Wanted, AdminReply> parse(const proxy::Context& context, const std
       continue;
     }
     if (std::ranges::find(kLists, member) == kLists.end()) {
-      return refuse(fmt::format(
-          "the body has a member \"{}\"; known are \"urls\", \"prefixes\", \"tags\" and \"soft\"", member));
+      return refuse(
+          fmt::format("the body has a member \"{}\"; known are \"urls\", \"prefixes\", \"tags\" and \"soft\"", member));
     }
     if (!value.is_array()) return refuse(fmt::format("\"{}\" must be a list of strings", member));
     for (std::size_t i = 0; i < value.size(); ++i) {
       if (wanted.urls.size() + wanted.rules.size() == kMaxEntries) {
-        return refuse(fmt::format("\"{}\" is too long: the lists may have {} entries together; purge in several "
-                                  "requests, or by a prefix or a tag",
-                                  member, kMaxEntries));
+        return refuse(
+            fmt::format("\"{}\" is too long: the lists may have {} entries together; purge in several "
+                        "requests, or by a prefix or a tag",
+                        member, kMaxEntries));
       }
       if (!value[i].is_string()) return refuse(fmt::format("\"{}\"[{}] must be a string", member, i));
       if (const auto taken = take(context, member, value[i].get_ref<const std::string&>(), wanted); !taken) {
@@ -164,7 +165,7 @@ void PurgeService::add_refreshes(std::vector<cache::Refreshable> more) {
     more.insert(more.end(), std::move_iterator(list->begin()), std::move_iterator(list->end()));
     list->clear();
   }
-  std::ranges::stable_sort(more, {}, &cache::Refreshable::heat);
+  std::ranges::sort(more, {}, &cache::Refreshable::heat);
   if (more.size() > cache::Store::kMaxRefreshables) {
     more.erase(more.begin(), more.end() - static_cast<std::ptrdiff_t>(cache::Store::kMaxRefreshables));
   }
@@ -195,8 +196,7 @@ bool PurgeService::refresh(const cache::Refreshable& wanted, BackgroundFiller& f
   if (!target) return true;
   const proxy::Route* route = context_.router->find(target->uri.authority, target->uri.path);
   if (!route || !is_filled_in_background(*route)) return true;
-  const BackgroundFiller::Order order{
-      .klass = fill::FillClass::kRefresh, .heat = wanted.heat, .only_refresh = true};
+  const BackgroundFiller::Order order{.klass = fill::FillClass::kRefresh, .heat = wanted.heat, .only_refresh = true};
   const Enqueued enqueued = filler.enqueue(*route, *target, order, nullptr);
   if (enqueued == Enqueued::kQueued) ++stats_.refreshed;
   return enqueued != Enqueued::kFull;

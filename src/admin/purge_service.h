@@ -24,9 +24,9 @@ class PurgeService {
   AdminReply purge(const AdminRequest& request);
 
   struct Stats {
-    std::uint64_t urls = 0;      // variants purged by URL
-    std::uint64_t rules = 0;     // prefixes and tags
-    std::uint64_t swept = 0;     // objects removed or softened by sweeps
+    std::uint64_t urls = 0;       // variants purged by URL
+    std::uint64_t rules = 0;      // prefixes and tags
+    std::uint64_t swept = 0;      // objects removed or softened by sweeps
     std::uint64_t refreshed = 0;  // fills begun after soft purges
   };
   const Stats& stats() const { return stats_; }
@@ -44,10 +44,10 @@ class PurgeService {
   Timer sweep_timer_;  // until the next sweep begins
   bool is_sweeping_ = false;
   cache::SweepCursor cursor_;
-  std::uint64_t sweep_epoch_ = 0;             // of the youngest rule when the sweep began
-  std::vector<cache::Refreshable> softened_;  // by the sweep so far
-  Timer refresh_timer_;                       // until the queues are tried again
-  bool is_refreshing_ = false;                // a turn for it is posted
+  std::uint64_t sweep_epoch_ = 0;               // of the youngest rule when the sweep began
+  std::vector<cache::Refreshable> softened_;    // by the sweep so far
+  Timer refresh_timer_;                         // until the queues are tried again
+  bool is_refreshing_ = false;                  // a turn for it is posted
   std::vector<cache::Refreshable> to_refresh_;  // the coldest first; with delayed_ at most Store::kMaxRefreshables
   std::vector<cache::Refreshable> delayed_;     // found no room in their queues
   const std::shared_ptr<const bool> life_;      // what was posted does nothing once it has gone

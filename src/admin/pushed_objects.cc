@@ -25,7 +25,7 @@ std::unexpected<AdminReply> refusal(std::uint16_t status, std::string_view detai
 // Of the request that brings the response, and not of the response. Accept-Ranges and its like stay: these are.
 bool is_of_request(const http::HeaderMap::View& line) {
   static constexpr std::array<std::string_view, 5> kNames = {"Accept-Charset", "Accept-Datetime", "From", "Origin",
-                                                            "Prefer"};
+                                                             "Prefer"};
   switch (line.field) {
     case Field::kAccept:
     case Field::kAcceptEncoding:
@@ -84,9 +84,9 @@ std::expected<PushedObjects::Pushed, AdminReply> PushedObjects::read(const Admin
   auto target = url ? parse_target(context_, *url) : std::nullopt;
   if (!target) {
     return refusal(400, fmt::format("the parameter \"url\" must be the absolute URL of the object, with its "
-                                          "special characters as %XX, and of at most {} bytes: "
-                                          "/v1/objects?url=http%3A%2F%2Fhost%2Fpath",
-                                          context_.router->session().head_limits.target_bytes));
+                                    "special characters as %XX, and of at most {} bytes: "
+                                    "/v1/objects?url=http%3A%2F%2Fhost%2Fpath",
+                                    context_.router->session().head_limits.target_bytes));
   }
   const auto status = status_of(request);
   if (!status) return refusal(400, "the parameter \"status\" must be a number from 200 to 599; without it, 200");
@@ -114,25 +114,27 @@ std::expected<PushedObjects::Pushed, AdminReply> PushedObjects::decide(Pushed pu
   const WallTime now = context_.executor.wall_now();
   if (pushed.route->miss.policy == proxy::MissPolicy::kPass) {
     return refusal(kUnfit, fmt::format("the route {} passes every request to its origin (miss = \"pass\"): what "
-                                             "is stored for it would never be served",
-                                             pushed.route->name));
+                                       "is stored for it would never be served",
+                                       pushed.route->name));
   }
   if (!policy::parse_vary(pushed.head.headers).empty()) {
-    return refusal(kUnfit, "a response with Vary cannot be put: which requests select it cannot be told; leave "
-                                 "the field out if it answers all, else let it be fetched");
+    return refusal(kUnfit,
+                   "a response with Vary cannot be put: which requests select it cannot be told; leave "
+                   "the field out if it answers all, else let it be fetched");
   }
   fill::complete_fields(pushed.head.headers, now);
   policy::StoreDecision decision =
       policy::decide_storing(plain_get(pushed.target), pushed.head, pushed.route->rules, now, now);
   if (!decision.may_store) {
     return refusal(kUnfit, fmt::format("it may not be stored ({}): see its status and Cache-Control",
-                                             policy::to_string(decision.why)));
+                                       policy::to_string(decision.why)));
   }
   const bool is_fresh = decision.freshness.is_explicit && !decision.freshness.no_cache &&
                         policy::remaining_lifetime(decision.freshness, now) > Seconds{0};
   if (!is_fresh) {
-    return refusal(kUnfit, "it must say for how long it is fresh: send Cache-Control with max-age or s-maxage, or "
-                                 "Expires, that is not over yet, and without no-cache");
+    return refusal(kUnfit,
+                   "it must say for how long it is fresh: send Cache-Control with max-age or s-maxage, or "
+                   "Expires, that is not over yet, and without no-cache");
   }
   fill::shorten_lifetime(decision.freshness, pushed.route->rules, context_.rng.unit());
   pushed.fields = fill::stored_fields(pushed.head, decision.directives);
@@ -184,8 +186,7 @@ Ref<cache::Object> PushedObjects::make_object(const Pushed& pushed, std::string_
   init.headers = pushed.fields;
   init.freshness = pushed.freshness;
   if (!body.empty()) {
-    init.parts.push_back(
-        {.first = 0, .size = body.size(), .slices = {Slice::copy_of(&context_.store.budget(), body)}});
+    init.parts.push_back({.first = 0, .size = body.size(), .slices = {Slice::copy_of(&context_.store.budget(), body)}});
   }
   init.complete_length = body.size();
   init.no_content_length = init.status == 204;

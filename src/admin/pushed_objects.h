@@ -20,8 +20,8 @@ class PushedObjects {
 
   // What can be told from the head alone, before the body is read: nullopt when it may come.
   std::optional<AdminReply> refuse(const AdminRequest& request) const;
-  // 201 when the URL was not stored before, else 200, with {"url", "bytes", "ttl"}; 4xx with a problem, and then nothing
-  // has changed: 400 the URL, 404 no route, 411 no length, 413 above the limits, 422 what may not be stored.
+  // 201 when the URL was not stored before, else 200, with {"url", "bytes", "ttl"}; 4xx with a problem, and then
+  // nothing has changed: 400 the URL, 404 no route, 411 no length, 413 above the limits, 422 what may not be stored.
   AdminReply put(const AdminRequest& request);
 
  private:

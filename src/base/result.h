@@ -43,8 +43,8 @@ enum class ErrorCode : std::uint8_t {
   kIncompleteBody,    // the body ended before its announced length
   kUnsolicitedData,   // bytes from the origin that answer no request
   kUnexpectedStatus,  // a 206, 304 or 101 that nothing in the request asked for
-  kQueueTimeout,  // waited too long for a place at the origin
-  kQueueFull,     // at the origin, or in the fill queue
+  kQueueTimeout,      // waited too long for a place at the origin
+  kQueueFull,         // at the origin, or in the fill queue
   kBreakerOpen,
   kBackingOff,  // the origin asked for silence, by 429 and Retry-After
   kNoServer,    // none of the origin's servers can be used

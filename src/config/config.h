@@ -26,9 +26,9 @@ struct OriginConfig {
 };
 
 struct RouteConfig {
-  std::string name;  // as given, else "host path"
-  std::string host;  // "*", exact, or "*.example.com"; lower case
-  std::string path;  // exact, or a prefix ending in "*"
+  std::string name;       // as given, else "host path"
+  std::string host;       // "*", exact, or "*.example.com"; lower case
+  std::string path;       // exact, or a prefix ending in "*"
   std::string origin;     // of every request, unless:
   std::string read_from;  // GET and HEAD; empty: `origin`
   std::string write_to;   // all other methods; empty: `origin`
@@ -43,7 +43,7 @@ struct AdminOptions {
   bool is_listen_given = false;           // else a taken port is a warning
   std::string socket;                     // path; "off"; empty: the default of default_admin_socket()
   bool is_socket_given = false;
-  std::vector<std::string> purge_from;    // addresses and networks whose PURGE requests are obeyed: "10.0.0.0/8"
+  std::vector<std::string> purge_from;  // addresses and networks whose PURGE requests are obeyed: "10.0.0.0/8"
 };
 
 struct PushOptions {

@@ -183,8 +183,7 @@ policy::StoreDecision Fill::decide(const http::ResponseHead& head, WallTime requ
   // A head is shared among HEAD requests just when the GET's response would be.
   http::RequestHead as_get = request_.head;
   as_get.method = http::Method::kGet;
-  policy::StoreDecision decision =
-      policy::decide_storing(as_get, head, request_.rules, request_time, response_time);
+  policy::StoreDecision decision = policy::decide_storing(as_get, head, request_.rules, request_time, response_time);
   shorten_lifetime(decision.freshness, request_.rules, request_.chance);
   return decision;
 }
@@ -274,9 +273,8 @@ void Fill::refresh_from_head(const http::ResponseHead& head, WallTime request_ti
       store_.erase(*stored);
       continue;
     }
-    store_.replace(*stored,
-                   make_object(stored_fields(merged, decision.directives), decision.freshness, stored->parts(),
-                               stored->complete_length(), stored->status(), stored->reason()));
+    store_.replace(*stored, make_object(stored_fields(merged, decision.directives), decision.freshness, stored->parts(),
+                                        stored->complete_length(), stored->status(), stored->reason()));
   }
 }
 

@@ -1,6 +1,6 @@
-// The fills of one origin that no client waits for, begun in the order and at the pace of its schedule. What is queued is
-// in the FillTable already, so that requests for the same key find it there. It lives as long as the origin's name, over
-// reloads. Thread: any, but start() and stop().
+// The fills of one origin that no client waits for, begun in the order and at the pace of its schedule. What is queued
+// is in the FillTable already, so that requests for the same key find it there. It lives as long as the origin's name,
+// over reloads. Thread: any, but start() and stop().
 #pragma once
 
 #include <array>
@@ -33,8 +33,8 @@ class FillQueue {
 
   void set_options(const FillScheduleOptions& options);
 
-  // The home worker begins what is due, from start() until stop(); both on its thread. `is_cold`: the cache is empty, so
-  // that the pace grows by and by.
+  // The home worker begins what is due, from start() until stop(); both on its thread. `is_cold`: the cache is empty,
+  // so that the pace grows by and by.
   void start(Executor& home, bool is_cold);
   void stop();
 
@@ -51,8 +51,8 @@ class FillQueue {
   struct Stats {
     std::array<std::uint32_t, kFillClasses> waiting{};
     std::uint32_t running = 0;
-    std::uint32_t allowed = 0;  // at once, as of now
-    std::uint32_t limit = 0;    // of the queue
+    std::uint32_t allowed = 0;     // at once, as of now
+    std::uint32_t limit = 0;       // of the queue
     std::array<Millis, 3> wait{};  // percentiles 50, 90, 99
     std::uint64_t begun = 0;
     std::uint64_t ended = 0;

@@ -96,7 +96,8 @@ std::string Address::ip() const {
 }
 
 std::string Address::to_string() const {
-  if (family() == AF_UNIX) return std::string("unix:") + static_cast<const char*>(reinterpret_cast<const sockaddr_un*>(&storage_)->sun_path);
+  if (family() == AF_UNIX)
+    return std::string("unix:") + static_cast<const char*>(reinterpret_cast<const sockaddr_un*>(&storage_)->sun_path);
   const std::string digits = std::to_string(port());
   if (is_any_family_) return "*:" + digits;
   const std::string host = ip();

@@ -152,7 +152,9 @@ std::expected<std::unique_ptr<Listener>, std::string> Listener::bind_unix(const 
   }
   std::memcpy(static_cast<char*>(name.sun_path), path.data(), path.size());
   const auto* address = reinterpret_cast<const sockaddr*>(&name);
-  const auto failed = [&](int error) { return std::unexpected("cannot listen on " + path + ": " + std::strerror(error)); };
+  const auto failed = [&](int error) {
+    return std::unexpected("cannot listen on " + path + ": " + std::strerror(error));
+  };
   std::error_code ignored;  // bind() says what is wrong
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   if (!folder.empty() && std::filesystem::create_directories(folder, ignored)) {
@@ -167,7 +169,8 @@ std::expected<std::unique_ptr<Listener>, std::string> Listener::bind_unix(const 
   if (errno == ECONNREFUSED) ::unlink(path.c_str());
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return failed(errno);
-  // Before bind() the mode of the descriptor is what the socket file gets: there is no moment at which others may use it.
+  // Before bind() the mode of the descriptor is what the socket file gets: there is no moment at which others may use
+  // it.
   if (::fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0 || ::bind(fd.get(), address, sizeof name) != 0) return failed(errno);
   if (::listen(fd.get(), SOMAXCONN) != 0) return failed(errno);
   std::unique_ptr<Listener> listener(new Listener(std::move(fd), Address(address, sizeof name)));

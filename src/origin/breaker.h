@@ -6,7 +6,7 @@
 //   kHalfOpen  a few calls at once as probes; those of clients only once the others have had their chance;
 //              `close_after` good ones close it, a bad one opens it again
 //
-// What counts: connect failures, DNS, TLS, time-outs, broken responses, 502, 503, 504; slow calls where set; 500 half,
+// What counts: connect failures, DNS, TLS, time-outs, responses cut off, 502, 503, 504; slow calls where set; 500 half,
 // and only when several URLs answer so. A URL that fails again within a window adds to the volume and not to the
 // ratio, and the ratio says nothing until three URLs have failed, so that one poisonous URL does not open it; connect
 // failures always count, for they reached no URL. 4xx, aborts of clients, and our own refusals never count: report them
@@ -31,7 +31,7 @@ enum class Outcome : std::uint8_t {
   kServerError,     // 500
   kGatewayError,    // 502, 503, 504
   kConnectFailure,  // refused, unreachable, connect time-out, DNS, TLS
-  kBroken,          // time-outs past the connect, resets, malformed or truncated responses
+  kBroken,          // time-outs past the connect, resets, truncated responses
   kNeutral,         // says nothing of the server
 };
 

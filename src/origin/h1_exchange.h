@@ -18,8 +18,8 @@
 #include "http/h1_parser.h"
 #include "net/out_queue.h"
 #include "origin/dialer.h"
-#include "origin/server_client.h"
 #include "origin/pool.h"
+#include "origin/server_client.h"
 
 namespace seawall::origin {
 

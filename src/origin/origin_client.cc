@@ -23,7 +23,15 @@ Outcome outcome_of(const Error& error) {
     case ErrorCode::kConnectRefused:
     case ErrorCode::kConnectFailed:
     case ErrorCode::kConnectTimeout: return Outcome::kConnectFailure;
-    default: return error.side == Side::kOrigin ? Outcome::kBroken : Outcome::kNeutral;
+    case ErrorCode::kFirstByteTimeout:
+    case ErrorCode::kBetweenBytesTimeout:
+    case ErrorCode::kTotalTimeout:
+    case ErrorCode::kSendTimeout:
+    case ErrorCode::kPeerClosed:
+    case ErrorCode::kPeerReset:
+    case ErrorCode::kIncompleteBody: return error.side == Side::kOrigin ? Outcome::kBroken : Outcome::kNeutral;
+    // A response that breaks the protocol is a fault of that response: the server is there and answers.
+    default: return Outcome::kNeutral;
   }
 }
 

@@ -29,15 +29,15 @@ struct ServerConfig {
 
 struct BreakerOptions {
   bool is_on = true;
-  double failure_ratio = 0.5;               // of the calls within `window`
+  double failure_ratio = 0.5;  // of the calls within `window`
   Millis window{10'000};
-  std::uint32_t min_requests = 20;          // calls within `window`, before the ratio says anything
-  std::uint32_t connect_failures = 5;       // in a row, whatever the ratio
-  Millis slow{0};                           // a head that takes longer counts as a failure; 0: none does
-  Millis open{1'000};                       // first interval; doubles up to `open_max`, with jitter
+  std::uint32_t min_requests = 20;     // calls within `window`, before the ratio says anything
+  std::uint32_t connect_failures = 5;  // in a row, whatever the ratio
+  Millis slow{0};                      // a head that takes longer counts as a failure; 0: none does
+  Millis open{1'000};                  // first interval; doubles up to `open_max`, with jitter
   Millis open_max{60'000};
-  std::uint32_t probes = 3;                 // at once while half-open
-  std::uint32_t close_after = 3;            // good probes
+  std::uint32_t probes = 3;       // at once while half-open
+  std::uint32_t close_after = 3;  // good probes
 
   friend bool operator==(const BreakerOptions&, const BreakerOptions&) = default;
 };
@@ -55,11 +55,11 @@ struct LimitOptions {
 };
 
 struct RetryOptions {
-  std::uint32_t tries = 2;           // all together; 1: no retries
+  std::uint32_t tries = 2;            // all together; 1: no retries
   std::uint32_t budget_percent = 10;  // of the requests of the last 10 s
-  std::uint32_t budget_min = 3;      // retries in 10 s that are allowed however few the requests
-  bool idempotency_key = false;      // also POST and PATCH with an Idempotency-Key
-  Millis hedge_after{0};             // a second try beside the first after so long without a head; 0: never
+  std::uint32_t budget_min = 3;       // retries in 10 s that are allowed however few the requests
+  bool idempotency_key = false;       // also POST and PATCH with an Idempotency-Key
+  Millis hedge_after{0};              // a second try beside the first after so long without a head; 0: never
 
   friend bool operator==(const RetryOptions&, const RetryOptions&) = default;
 };
@@ -79,7 +79,7 @@ struct HealthOptions {
 
 struct OutlierOptions {
   std::uint32_t max_ejected_percent = 50;  // of the servers may be out at once by passive ejection
-  Millis slow_start{10'000};                // a server that comes back gets its share by and by; 0: at once
+  Millis slow_start{10'000};               // a server that comes back gets its share by and by; 0: at once
 
   friend bool operator==(const OutlierOptions&, const OutlierOptions&) = default;
 };
@@ -89,7 +89,7 @@ struct OriginOptions {
   std::vector<ServerConfig> servers;
   Balance balance = Balance::kRoundRobin;
   ServerTimeouts timeouts;
-  Millis total{30'000};  // until the head is there, retries included
+  Millis total{30'000};               // until the head is there, retries included
   std::size_t idle_connections = 64;  // of one server, for each worker
   Millis idle_timeout{60'000};
   BreakerOptions breaker;

@@ -1,5 +1,5 @@
-// What one worker knows of one server of an origin: its idle connections, and how to make new ones. Implements http::Exchange over
-// HTTP/1.1.
+// What one worker knows of one server of an origin: its idle connections, and how to make new ones. Implements
+// http::Exchange over HTTP/1.1.
 //
 // A request goes out on an idle connection or a fresh one. If a reused connection turns out closed before a byte of the
 // response came, the request is sent once more on a fresh one, when that is safe: the method is idempotent and no byte

@@ -47,9 +47,9 @@ enum class Why : std::uint8_t {
   kStoreFull,
   // refused
   kOnlyIfCached,
-  kAsync,  // being fetched in the background
-  kStorm,  // the same, because the route is spared
-  kPush,   // the origin has been told by an event
+  kAsync,      // being fetched in the background
+  kStorm,      // the same, because the route is spared
+  kPush,       // the origin has been told by an event
   kNotStored,  // miss = "stale-only"
   kOriginError,
   kWaitTimeout,

@@ -30,7 +30,7 @@ struct Context {
   Ref<const Router> router;                // replaced on reload
   std::vector<fill::Upstream*> upstreams;  // by Router::origins' index
   fill::RunningFills& running;
-  std::atomic<std::size_t>& connections;  // open client connections of the whole process
+  std::atomic<std::size_t>& connections;       // open client connections of the whole process
   std::span<const net::Network> purge_from{};  // whose PURGE requests are obeyed
   bool is_draining = false;
   std::string scratch{};  // for look-ups

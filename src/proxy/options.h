@@ -49,9 +49,9 @@ struct MissOptions {
 
 // When a route goes from kCollapse to kAsync by itself, and back.
 struct StormOptions {
-  bool is_on = true;               // when the origin's breaker opens or its fill queue is full
+  bool is_on = true;                    // when the origin's breaker opens or its fill queue is full
   std::uint32_t misses_per_second = 0;  // or the route misses more often; 0: not for that
-  Millis calm{10'000};             // nothing of it for so long ends it
+  Millis calm{10'000};                  // nothing of it for so long ends it
 
   friend bool operator==(const StormOptions&, const StormOptions&) = default;
 };

@@ -22,8 +22,8 @@ struct RouteState {
   const std::uint32_t id;  // whose share of an origin its requests take
   obs::RouteCounters counters;
   StormGuard storm;
-  Ref<cache::ShareGroup> share;           // of the cache's memory; null: no bound of its own. Set before it is used.
-  std::atomic<std::uint64_t> stale{0};    // answers that were stale because the origin failed or was spared
+  Ref<cache::ShareGroup> share;             // of the cache's memory; null: no bound of its own. Set before it is used.
+  std::atomic<std::uint64_t> stale{0};      // answers that were stale because the origin failed or was spared
   std::atomic<std::uint64_t> refreshed{0};  // background refreshes begun: stale-while-revalidate, and ahead of expiry
 };
 

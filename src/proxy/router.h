@@ -30,8 +30,8 @@ struct Origin {
 
 struct Route {
   std::string name;
-  std::string host;        // "*", exact, or "*.example.com"; without port, lower case
-  std::string path;        // exact, or a prefix and "*"
+  std::string host;           // "*", exact, or "*.example.com"; without port, lower case
+  std::string path;           // exact, or a prefix and "*"
   std::size_t read_from = 0;  // index into Router::origins, for GET and HEAD
   std::size_t write_to = 0;   // likewise, for all else
   MissOptions miss;

@@ -107,6 +107,8 @@ class Transaction final : public RequestHandler {
   bool may_serve_without_asking() const;
   MissPolicy miss_policy();
   void watch_storm();
+  void tell_miss();
+  bool may_fetch() const;
   bool is_due_early(const cache::Object& object);
   void start_background_refresh();
   Ref<fill::Fill> enqueue_fill(fill::FillClass klass);

@@ -301,7 +301,7 @@ void Transaction::log_access() {
   entry.referer = request_.headers.find(Field::kReferer).value_or("");
   entry.user_agent = request_.headers.find(Field::kUserAgent).value_or("");
   if (const auto how = result(); how != obs::CacheResult::kNone) entry.cache = to_string(how);
-  entry.why = error_ ? to_string(error_->code) : to_string(why_);
+  entry.why = error_ && !is_hit_ ? to_string(error_->code) : to_string(why_);
   if (route_) {
     entry.route = route_->name;
     if (origin_asked_) entry.origin = origin().name;

@@ -82,12 +82,7 @@ Transaction::Flow Transaction::miss() {
     case MissPolicy::kPass: return miss_collapsed();
     case MissPolicy::kAsync: return miss_async();
     case MissPolicy::kPush:
-      context_.miss_events.offer({.time = context_.executor.wall_now(),
-                                  .url = key_,
-                                  .route = route_->name,
-                                  .origin = origin().name,
-                                  .why = std::string(to_string(plan_.why))},
-                                 hash_, context_.executor.mono_now());
+      tell_miss();
       return may_serve_without_asking() ? use_stale(std::move(found_), Why::kStaleOnly)
                                         : answer_placeholder(Why::kPush);
     case MissPolicy::kStaleOnly:
@@ -95,6 +90,15 @@ Transaction::Flow Transaction::miss() {
                                         : answer_placeholder(Why::kNotStored);
   }
   return go(Step::kAttach);
+}
+
+void Transaction::tell_miss() {
+  context_.miss_events.offer({.time = context_.executor.wall_now(),
+                              .url = key_,
+                              .route = route_->name,
+                              .origin = origin().name,
+                              .why = std::string(to_string(plan_.why))},
+                             hash_, context_.executor.mono_now());
 }
 
 // A stale copy goes out without asking while the origin is known to fail, for this object or altogether.
@@ -161,17 +165,24 @@ Ref<fill::Fill> Transaction::enqueue_fill(FillClass klass) {
 // Probabilistic early expiration (XFetch; Vattani, Chierichetti, Lowenstein 2015): the nearer the expiry and the slower
 // the fetch, the likelier; a hot object is refreshed by one of its many requests, a cold one by none.
 bool Transaction::is_due_early(const cache::Object& object) {
-  if (!route_->rules.refreshes_ahead || plan_.why != Why::kFresh) return false;
+  if (!route_->rules.refreshes_ahead || !may_fetch() || plan_.why != Why::kFresh) return false;
   const policy::Freshness& freshness = object.freshness();
-  const Millis left = freshness.response_time + (freshness.lifetime - freshness.corrected_initial_age) -
-                      context_.executor.wall_now();
+  const Millis left =
+      freshness.response_time + (freshness.lifetime - freshness.corrected_initial_age) - context_.executor.wall_now();
   const auto fetch = Millis{std::max<std::uint32_t>(object.fetch_ms(), 1)};
   if (left > fetch * kEarlyFactor) return false;
   const double early = -std::log(1.0 - context_.rng.unit()) * static_cast<double>(fetch.count());
   return static_cast<double>(left.count()) <= early;
 }
 
+// Whether the route lets its objects be fetched; else the origin puts them here, or nobody does.
+bool Transaction::may_fetch() const {
+  return route_->miss.policy != MissPolicy::kPush && route_->miss.policy != MissPolicy::kStaleOnly;
+}
+
 void Transaction::start_background_refresh() {
+  if (route_->miss.policy == MissPolicy::kPush) tell_miss();
+  if (!may_fetch()) return;
   const bool is_ailing = origin().state->is_ailing();
   const MonoTime now = context_.executor.mono_now();
   if (!found_.object->refresh().try_pass(now, is_ailing ? kAilingHold : origin().total)) return;

@@ -15,8 +15,8 @@ bool asks_the_same(const origin::OriginOptions& a, const origin::OriginOptions& 
 
 }  // namespace
 
-Home::Home(net::Loop& loop, proxy::Context& context, origin::Observer& observer, Rng& rng,
-           const config::Config& config, std::vector<std::unique_ptr<net::Listener>> admin_listeners)
+Home::Home(net::Loop& loop, proxy::Context& context, origin::Observer& observer, Rng& rng, const config::Config& config,
+           std::vector<std::unique_ptr<net::Listener>> admin_listeners)
     : loop_(loop),
       context_(context),
       observer_(observer),
@@ -75,11 +75,11 @@ void Home::apply(const Snapshot& snapshot) {
 void Home::watch(Watched& watched, const OriginRuntime& runtime, bool is_new, bool asks_anew) {
   const origin::OriginOptions& options = watched.config.options;
   if (asks_anew) {
-    watched.discovery = std::make_unique<origin::Discovery>(
-        loop_, resolver_, options.name, options.servers, observer_, dns_, rng_,
-        [this, state = runtime.state](std::vector<origin::Endpoint> endpoints) {
-          state->set_endpoints(std::move(endpoints), loop_.mono_now());
-        });
+    watched.discovery =
+        std::make_unique<origin::Discovery>(loop_, resolver_, options.name, options.servers, observer_, dns_, rng_,
+                                            [this, state = runtime.state](std::vector<origin::Endpoint> endpoints) {
+                                              state->set_endpoints(std::move(endpoints), loop_.mono_now());
+                                            });
     watched.discovery->on_failure([state = runtime.state](ErrorCode code) { state->on_unresolved(code); });
     watched.discovery->start();
   }

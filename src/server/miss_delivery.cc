@@ -160,8 +160,8 @@ class MissDelivery::Lines final : public Target, private net::FdHandler {
 
  private:
   bool open() {
-    fd_ = is_socket_ ? connect() : Fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK,
-                                             kFileMode));
+    fd_ = is_socket_ ? connect()
+                     : Fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, kFileMode));
     if (!fd_) {
       note_failure(fmt::format("cannot be opened: {}", std::strerror(errno)));
       return false;

@@ -65,8 +65,7 @@ void OriginLog::on_breaker(std::string_view origin, std::string_view server, ori
   }
 }
 
-void OriginLog::on_health(std::string_view origin, std::string_view server, bool is_healthy,
-                          std::string_view reason) {
+void OriginLog::on_health(std::string_view origin, std::string_view server, bool is_healthy, std::string_view reason) {
   if (is_healthy) {
     log(LogLevel::kInfo, "{}: health check: healthy again", place(origin, server));
   } else {

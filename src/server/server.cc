@@ -6,8 +6,8 @@
 #include <ctime>
 #include <thread>
 
-#include "obs/log.h"
 #include "config/admin_socket.h"
+#include "obs/log.h"
 #include "server/snapshot.h"
 #include "server/worker.h"
 

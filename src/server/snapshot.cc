@@ -65,8 +65,8 @@ void resolve_origins(const Snapshot& snapshot, const config::Config& config, ori
     const bool was_resolved = state->snapshot(clock.mono_now()).is_resolved;
     if (was_resolved) --missing;
     discoveries.push_back(std::make_unique<origin::Discovery>(
-        loop, resolver, snapshot.origins[i].options.name, snapshot.origins[i].options.servers, observer, config.dns, rng,
-        [&, state, was_resolved, is_first = true](std::vector<origin::Endpoint> endpoints) mutable {
+        loop, resolver, snapshot.origins[i].options.name, snapshot.origins[i].options.servers, observer, config.dns,
+        rng, [&, state, was_resolved, is_first = true](std::vector<origin::Endpoint> endpoints) mutable {
           state->set_endpoints(std::move(endpoints), loop.mono_now());
           if (std::exchange(is_first, false) && !was_resolved) --missing;
         }));

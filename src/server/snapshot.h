@@ -20,8 +20,8 @@ struct Snapshot {
 
 Snapshot make_snapshot(const config::Config& config, Registry& registry);
 
-// Waits until the names of the origins are resolved, so that the first requests find them; at most as long as one lookup
-// may take. What is not resolved by then is logged, and tried again while serving. Thread: the main thread.
+// Waits until the names of the origins are resolved, so that the first requests find them; at most as long as one
+// lookup may take. What is not resolved by then is logged, and tried again while serving. Thread: the main thread.
 void resolve_origins(const Snapshot& snapshot, const config::Config& config, origin::Observer& observer,
                      const Clock& clock);
 

@@ -113,9 +113,9 @@ void Worker::run() {
 
 void Worker::accept(Fd connection, const net::Address& peer) {
   const bool is_full = shared_.connections.load(std::memory_order_relaxed) >= context_.router->session().connections;
-  auto* session = new proxy::SessionH1(loop_, context_.router->session(), shared_.connections, std::move(connection),
-                                       peer, make_handler_,
-                                       [this](proxy::SessionH1& closed) { on_session_closed(closed); });
+  auto* session =
+      new proxy::SessionH1(loop_, context_.router->session(), shared_.connections, std::move(connection), peer,
+                           make_handler_, [this](proxy::SessionH1& closed) { on_session_closed(closed); });
   sessions_.push_back(*session);
   if (is_full) {
     session->refuse();

@@ -1,5 +1,5 @@
-// What stands between a route and its origin, for tests whose origin is in memory: one origin that is resolved, its fill
-// queue, one route that takes everything.
+// What stands between a route and its origin, for tests whose origin is in memory: one origin that is resolved, its
+// fill queue, one route that takes everything.
 #pragma once
 
 #include <cstdint>

@@ -20,8 +20,8 @@ using admin::AdminReply;
 // A request to the admin listener with its body, for the services alone.
 class AdminAsk {
  public:
-  AdminAsk(std::string_view method, std::string_view body,
-           std::vector<std::pair<std::string, std::string>> query = {}, const Lines& headers = {})
+  AdminAsk(std::string_view method, std::string_view body, std::vector<std::pair<std::string, std::string>> query = {},
+           const Lines& headers = {})
       : head_(make_head(method, body, headers)),
         request{.head = head_, .path = "/", .query = std::move(query), .body = std::string(body)} {}
   AdminAsk(const AdminAsk&) = delete;
@@ -72,7 +72,8 @@ void change_routes(Harness& h, Change change) {
   proxy::Context& context = h.context();
   std::vector<proxy::Route> routes = context.router->routes();
   change(routes);
-  context.router = make_ref<const proxy::Router>(context.router->origins(), std::move(routes), context.router->session());
+  context.router =
+      make_ref<const proxy::Router>(context.router->origins(), std::move(routes), context.router->session());
 }
 
 inline constexpr std::string_view kSite = "http://example.com";

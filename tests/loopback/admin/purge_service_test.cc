@@ -72,10 +72,8 @@ BOOST_AUTO_TEST_CASE(a_url_is_named_in_any_form_and_by_its_scheme) {
     int want;
   };
   constexpr Row kRows[] = {
-      {"http://example.com/~a/b?q=1", 1},
-      {"HTTP://EXAMPLE.com.:80/%7ea/x/../b?q=1#part", 1},
-      {"https://example.com/~a/b?q=1", 0},
-      {"http://example.com:8080/~a/b?q=1", 0},
+      {"http://example.com/~a/b?q=1", 1},  {"HTTP://EXAMPLE.com.:80/%7ea/x/../b?q=1#part", 1},
+      {"https://example.com/~a/b?q=1", 0}, {"http://example.com:8080/~a/b?q=1", 0},
       {"http://example.com/~a/b", 0},
   };
   for (const Row& row : kRows) {
@@ -289,7 +287,9 @@ BOOST_AUTO_TEST_CASE(bad_requests_purge_nothing) {
   };
   store_at("/a");
   for (const Row& row : kRows) {
-    BOOST_TEST_CONTEXT(row.body) { check_problem(service->purge(AdminAsk("POST", row.body).request), 400, row.words); }
+    BOOST_TEST_CONTEXT(row.body) {
+      check_problem(service->purge(AdminAsk("POST", row.body).request), 400, row.words);
+    }
   }
   check_problem(purge({{"urls", {"http://example.com/" + std::string(9000, 'a')}}}), 400, "of at most 8");
   check_problem(purge({{"tags", {std::string(129, 'a')}}}), 400, "\"tags\"[0]");

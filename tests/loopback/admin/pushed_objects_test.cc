@@ -93,10 +93,14 @@ BOOST_AUTO_TEST_CASE(only_what_is_the_responses_own_is_kept) {
                             {"Via", "1.1 somebody"},
                             {"X-Forwarded-For", "192.0.2.1"},
                             {"X-Hop", "1"}};
-  const Lines of_response = {{"Cache-Control", "max-age=60"}, {"Content-Type", "text/css"},
-                             {"Content-Encoding", "gzip"},    {"Content-Language", "de"},
-                             {"ETag", "\"1\""},               {"Last-Modified", "Tue, 14 Nov 2023 00:00:00 GMT"},
-                             {"Accept-Ranges", "bytes"},      {"X-Own", "kept"},
+  const Lines of_response = {{"Cache-Control", "max-age=60"},
+                             {"Content-Type", "text/css"},
+                             {"Content-Encoding", "gzip"},
+                             {"Content-Language", "de"},
+                             {"ETag", "\"1\""},
+                             {"Last-Modified", "Tue, 14 Nov 2023 00:00:00 GMT"},
+                             {"Accept-Ranges", "bytes"},
+                             {"X-Own", "kept"},
                              {"Link", "</b>; rel=next"}};
   Lines all = of_request;
   all.insert(all.end(), of_response.begin(), of_response.end());
@@ -175,8 +179,7 @@ BOOST_AUTO_TEST_CASE(what_may_not_be_put) {
 BOOST_AUTO_TEST_CASE(a_body_needs_a_length_or_chunks_and_a_bound) {
   AdminAsk ask("PUT", "", {{"url", "http://example.com/a"}}, kFresh);
   http::RequestHead head = ask.request.head;
-  const admin::AdminRequest request{
-      .head = head, .path = "/", .query = {{"url", "http://example.com/a"}}, .body = {}};
+  const admin::AdminRequest request{.head = head, .path = "/", .query = {{"url", "http://example.com/a"}}, .body = {}};
   head.framing = http::BodyFraming::kNone;
   check_problem(service.refuse(request).value_or(AdminReply{}), 411, "Content-Length");
   head.framing = http::BodyFraming::kChunked;

@@ -379,6 +379,9 @@ BOOST_AUTO_TEST_CASE(a_failing_origin_does_not_replace_a_good_copy) {
   h.upstream.last().respond(500, {{"Cache-Control", "max-age=600"}}, "bad");
   h.settle();
   BOOST_TEST(client.writer.is_answer(200, "good"));
+  BOOST_TEST(h.ask().writer.is_answer(200, "good"));
+  BOOST_TEST(h.upstream.calls() == 2U);  // not asked again yet
+  h.advance(Seconds{2});
   h.ask();
   BOOST_TEST(h.upstream.calls() == 3U);  // nor is the 500 remembered
 }

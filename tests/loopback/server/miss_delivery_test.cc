@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(without_a_target_nothing_happens) {
 
 BOOST_AUTO_TEST_CASE(a_file_is_made_at_once_for_its_group_to_read) {
   start({.file = path("events")});
-  struct stat status {};
+  struct stat status{};
   BOOST_REQUIRE(::stat(path("events").c_str(), &status) == 0);
   const mode_t mask = ::umask(0);
   ::umask(mask);

@@ -331,7 +331,8 @@ BOOST_AUTO_TEST_CASE(origins) {
        "[[origin]]\nservers = \"http://a\"\n[[origin]]\nservers = \"http://a:80\"\n[[route]]\norigin = \"a\"",
        "3:1: two origins are named \"a\": the first at seawall.toml:1:1 | give each a name of its own"},
       {"routes of one name",
-       "[[origin]]\nservers = \"http://a\"\n[[route]]\nname = \"r\"\npath = \"/a\"\n[[route]]\nname = \"r\"\npath = \"/b\"",
+       "[[origin]]\nservers = \"http://a\"\n[[route]]\nname = \"r\"\npath = \"/a\"\n[[route]]\nname = \"r\"\npath = "
+       "\"/b\"",
        "7:8: two routes are named \"r\": the first at seawall.toml:4:8 | give each a name of its own"},
       {"several without routes", "[[origin]]\nservers = \"http://a\"\n[[origin]]\nservers = \"http://b\"",
        "3:1: there are several origins and no route | add [[route]] with host = \"...\" or path = \"...\" and origin = "

@@ -16,10 +16,10 @@ struct Row {
 BOOST_AUTO_TEST_SUITE(proxy_router)
 
 BOOST_AUTO_TEST_CASE(the_first_route_that_matches_in_file_order) {
-  const Router router({{.name = "a"}, {.name = "b"}},
+  const Router router({{.name = "a"}, {.name = "b"}, {.name = "c"}},
                       {
                           {.name = "exact", .host = "shop.example.com", .path = "/exact"},
-                          {.name = "api", .host = "shop.example.com", .path = "/api/*", .origin = 1},
+                          {.name = "api", .host = "shop.example.com", .path = "/api/*", .read_from = 1, .write_to = 2},
                           {.name = "sub", .host = "*.example.com", .path = "/*"},
                           {.name = "six", .host = "[::1]", .path = "*"},
                           {.name = "static", .host = "*", .path = "/static/*"},
@@ -51,7 +51,12 @@ BOOST_AUTO_TEST_CASE(the_first_route_that_matches_in_file_order) {
       BOOST_TEST((route ? route->name : std::string()) == row.route);
     }
   }
-  BOOST_TEST(router.origin_of(*router.find("shop.example.com", "/api/x")).name == "b");
+  const Route* api = router.find("shop.example.com", "/api/x");
+  BOOST_REQUIRE(api);
+  for (const http::Method method : {http::Method::kGet, http::Method::kHead}) BOOST_TEST(api->origin_for(method) == 1U);
+  for (const http::Method method : {http::Method::kPost, http::Method::kOptions, http::Method::kOther}) {
+    BOOST_TEST(api->origin_for(method) == 2U);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
