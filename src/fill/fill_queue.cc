@@ -146,6 +146,12 @@ void FillQueue::post_pump() {
   });
 }
 
+FillQueue::Entry FillQueue::remove(FillSchedule::Ticket ticket) {
+  auto node = waiting_.extract(ticket);
+  tickets_.erase(node.mapped().fill.get());
+  return std::move(node.mapped());
+}
+
 void FillQueue::pump() {
   pump_pending_.store(false, std::memory_order_release);
   std::vector<std::pair<FillSchedule::Ticket, Entry>> due;
@@ -154,11 +160,6 @@ void FillQueue::pump() {
     MutexLock lock(mutex_);
     if (home_ == nullptr) return;
     const MonoTime now = home_->mono_now();
-    const auto remove = [&](FillSchedule::Ticket ticket) {
-      auto node = waiting_.extract(ticket);
-      tickets_.erase(node.mapped().fill.get());
-      return std::move(node.mapped());
-    };
     for (const FillSchedule::Ticket ticket : schedule_.expire(now)) {
       expired.push_back(remove(ticket).fill);
       ++stats_.expired;

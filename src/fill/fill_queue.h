@@ -73,6 +73,7 @@ class FillQueue {
   void post_pump();
   void begin(FillSchedule::Ticket ticket, Entry entry, http::Traffic traffic);
   void on_ended(FillSchedule::Ticket ticket, std::uint64_t bytes, bool has_failed, MonoTime now);
+  Entry remove(FillSchedule::Ticket ticket) SW_REQUIRES(mutex_);
   std::optional<std::pair<FillSchedule::Ticket, Entry>> take(const Fill& fill) SW_REQUIRES(mutex_);
 
   struct Life;  // outlives the queue in the hands of fills that are still running

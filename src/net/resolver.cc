@@ -140,7 +140,7 @@ std::expected<ResolvedSrv, ResolveError> read_targets(const unsigned char* bytes
     return std::unexpected(failure("no SRV record of the name has a usable host and port"));
   }
   const auto order = [](const SrvTarget& t) { return std::tie(t.priority, t.host, t.port); };
-  std::stable_sort(all.begin(), all.end(), [&](const auto& a, const auto& b) { return order(a) < order(b); });
+  std::ranges::sort(all, {}, [](const SrvTarget& t) { return std::tie(t.priority, t.host, t.port, t.weight); });
   all.erase(std::unique(all.begin(), all.end(), [&](const auto& a, const auto& b) { return order(a) == order(b); }),
             all.end());
   if (all.size() > kMaxTargets) all.resize(kMaxTargets);

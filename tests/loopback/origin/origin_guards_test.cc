@@ -543,7 +543,7 @@ BOOST_AUTO_TEST_CASE(workers_share_an_origin) {
   std::atomic<std::size_t> busy{kWorkers};
   std::vector<std::thread> threads;
   for (const auto& worker : workers) threads.emplace_back([&] { worker->run(busy); });
-  for (int i = 0; busy.load() > 0; ++i) {
+  while (busy.load() > 0) {
     std::ranges::rotate(endpoints, endpoints.begin() + 1);
     state->set_endpoints(endpoints, clock.mono_now());
     state->set_options(options, clock.mono_now());

@@ -402,12 +402,12 @@ class Model {
   }
   // Index of the one that goes next, or waiting.size().
   std::size_t next() const {
-    std::vector<std::size_t> order;
-    for (std::size_t i = 0; i < waiting.size(); ++i) order.push_back(i);
-    if (waiting.size() * 2 > options_.queue) std::ranges::reverse(order);
-    std::stable_partition(order.begin(), order.end(), [&](std::size_t i) { return !waiting[i].request.is_background; });
-    for (const std::size_t i : order) {
-      if (may_go(waiting[i].request)) return i;
+    const bool is_newest_first = waiting.size() * 2 > options_.queue;
+    for (const bool is_background : {false, true}) {
+      for (std::size_t n = 0; n < waiting.size(); ++n) {
+        const std::size_t i = is_newest_first ? waiting.size() - 1 - n : n;
+        if (waiting[i].request.is_background == is_background && may_go(waiting[i].request)) return i;
+      }
     }
     return waiting.size();
   }
