@@ -35,6 +35,8 @@ bool is_fresh(const proxy::Context& context, const proxy::Route& route, const ht
 std::optional<Target> parse_target(const proxy::Context& context, std::string_view url) {
   auto uri = http::parse_absolute_uri(url);
   if (!uri || uri->path.size() > context.router->session().head_limits.target_bytes) return std::nullopt;
+  // Clients' requests are stored as "http": TLS ends before them.
+  uri->scheme = "http";
   // A client's path is taken as it is, too, when its escapes are malformed.
   http::normalise_path(uri->path);
   Target target{.uri = std::move(*uri), .key = {}};

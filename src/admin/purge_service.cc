@@ -18,6 +18,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxEntries = 1000;  // of one request
+constexpr std::size_t kMaxBody = std::size_t{512} << 10;
 // Rules that come together share a sweep.
 constexpr Millis kSweepDelay{100};
 constexpr std::size_t kSweptPerTurn = 512;
@@ -62,8 +63,31 @@ std::expected<void, std::string> take(const proxy::Context& context, std::string
   return {};
 }
 
+// The parser would build whatever is nested, at the cost of everybody on this worker.
+bool is_shallow(std::string_view body) {
+  int depth = 0;
+  bool is_in_string = false;
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    const char c = body[i];
+    if (is_in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') is_in_string = false;
+    } else if (c == '"') {
+      is_in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > 2) return false;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return true;
+}
+
 std::expected<Wanted, AdminReply> parse(const proxy::Context& context, const std::string& body) {
   static constexpr std::array<std::string_view, 3> kLists = {"urls", "prefixes", "tags"};
+  if (body.size() > kMaxBody || !is_shallow(body)) {
+    return refuse(fmt::format("the body must be an object of lists of strings, of at most {} bytes", kMaxBody));
+  }
   const Json json = Json::parse(body, nullptr, false);
   if (!json.is_object()) {
     return refuse(R"(the body must be a JSON object such as {"urls": ["http://host/path"], "soft": true})");
@@ -114,7 +138,8 @@ AdminReply PurgeService::purge(const AdminRequest& request) {
   std::size_t gone = 0;
   std::vector<cache::Refreshable> stale;
   for (const Target& target : wanted->urls) {
-    if (!wanted->is_soft) context_.fills.detach_all(target.key, target.hash);
+    // Softly too: what a fetch under way brings is older than this.
+    context_.fills.detach_all(target.key, target.hash);
     const std::size_t variants = context_.store.purge_url(target.key, target.hash, wanted->is_soft, now);
     gone += variants;
     if (wanted->is_soft && variants > 0) stale.push_back({.key = target.key, .hash = target.hash, .heat = 1});

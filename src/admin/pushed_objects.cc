@@ -80,6 +80,13 @@ std::optional<AdminReply> PushedObjects::refuse(const AdminRequest& request) con
 }
 
 std::expected<PushedObjects::Pushed, AdminReply> PushedObjects::read(const AdminRequest& request) const {
+  for (const auto& [name, value] : request.query) {
+    const bool is_known = name == "url" || name == "status";
+    if (is_known && std::ranges::count(request.query, name, [](const auto& given) { return given.first; }) == 1)
+      continue;
+    return refusal(400, fmt::format("the parameter \"{}\" is {}; within the URL, write & as %26", name,
+                                    is_known ? "given twice" : "not known"));
+  }
   const auto url = request.parameter("url");
   auto target = url ? parse_target(context_, *url) : std::nullopt;
   if (!target) {

@@ -65,10 +65,12 @@ Value load(const Draft& draft) {
     return static_cast<std::int64_t>(member);
   } else if constexpr (std::is_same_v<Member, std::vector<origin::ServerConfig>>) {
     std::vector<std::string> texts;
+    texts.reserve(member.size());
     for (const origin::ServerConfig& server : member) texts.push_back(format_server(server));
     return texts;
   } else if constexpr (std::is_same_v<Member, HeaderPairs>) {
     std::vector<std::string> texts;
+    texts.reserve(member.size());
     for (const auto& [name, text] : member) texts.push_back(fmt::format("{}: {}", name, text));
     return texts;
   } else {

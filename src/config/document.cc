@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -90,8 +91,13 @@ Diagnostics Report::take() {
 }
 
 std::expected<std::string, std::string> read_file(const std::string& path) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Not to wait for the other end of a pipe.
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return std::unexpected(fmt::format("cannot be opened: {}", std::strerror(errno)));
+  struct stat about{};
+  if (::fstat(fd.get(), &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) {
+    return std::unexpected("is not a regular file");
+  }
   std::string text;
   std::string buffer(std::size_t{64} << 10, '\0');
   while (true) {

@@ -20,6 +20,7 @@ using http::Field;
 using policy::Why;
 
 constexpr std::size_t kMaxInformational = 16;
+constexpr std::size_t kLineBytes = 48;  // what a header line takes beside its text
 
 // Whether the reason says something of the resource, so that the next request will fare alike.
 bool is_lasting(Why why) {
@@ -42,6 +43,18 @@ bool is_selected(const cache::Object& stored, const http::HeaderMap& request) {
   return values == stored.selecting_values();
 }
 
+// Whether the error says anything of the origin: else there is nothing to wait for.
+bool was_asked(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kAborted:
+    case ErrorCode::kShuttingDown:
+    case ErrorCode::kBreakerOpen:
+    case ErrorCode::kBackingOff:
+    case ErrorCode::kNoServer: return false;
+    default: return true;
+  }
+}
+
 }  // namespace
 
 Fill::Fill(FillTable& table, cache::Store& store, Executor& executor, std::uint32_t workers, FillRequest request)
@@ -51,6 +64,7 @@ Fill::Fill(FillTable& table, cache::Store& store, Executor& executor, std::uint3
       request_(std::move(request)),
       kind_(request_.kind),
       invalidations_(table.invalidations(request_.hash)),
+      purge_epoch_(request_.purge_epoch),
       head_timer_([this] { on_error({ErrorCode::kTotalTimeout, Side::kOrigin}); }),
       joinable_(request_.sharing == Sharing::kShared),
       body_(store.budget(), std::nullopt),
@@ -77,8 +91,23 @@ void Fill::start(Upstream& upstream, RunningFills& running) {
   exchange_ = upstream.start(std::move(request_.outgoing), *this);
 }
 
+std::size_t Fill::request_bytes() const {
+  const auto bytes_of = [](const http::HeaderMap& headers) {
+    std::size_t bytes = 0;
+    for (const auto line : headers) bytes += line.name.size() + line.value.size() + kLineBytes;
+    return bytes;
+  };
+  std::size_t bytes =
+      sizeof(Fill) + 3 * request_.key.size() + bytes_of(request_.head.headers) + bytes_of(request_.outgoing.headers);
+  if (request_.unconditional) bytes += bytes_of(request_.unconditional->headers);
+  return bytes;
+}
+
 void Fill::start_queued(Upstream& upstream, RunningFills& running, http::Traffic traffic) {
   if (state() != FillState::kWaiting) return;
+  // What was purged or changed while it waited is no concern of an answer that is yet to be asked for.
+  invalidations_ = table_.invalidations(request_.hash);
+  purge_epoch_.store(store_.purges().epoch(), std::memory_order_release);
   request_.outgoing.traffic = traffic;
   start(upstream, running);
 }
@@ -195,16 +224,19 @@ void Fill::back_off() {
 }
 
 bool Fill::is_purged() const {
-  if (request_.purge_epoch == store_.purges().epoch()) return false;
+  const std::uint64_t seen = purge_epoch_.load(std::memory_order_acquire);
+  if (seen == store_.purges().epoch()) return false;
   const std::vector<std::string> none;
-  return store_.purges().match(request_.purge_epoch, request_.key, has_head() ? head_->tags : none).has_value();
+  return store_.purges().match(seen, request_.key, has_head() ? head_->tags : none).has_value();
 }
 
 bool Fill::keeps_good_copy_over(std::uint16_t status, WallTime now) const {
   if (!policy::is_error_status(status)) return false;
   const policy::RequestFacts facts = policy::facts_of(request_.head);
   return std::ranges::any_of(request_.candidates, [&](const Ref<cache::Object>& candidate) {
-    return policy::may_serve_stale_on_error(facts, candidate->freshness(), request_.rules, now);
+    // In the background also for a route that serves what is older than that rather than ask.
+    return policy::may_serve_stale_on_error(facts, candidate->freshness(), request_.rules, now) ||
+           (request_.is_background && policy::may_serve_without_asking(candidate->freshness(), request_.rules, now));
   });
 }
 
@@ -514,7 +546,7 @@ Ref<cache::Object> Fill::make_object(http::HeaderMap headers, const policy::Fres
 
 void Fill::describe(cache::Object::Init& init) const {
   init.tags = policy::parse_tags(init.headers, request_.rules.tag_fields);
-  init.purge_epoch = request_.purge_epoch;
+  init.purge_epoch = purge_epoch_.load(std::memory_order_relaxed);
   init.fetch_ms = fetch_ms_;
   init.share = request_.share;
 }
@@ -623,7 +655,7 @@ void Fill::fail(Error error) {
   if (state() == FillState::kComplete) return end();  // a 304 had said all there was to say
   joinable_.store(false, std::memory_order_release);
   table_.remove(*this);
-  if (error.code != ErrorCode::kAborted && error.code != ErrorCode::kShuttingDown) back_off();
+  if (was_asked(error.code)) back_off();
   {
     MutexLock lock(mutex_);
     error_ = error;

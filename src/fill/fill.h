@@ -136,6 +136,8 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
 
   const FillRequest& request() const { return request_; }
   Executor& executor() const { return executor_; }
+  // About what its requests take while it waits.
+  std::size_t request_bytes() const;
 
   // For fills that wait in a queue before they start(). All on the executor's thread. start_queued() does nothing once
   // it was given up; `on_end` is told the bytes of the body.
@@ -225,8 +227,9 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   cache::Store& store_;
   Executor& executor_;
   FillRequest request_;
-  FillKind kind_;                // as in request_, until it is restarted as a plain GET
-  Invalidations invalidations_;  // when the request was made
+  FillKind kind_;                           // as in request_, until it is restarted as a plain GET
+  Invalidations invalidations_;             // when the request was made
+  std::atomic<std::uint64_t> purge_epoch_;  // likewise
   Upstream* upstream_ = nullptr;
   Ref<Fill> self_;         // while running
   ListNode running_link_;  // likewise

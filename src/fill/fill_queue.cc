@@ -9,6 +9,11 @@ namespace {
 
 // While the origin takes nothing, it is looked at again this often at the least.
 constexpr Millis kRecheck{1000};
+// Between two fills for an ailing origin: the first has asked by then, and what it found shows.
+constexpr Millis kCarefulPause{10};
+
+// Of the requests that wait at one origin; past it the queue counts as full.
+constexpr std::size_t kMaxBytes = std::size_t{32} << 20;
 
 }  // namespace
 
@@ -17,8 +22,8 @@ struct FillQueue::Life {
   FillQueue* queue SW_GUARDED_BY(mutex) = nullptr;  // null once it is gone
 };
 
-FillQueue::FillQueue(const FillScheduleOptions& options, Blocked blocked)
-    : blocked_(std::move(blocked)), life_(std::make_shared<Life>()), schedule_(options) {
+FillQueue::FillQueue(const FillScheduleOptions& options, Blocked blocked, Careful careful)
+    : blocked_(std::move(blocked)), careful_(std::move(careful)), life_(std::make_shared<Life>()), schedule_(options) {
   MutexLock lock(life_->mutex);
   life_->queue = this;
 }
@@ -29,8 +34,12 @@ FillQueue::~FillQueue() {
 }
 
 void FillQueue::set_options(const FillScheduleOptions& options) {
-  MutexLock lock(mutex_);
-  schedule_.set_options(options);
+  {
+    MutexLock lock(mutex_);
+    schedule_.set_options(options);
+    is_full_.store(schedule_.is_full(), std::memory_order_relaxed);
+  }
+  post_pump();
 }
 
 void FillQueue::start(Executor& home, bool is_cold) {
@@ -38,6 +47,7 @@ void FillQueue::start(Executor& home, bool is_cold) {
   {
     MutexLock lock(mutex_);
     home_ = &home;
+    is_stopped_ = false;
     if (is_cold) schedule_.begin_cold_start(home.mono_now());
   }
   pump();
@@ -46,28 +56,38 @@ void FillQueue::start(Executor& home, bool is_cold) {
 void FillQueue::stop() {
   timer_.reset();
   std::unordered_map<FillSchedule::Ticket, Entry> dropped;
-  MutexLock lock(mutex_);
-  home_ = nullptr;
-  dropped.swap(waiting_);
-  tickets_.clear();
+  {
+    MutexLock lock(mutex_);
+    home_ = nullptr;
+    is_stopped_ = true;
+    dropped.swap(waiting_);
+    tickets_.clear();
+    waiting_bytes_ = 0;
+    for (const auto& [ticket, entry] : dropped) schedule_.cancel(ticket);
+    is_full_.store(schedule_.is_full(), std::memory_order_relaxed);
+  }
+  for (const auto& [ticket, entry] : dropped) {
+    entry.fill->executor().post([fill = entry.fill] { fill->give_up({ErrorCode::kShuttingDown, Side::kLocal}); });
+  }
 }
 
 bool FillQueue::push(const Ref<Fill>& fill, Upstream& upstream, RunningFills& running,
                      const FillSchedule::Order& order) {
   const MonoTime now = fill->executor().mono_now();
+  const std::size_t bytes = fill->request_bytes();
   Ref<Fill> evicted;
   bool is_queued = false;
   {
     MutexLock lock(mutex_);
-    const auto pushed = schedule_.push(order, now);
+    const bool has_room = !is_stopped_ && waiting_bytes_ + bytes <= kMaxBytes;
+    const auto pushed = has_room ? schedule_.push(order, now) : FillSchedule::Pushed{};
     if (pushed.evicted != 0) {
-      const auto node = waiting_.extract(pushed.evicted);
-      evicted = std::move(node.mapped().fill);
-      tickets_.erase(evicted.get());
+      evicted = remove(pushed.evicted).fill;
     }
     is_queued = pushed.ticket != 0;
     if (is_queued) {
-      waiting_.emplace(pushed.ticket, Entry{fill, &upstream, &running});
+      waiting_.emplace(pushed.ticket, Entry{fill, bytes, &upstream, &running});
+      waiting_bytes_ += bytes;
       tickets_.emplace(fill.get(), pushed.ticket);
     }
     if (!is_queued || pushed.evicted != 0) ++stats_.refused;
@@ -93,9 +113,7 @@ std::optional<std::pair<FillSchedule::Ticket, FillQueue::Entry>> FillQueue::take
   const auto at = tickets_.find(&fill);
   if (at == tickets_.end()) return std::nullopt;
   const FillSchedule::Ticket ticket = at->second;
-  tickets_.erase(at);
-  auto node = waiting_.extract(ticket);
-  return std::pair(ticket, std::move(node.mapped()));
+  return std::pair(ticket, remove(ticket));
 }
 
 void FillQueue::begin_now(const Fill& fill) {
@@ -149,6 +167,7 @@ void FillQueue::post_pump() {
 FillQueue::Entry FillQueue::remove(FillSchedule::Ticket ticket) {
   auto node = waiting_.extract(ticket);
   tickets_.erase(node.mapped().fill.get());
+  waiting_bytes_ -= node.mapped().bytes;
   return std::move(node.mapped());
 }
 
@@ -164,16 +183,20 @@ void FillQueue::pump() {
       expired.push_back(remove(ticket).fill);
       ++stats_.expired;
     }
+    bool is_careful = false;
     const auto blocked = waiting_.empty() ? std::nullopt : blocked_(now);
     if (!blocked) {
       while (const FillSchedule::Ticket ticket = schedule_.next(now)) {
         due.emplace_back(ticket, remove(ticket));
         ++stats_.begun;
+        is_careful = careful_();
+        if (is_careful) break;
       }
     }
     is_full_.store(schedule_.is_full(), std::memory_order_relaxed);
     auto wake = schedule_.next_wake(now);
     if (blocked) wake = now + std::clamp(*blocked, Millis{10}, kRecheck);
+    if (is_careful) wake = now + kCarefulPause;
     if (wake) {
       home_->timers().arm(*timer_, *wake);
     } else {

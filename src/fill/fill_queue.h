@@ -26,7 +26,10 @@ class FillQueue {
   // How long the origin takes no background work, as it stands; nullopt: it does.
   using Blocked = std::function<std::optional<Millis>(MonoTime now)>;
 
-  FillQueue(const FillScheduleOptions& options, Blocked blocked);
+  // Whether it is to be tried with one fill after the other: few would be let in, and the others lost.
+  using Careful = std::function<bool()>;
+
+  FillQueue(const FillScheduleOptions& options, Blocked blocked, Careful careful);
   ~FillQueue();
   FillQueue(const FillQueue&) = delete;
   FillQueue& operator=(const FillQueue&) = delete;
@@ -34,7 +37,7 @@ class FillQueue {
   void set_options(const FillScheduleOptions& options);
 
   // The home worker begins what is due, from start() until stop(); both on its thread. `is_cold`: the cache is empty,
-  // so that the pace grows by and by.
+  // so that the pace grows by and by. What waits at stop() is given up, and what comes after it is refused.
   void start(Executor& home, bool is_cold);
   void stop();
 
@@ -65,6 +68,7 @@ class FillQueue {
  private:
   struct Entry {
     Ref<Fill> fill;
+    std::size_t bytes = 0;  // of its requests
     Upstream* upstream = nullptr;
     RunningFills* running = nullptr;
   };
@@ -78,6 +82,7 @@ class FillQueue {
 
   struct Life;  // outlives the queue in the hands of fills that are still running
   const Blocked blocked_;
+  const Careful careful_;
   std::atomic<bool> is_full_{false};
   std::atomic<bool> pump_pending_{false};
   std::shared_ptr<Life> life_;
@@ -85,9 +90,11 @@ class FillQueue {
 
   mutable Mutex mutex_;
   Executor* home_ SW_GUARDED_BY(mutex_) = nullptr;
+  bool is_stopped_ SW_GUARDED_BY(mutex_) = false;  // and not merely not started yet
   FillSchedule schedule_ SW_GUARDED_BY(mutex_);
   std::unordered_map<FillSchedule::Ticket, Entry> waiting_ SW_GUARDED_BY(mutex_);
   std::unordered_map<const Fill*, FillSchedule::Ticket> tickets_ SW_GUARDED_BY(mutex_);
+  std::size_t waiting_bytes_ SW_GUARDED_BY(mutex_) = 0;
   Stats stats_ SW_GUARDED_BY(mutex_);
 };
 

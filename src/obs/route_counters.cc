@@ -12,7 +12,8 @@ constexpr std::size_t kBuckets = kLatencyBounds.size() + 1;
 
 constexpr std::array<std::int64_t, kLatencyBounds.size()> kBoundsUs = [] {
   std::array<std::int64_t, kLatencyBounds.size()> out{};
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::int64_t>(kLatencyBounds[i] * 1e6 + 0.5);
+  // A microsecond above a bound is past it, a rounding error is not.
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::int64_t>(kLatencyBounds[i] * 1e6 + 0.1);
   return out;
 }();
 

@@ -212,7 +212,9 @@ void SessionH1::begin_request() {
   drop_pipe();
   body_decoder_.reset();
   body_received_ = 0;
-  body_complete_ = request.framing == BodyFraming::kNone;
+  // An empty one is whole at once: no byte of it will come to say so.
+  body_complete_ =
+      request.framing == BodyFraming::kNone || (request.framing == BodyFraming::kLength && request.content_length == 0);
   continue_owed_ = false;
   if (!body_complete_) {
     body_decoder_ = std::make_unique<http::BodyDecoder>(request.framing, request.content_length, Side::kClient);

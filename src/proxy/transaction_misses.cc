@@ -114,9 +114,9 @@ Transaction::Flow Transaction::miss_collapsed() {
 
 Transaction::Flow Transaction::miss_async() {
   const MonoTime now = context_.executor.mono_now();
-  if (context_.fills.is_marked_uncacheable(hash_, now)) return answer_placeholder(Why::kHitForMiss);
-  if (plan_.verdict == Verdict::kPass) return answer_unfilled();  // what it would fetch could not be stored
   const bool has_stale = may_serve_without_asking();
+  if (!has_stale && context_.fills.is_marked_uncacheable(hash_, now)) return answer_placeholder(Why::kHitForMiss);
+  if (plan_.verdict == Verdict::kPass) return answer_unfilled();  // what it would fetch could not be stored
   Ref<fill::Fill> wanted;
   if (!has_stale || patience_ || found_.object->refresh().try_pass(now, origin().total)) {
     wanted = enqueue_fill(found_.object ? FillClass::kRevalidate : FillClass::kMiss);
@@ -126,6 +126,7 @@ Transaction::Flow Transaction::miss_async() {
     is_collapsed_ = origin_asked_ = true;
     why_ = plan_.why;
     reader_ = std::make_unique<fill::FillReader>(std::move(wanted), context_.executor, [this] { run(); });
+    if (reader_->has_missed_bytes()) return answer_unfilled();
     context_.executor.timers().arm(wait_timer_, now + *patience_);
     return go(Step::kAwaitHead);
   }
@@ -212,13 +213,13 @@ Transaction::Flow Transaction::answer_placeholder(Why why) {
   return answer_local(placeholder.status, fields, text);
 }
 
-// PURGE from an allowed client: the URL it names goes, softly with "Soft-Purge: 1".
+// PURGE from an allowed client: the URL it names goes, softly with "Soft-Purge: 1" (or anything but 0).
 Transaction::Flow Transaction::purge() {
   const bool is_allowed = std::ranges::any_of(
       context_.purge_from, [&](const net::Network& network) { return network.contains(client_ip_); });
   if (!is_allowed) return answer_error({ErrorCode::kNotAllowed, Side::kLocal});
-  const bool is_soft = request_.headers.find("Soft-Purge") == "1";
-  if (!is_soft) context_.fills.detach_all(key_, hash_);
+  const bool is_soft = request_.headers.find("Soft-Purge").value_or("0") != "0";
+  context_.fills.detach_all(key_, hash_);
   const std::size_t count = context_.store.purge_url(key_, hash_, is_soft, context_.executor.wall_now());
   compose_status();
   return answer_local(200, {}, "purged " + std::to_string(count) + "\n");

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -448,7 +449,7 @@ std::string pace_text(std::uint64_t finished, std::uint64_t total, std::chrono::
   const double rate =
       elapsed.count() > 0 ? static_cast<double>(finished) * 1e6 / static_cast<double>(elapsed.count()) : 0;
   const double left = rate > 0 ? static_cast<double>(total - finished) / rate : kMostSeconds;
-  const std::string eta = left < kMostSeconds ? clock_text(static_cast<std::uint64_t>(left + 0.5)) : "-";
+  const std::string eta = left < kMostSeconds ? clock_text(static_cast<std::uint64_t>(std::llround(left))) : "-";
   if (rate <= 0) return fmt::format("-/s, ETA {}", eta);
   return fmt::format("{:.{}f}/s, ETA {}", rate, rate < 10 ? 1 : 0, eta);
 }

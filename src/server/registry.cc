@@ -7,11 +7,14 @@
 namespace seawall::server {
 namespace {
 
+// With no better word of when it ends.
+constexpr Millis kBlocked{100};
+
 // How long the origin takes no fills, as it stands.
 fill::FillQueue::Blocked blocked_by(const std::shared_ptr<origin::OriginState>& state) {
   return [state](MonoTime now) -> std::optional<Millis> {
     if (!state->is_ailing() || !state->refusal(http::Traffic::kBackground, now)) return std::nullopt;
-    return state->blocked_for(now);
+    return std::max(state->blocked_for(now), kBlocked);
   };
 }
 
@@ -32,7 +35,8 @@ OriginRuntime Registry::origin(const config::OriginConfig& config) {
   OriginRuntime& runtime = at->second;
   if (is_new) {
     runtime.state = std::make_shared<origin::OriginState>(config.options, observer_, Rng::system_seed());
-    runtime.fills = std::make_shared<fill::FillQueue>(fills_of(config), blocked_by(runtime.state));
+    runtime.fills = std::make_shared<fill::FillQueue>(fills_of(config), blocked_by(runtime.state),
+                                                      [state = runtime.state] { return state->is_ailing(); });
   } else {
     runtime.state->set_options(config.options, clock_.mono_now());
     runtime.fills->set_options(fills_of(config));

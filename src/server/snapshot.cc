@@ -23,6 +23,7 @@ std::size_t index_of(const config::Config& config, const std::string& name, cons
 Snapshot make_snapshot(const config::Config& config, Registry& registry) {
   Snapshot snapshot;
   std::vector<proxy::Origin> origins;
+  origins.reserve(config.origins.size());
   for (const config::OriginConfig& origin : config.origins) {
     const OriginRuntime runtime = registry.origin(origin);
     origins.push_back({.name = origin.options.name,
@@ -35,6 +36,7 @@ Snapshot make_snapshot(const config::Config& config, Registry& registry) {
   }
   snapshot.origins = config.origins;
   std::vector<proxy::Route> routes;
+  routes.reserve(config.routes.size());
   for (const config::RouteConfig& route : config.routes) {
     routes.push_back({.name = route.name,
                       .host = route.host,
@@ -62,13 +64,15 @@ void resolve_origins(const Snapshot& snapshot, const config::Config& config, ori
   std::size_t missing = snapshot.origins.size();
   for (std::size_t i = 0; i < snapshot.origins.size(); ++i) {
     const std::shared_ptr<origin::OriginState> state = snapshot.runtimes[i].state;
-    const bool was_resolved = state->snapshot(clock.mono_now()).is_resolved;
-    if (was_resolved) --missing;
+    if (state->snapshot(clock.mono_now()).is_resolved) {
+      --missing;  // the home worker's discovery goes on, or asks anew
+      continue;
+    }
     discoveries.push_back(std::make_unique<origin::Discovery>(
         loop, resolver, snapshot.origins[i].options.name, snapshot.origins[i].options.servers, observer, config.dns,
-        rng, [&, state, was_resolved, is_first = true](std::vector<origin::Endpoint> endpoints) mutable {
+        rng, [&, state, is_first = true](std::vector<origin::Endpoint> endpoints) mutable {
           state->set_endpoints(std::move(endpoints), loop.mono_now());
-          if (std::exchange(is_first, false) && !was_resolved) --missing;
+          if (std::exchange(is_first, false)) --missing;
         }));
     discoveries.back()->on_failure([state](ErrorCode code) { state->on_unresolved(code); });
     discoveries.back()->start();

@@ -81,6 +81,7 @@ BOOST_AUTO_TEST_CASE(past_the_queue_clients_are_refused_or_get_what_is_stored) {
   std::vector<Client> clients = ask(seawall, 5);
   BOOST_TEST(until([&] { return admin.number(kInMain, "/queue/length") == 3; }));
   BOOST_TEST(admin.number(kInMain, "/in_flight") == 2);
+  BOOST_TEST(until([&] { return origin.total() == 3; }));
   BOOST_TEST(admin.number(kInMain, "/saturation") == 1);
   for (std::size_t i = 0; i < 5; ++i) check_refused(get(seawall, nth(i, "/more")), "queue-full");
   const Response stale = get(seawall, "/stored");

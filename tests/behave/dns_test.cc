@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <map>
 
 #include "support/behave/admin.h"
@@ -181,6 +182,23 @@ BOOST_AUTO_TEST_CASE(changes_of_a_service_are_followed_without_a_failed_request)
   const std::size_t before = a.total();
   for (std::size_t i = 0; i < 5; ++i) BOOST_TEST(get(seawall, nth(n++)).body == "b");
   BOOST_TEST(a.total() == before);
+}
+
+BOOST_AUTO_TEST_CASE(a_reload_keeps_servers_known_by_name_beside_those_by_address) {
+  Dns dns;
+  dns.a("shop.test", {"127.0.0.1"}, 60);
+  Origin by_address;
+  Origin named_one;
+  for (Origin* origin : {&by_address, &named_one}) origin->otherwise(reply(named("x")));
+  Seawall seawall(config(dns, "http://" + by_address.authority() + "\", \"" + by_name(named_one.port())));
+  const Admin admin(seawall);
+  BOOST_TEST(until([&] { return !admin.value(kInMain, "/servers/1/name").empty(); }));
+  seawall.process().signal(SIGHUP);
+  BOOST_TEST(seawall.process().says("reloaded"));
+  BOOST_TEST(until([&] { return admin.metric("seawall_config_reloads_total") == 1; }));
+  BOOST_TEST(!admin.value(kInMain, "/servers/1/name").empty());
+  for (std::size_t i = 0; i < 4; ++i) BOOST_TEST(get(seawall, nth(i)).status == 200);
+  BOOST_TEST(named_one.total() == 2U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,7 @@
 // The queue of fetches that no client waits for: its bounds, its pace, its order, and what feeds it.
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -372,6 +373,41 @@ BOOST_AUTO_TEST_CASE(a_list_longer_than_the_queue_is_filled_all_the_same) {
   BOOST_TEST(ended.code == 0, ended.output);
   BOOST_TEST(contains(ended.output, "70 URLs: 70 filled, 0 already cached, 0 failed\n"), ended.output);
   BOOST_TEST(origin.total() == 70U);
+}
+
+// The waiting fetches of an origin that a reload removes are given up: nobody waits for them, and they do not come
+// back.
+BOOST_AUTO_TEST_CASE(an_origin_may_go_and_come_back_while_fetches_wait) {
+  Origin slow;
+  Origin other;
+  for (Origin* origin : {&slow, &other}) {
+    origin->otherwise([](Exchange& x) { x.respond(fresh(x.request().target)); });
+  }
+  const auto origin_table = [](const std::string& name, const Origin& origin, const std::string& lines) {
+    return "[[origin]]\nname = \"" + name + "\"\nservers = [\"http://" + origin.authority() + "\"]\n" + lines;
+  };
+  const std::string paced = origin_table("slow", slow, "fill = { per_second = 1, cold_start = \"0s\" }\n");
+  const std::string plain = origin_table("other", other, "");
+  const std::string admin = std::string(kAdminSection);
+  Seawall seawall(admin + paced + plain + "[[route]]\nname = \"r\"\norigin = \"slow\"\nmiss = \"async\"\n");
+  for (int i = 1; i <= 12; ++i) BOOST_TEST(get(seawall, numbered(i)).status == 503);
+  BOOST_TEST(Admin(seawall).number("/v1/origins/slow", "/fills/wanted") > 5);
+
+  const std::string with_slow = seawall.config();
+  const std::string server = with_slow.substr(0, with_slow.find("[admin]"));
+  seawall.write_config(server + admin + plain + "[[route]]\nname = \"r\"\norigin = \"other\"\n");
+  seawall.process().signal(SIGHUP);
+  BOOST_TEST(seawall.process().says("reloaded: 1 origins"));
+  const Response now_other = get(seawall, "/12");
+  BOOST_TEST(now_other.status == 200, now_other);
+  BOOST_TEST(now_other.body == "/12", now_other);
+  BOOST_TEST(until([&] { return Admin(seawall).metric("seawall_fills_in_flight") == 0; }));
+
+  seawall.write_config(with_slow);
+  seawall.process().signal(SIGHUP);
+  BOOST_TEST(seawall.process().says("reloaded: 2 origins"));
+  BOOST_TEST(get(seawall, "/13").status == 503);
+  BOOST_TEST(until([&] { return get(seawall, "/13").status == 200; }));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

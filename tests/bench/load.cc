@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <optional>
 #include <random>
@@ -187,7 +188,8 @@ class Load {
   const Options options_;
   const int epoll_;
   std::vector<Connection> connections_;
-  std::vector<std::size_t> idle_;
+  // The longest idle first: none is so long idle that the server closes it as the next request is on its way.
+  std::deque<std::size_t> idle_;
   std::mt19937_64 random_{1};
   Clock::time_point begun_;
   Clock::time_point ended_;
@@ -248,8 +250,8 @@ void Load::send_due(Clock::time_point now) {
   while (!idle_.empty() && has_more(now)) {
     const Clock::time_point due = next_due();
     if (due > now) return;
-    Connection& connection = connections_[idle_.back()];
-    idle_.pop_back();
+    Connection& connection = connections_[idle_.front()];
+    idle_.pop_front();
     send_one(connection, options_.rate <= 0 ? now : due, now);
   }
 }
@@ -336,7 +338,7 @@ void Load::run() {
     open(connection);
     if (connection.fd < 0) fail(std::string("cannot connect: ") + std::strerror(errno));
   }
-  for (std::size_t i = connections_.size(); i > 0; --i) idle_.push_back(i - 1);
+  for (std::size_t i = 0; i < connections_.size(); ++i) idle_.push_back(i);
   late_checked_ = begun_ = Clock::now();
   std::array<epoll_event, 256> events;
   for (Clock::time_point now = begun_; busy_ > 0 || has_more(now); now = Clock::now()) {

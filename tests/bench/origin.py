@@ -51,6 +51,12 @@ def plain_body(size):
     return b"x" * size
 
 
+def fields_of(lines):
+    """Header lines by their names in lower case."""
+    parts = (line.partition(":") for line in lines if line)
+    return {name.lower(): value.strip() for name, _, value in parts}
+
+
 class Request:
     def __init__(self, head):
         lines = head.decode("latin-1").split("\r\n")
@@ -58,7 +64,7 @@ class Request:
         url = urllib.parse.urlsplit(target)
         self.path = url.path
         self.query = dict(urllib.parse.parse_qsl(url.query))
-        self.fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
+        self.fields = fields_of(lines[1:])
 
     def number(self, name, default):
         return int(self.query.get(name, default))

@@ -15,7 +15,7 @@ import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-START_TIMEOUT_S = 10
+START_TIMEOUT_S = 30
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 # Straight to the server, whatever http_proxy says.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -150,7 +150,8 @@ def load_command(build, port, **flags):
 
 def load(build, port, **flags):
     """What load.cc measured; see there."""
-    process = subprocess.run(load_command(build, port, **flags), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    command = load_command(build, port, **flags)
+    process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if process.returncode != 0:
         raise BenchError(process.stderr.strip() or f"load ended with {process.returncode}")
     return json.loads(process.stdout)

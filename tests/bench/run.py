@@ -44,8 +44,9 @@ def number(pattern, text):
 
 def wrk_round(port, target, seconds, processor):
     """Returns (requests, seconds) of one round; raises when any answer was not what it should be."""
-    command = processes.pinned(["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s",
-                                "-s", str(processes.HERE / "report.lua"), f"http://127.0.0.1:{port}{target}"], processor)
+    wrk = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "-s", str(processes.HERE / "report.lua"),
+           f"http://127.0.0.1:{port}{target}"]
+    command = processes.pinned(wrk, processor)
     output = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                             timeout=seconds + 30, check=True).stdout
     requests, errors, read_bytes = (number(rf"{name}=(\d+)", output) for name in ("requests", "errors", "bytes"))
@@ -128,7 +129,7 @@ def measure_crowds(names, build, folder, arguments):
             files = pathlib.Path(folder, f"{name}-crowd")
             files.mkdir()
             with processes.running(servers.ALL[name](build, files, port, origin.port), port):
-                # The first crowd on an uncacheable object must wait for one answer to learn what it is; the second need not.
+                # The first crowd on an uncacheable object must wait for an answer that says so; the second need not.
                 for kind, cacheable in (("cold", 1), ("uncacheable", 0), ("the same again", 0)):
                     path = f"/crowd-{name}-{'stored' if cacheable else 'private'}"
                     before = origin.count(path)

@@ -74,7 +74,7 @@ socket = "off"
 level = "error"
 [[origin]]
 servers = ["http://127.0.0.1:{origin_port}"]
-limit = {{ in_flight = {in_flight}, background_share = "{background_percent}%" }}
+limit = {{ in_flight = {in_flight}, route_share = "100%", background_share = "{background_percent}%" }}
 fill = {{ deadline = "10m", cold_start = "0s" }}
 [[route]]
 path = "/strict/*"

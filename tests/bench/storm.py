@@ -13,6 +13,7 @@ turn, all servers at the same time, each with an origin of its own.
 import concurrent.futures
 import contextlib
 import pathlib
+import subprocess
 import time
 
 import processes
@@ -35,7 +36,7 @@ OUTAGE_S = 60
 OUTAGE_KINDS = {"abort": "reset at once", "silent": "silent", "unavailable": "503", "refuse": "refused"}
 OUTAGE_KEYS = 200
 OUTAGE_RATE = 500
-OUTAGE_CONNECTIONS = 512
+OUTAGE_LOAD = dict(connections=512, rate=OUTAGE_RATE, keys=OUTAGE_KEYS, order="random")
 OUTAGE_PATIENCE_S = 30
 RECOVERY_TIMEOUT_S = 90
 
@@ -80,10 +81,11 @@ def measure_herd(names, build, folder, arguments):
                     path = prefix + name
                     target = f"{path}?size={servers.BODY_BYTES}&delay_ms={HERD_DELAY_MS}&max_age=1"
                     if kind != "cold":
-                        processes.fetch(port, target)
+                        processes.load(build, port, connections=1, requests=1, target=target)
                         time.sleep(EXPIRE_S)
                     before = origin.count(path)
-                    report = processes.load(build, port, connections=HERD, requests=HERD, target=target, timeout=PATIENCE_S)
+                    report = processes.load(build, port, connections=HERD, requests=HERD, target=target,
+                                            timeout=PATIENCE_S)
                     time.sleep(SETTLE_S)
                     print(f"{name:10} {kind:22} {origin.count(path) - before:15} {answers(report, 200):14} "
                           f"{milliseconds(report['max_us']):>18}", flush=True)
@@ -95,7 +97,7 @@ def wait_until_fetched(origin, keys):
     deadline = begun + 60 + 2 * keys * LANE_MS / 1000 / LANES
     while (stats := origin.stats())["requests"] < keys or stats["in_flight"]:
         if time.monotonic() > deadline:
-            raise processes.BenchError(f"flood: only {stats['requests']} of {keys} objects were fetched in the background")
+            raise processes.BenchError(f"flood: only {stats['requests']} of {keys} objects were fetched")
         time.sleep(0.1)
     return time.monotonic() - begun
 
@@ -111,11 +113,13 @@ def flood_once(name, miss, keys, build, folder):
         if miss == "async":
             seconds = report["seconds"] + wait_until_fetched(origin, keys)
             again = processes.load(build, port, **flags)
-            note = f"{name}, async: all stored after {seconds:.0f} s; the same requests again: {answers(again, 200)} of {keys} hits"
+            note = (f"{name}, async: all stored after {seconds:.0f} s; the same requests again: "
+                    f"{answers(again, 200)} of {keys} hits")
         peak = origin.stats()["peak"]
         label = f"{name}, {miss}" if name == "seawall" else name
-        print(f"{label:20} {answers(report, 200):7} {milliseconds(report['p50_us']):>9} {milliseconds(report['p99_us']):>9} "
-              f"{report['seconds']:7.1f} s {peak:6}   {others(report)}", flush=True)
+        p50, p99 = milliseconds(report["p50_us"]), milliseconds(report["p99_us"])
+        print(f"{label:20} {answers(report, 200):7} {p50:>9} {p99:>9} {report['seconds']:7.1f} s {peak:6}   "
+              f"{others(report)}", flush=True)
         if name == "seawall" and peak > (BACKGROUND if miss == "async" else IN_FLIGHT):
             raise processes.BenchError(f"flood: the origin saw {peak} requests at once, more than the limit")
         return note
@@ -141,36 +145,37 @@ def outage_once(name, mood, seconds, build, folder):
         time.sleep(EXPIRE_S)
         origin.set_mood(mood)
         origin.clear()
-        report = processes.load(build, port, connections=OUTAGE_CONNECTIONS, seconds=seconds, rate=OUTAGE_RATE, keys=OUTAGE_KEYS,
-                                order="random", timeout=OUTAGE_PATIENCE_S, target=target)
+        report = processes.load(build, port, seconds=seconds, timeout=OUTAGE_PATIENCE_S, target=target, **OUTAGE_LOAD)
         attempts = origin.stats()["attempts"]
         origin.set_mood("up")
-        again = recovery(origin, port, target)
+        again = recovery(origin, build, port, target)
     ok, wanted = answers(report, 200), seconds * OUTAGE_RATE
+    if name == "seawall" and ok < wanted:
+        raise processes.BenchError(f"outage, {OUTAGE_KINDS[mood]}: {ok} of {wanted} were answered: {others(report)}")
     attempts = "-" if mood == "refuse" else attempts
-    return (f"{name:10} {OUTAGE_KINDS[mood]:14} {wanted:9} {100 * ok / wanted:10.3f} % {milliseconds(report['p99_us']):>9} "
-            f"{milliseconds(report['max_us']):>9} {attempts:>15} {again:>12}   {others(report)}")
+    p99, slowest = milliseconds(report["p99_us"]), milliseconds(report["max_us"])
+    return (f"{name:10} {OUTAGE_KINDS[mood]:14} {wanted:9} {100 * ok / wanted:10.3f} % {p99:>9} {slowest:>9} "
+            f"{attempts:>15} {again:>12}   {others(report)}")
 
 
-def recovery(origin, port, target):
-    """How long the origin is well before it is asked again, as text."""
-    deadline = time.monotonic() + RECOVERY_TIMEOUT_S
-    key = 0
-    while (first_good := origin.stats()["first_good"]) is None:
-        if time.monotonic() > deadline:
-            return f"over {RECOVERY_TIMEOUT_S} s"
-        key = (key + 1) % OUTAGE_KEYS
-        with contextlib.suppress(OSError):
-            processes.fetch(port, target.replace("{}", str(key)))
-        time.sleep(0.05)
-    return f"{first_good:.1f} s"
+def recovery(origin, build, port, target):
+    """How long the origin is well before it has answered again, while the load goes on; as text."""
+    command = processes.load_command(build, port, seconds=RECOVERY_TIMEOUT_S, target=target, **OUTAGE_LOAD)
+    clients = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        while (first_good := origin.stats()["first_good"]) is None and clients.poll() is None:
+            time.sleep(0.1)
+    finally:
+        clients.kill()
+        clients.wait()
+    return f"over {RECOVERY_TIMEOUT_S} s" if first_good is None else f"{first_good:.1f} s"
 
 
 def measure_outage(names, build, folder, arguments):
     seconds = OUTAGE_S // 6 if arguments.quick else OUTAGE_S
-    print(f"\nan outage of {seconds} s, {OUTAGE_RATE} requests a second for {OUTAGE_KEYS} objects, each stored and expired")
-    print(f"{'server':10} {'origin':14} {'requests':>9} {'answered 200':>12} {'p99':>9} {'slowest':>9} {'origin attempts':>15} "
-          f"{'asked again':>12}   not 200")
+    print(f"\nan outage of {seconds} s, {OUTAGE_RATE} requests a second for {OUTAGE_KEYS} objects, stored and expired")
+    print(f"{'server':10} {'origin':14} {'requests':>9} {'answered 200':>12} {'p99':>9} {'slowest':>9} "
+          f"{'origin attempts':>15} {'asked again':>12}   not 200")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for mood in OUTAGE_KINDS:
             rows = [pool.submit(outage_once, name, mood, seconds, build, folder) for name in names]

@@ -31,13 +31,15 @@ class Guards {
   Guards(GuardOptions options, std::uint32_t workers, MonoTime now)
       : options_(std::move(options)),
         origin(std::make_shared<origin::OriginState>(options_.origin, observer_, 1)),
-        queue(std::make_shared<fill::FillQueue>(options_.schedule,
-                                                [state = origin](MonoTime at) -> std::optional<Millis> {
-                                                  if (!state->refusal(http::Traffic::kBackground, at)) {
-                                                    return std::nullopt;
-                                                  }
-                                                  return state->blocked_for(at);
-                                                })),
+        queue(std::make_shared<fill::FillQueue>(
+            options_.schedule,
+            [state = origin](MonoTime at) -> std::optional<Millis> {
+              if (!state->refusal(http::Traffic::kBackground, at)) {
+                return std::nullopt;
+              }
+              return state->blocked_for(at);
+            },
+            [state = origin] { return state->is_ailing(); })),
         route(std::make_shared<proxy::RouteState>("all", 0, workers, options_.storm)) {
     origin::Endpoint endpoint;
     endpoint.name = "192.0.2.10:80";

@@ -56,11 +56,11 @@ inline Ref<const proxy::Router> make_router(origin::Observer& observer) {
   origin::OriginOptions options;
   options.name = "shop";
   std::vector<proxy::Origin> origins;
-  origins.push_back(
-      {.name = "shop",
-       .authority = "shop.test",
-       .state = std::make_shared<origin::OriginState>(options, observer, 1),
-       .fills = std::make_shared<fill::FillQueue>(fill::FillScheduleOptions{}, [](MonoTime) { return std::nullopt; })});
+  origins.push_back({.name = "shop",
+                     .authority = "shop.test",
+                     .state = std::make_shared<origin::OriginState>(options, observer, 1),
+                     .fills = std::make_shared<fill::FillQueue>(
+                         fill::FillScheduleOptions{}, [](MonoTime) { return std::nullopt; }, [] { return false; })});
   std::vector<proxy::Route> routes;
   for (const char* name : {"shop.test /api/*", "rest"}) {
     routes.push_back({.name = name,
