@@ -25,12 +25,24 @@ enum class ErrorCode : std::uint8_t {
   kBodyTooLarge,
   kUnsupportedMethod,
   kUnsupportedExpectation,
+  kMisdirected,      // a Host that the certificate shown does not cover: 421
+  kBadHttp2,         // a request that HTTP/2 framed well and HTTP does not allow
+  kPlainOnTls,       // HTTP where TLS was expected
   // Connection and exchange.
   kResolveFailed,
   kDnsTimeout,
   kConnectRefused,
   kConnectFailed,
   kConnectTimeout,
+  // TLS. With the origin: why its server is not believed, or does not believe us.
+  kTlsFailed,                // the handshake, for a reason without a name of its own
+  kTlsTimeout,
+  kTlsVersion,               // no common version or cipher
+  kTlsCertificateExpired,    // or not yet valid
+  kTlsCertificateUntrusted,  // nobody trusted has signed it
+  kTlsCertificateName,       // it is another host's
+  kTlsClientCertificate,     // the peer wants one of us, or refuses ours
+  kHttp2Failed,              // the origin broke HTTP/2, or cannot speak it
   kFirstByteTimeout,
   kBetweenBytesTimeout,
   kTotalTimeout,

@@ -10,7 +10,7 @@
 
 namespace seawall::http {
 
-enum class Version : std::uint8_t { kHttp10, kHttp11 };
+enum class Version : std::uint8_t { kHttp10, kHttp11, kHttp2 };
 
 // RFC 9112 section 6.3, after refusal of everything ambiguous.
 enum class BodyFraming : std::uint8_t { kNone, kLength, kChunked, kUntilClose };

@@ -22,11 +22,22 @@ std::string_view explanation(const Error& error) {
     case ErrorCode::kBodyTooLarge: return "the request body is larger than this server takes";
     case ErrorCode::kUnsupportedMethod: return "this method is not served here";
     case ErrorCode::kUnsupportedExpectation: return "only the expectation 100-continue is known";
+    case ErrorCode::kMisdirected: return "the certificate of this connection is not for this host: open another one for it";
+    case ErrorCode::kBadHttp2: return "the request's fields are not valid";
+    case ErrorCode::kPlainOnTls: return "this port speaks TLS: use https://";
     case ErrorCode::kResolveFailed: return "the origin's name could not be resolved";
     case ErrorCode::kDnsTimeout: return "the name server did not answer in time";
     case ErrorCode::kConnectRefused: return "the origin refused the connection";
     case ErrorCode::kConnectFailed: return "no connection to the origin could be made";
     case ErrorCode::kConnectTimeout: return "the origin did not accept a connection in time";
+    case ErrorCode::kTlsFailed: return "the TLS handshake with the origin failed";
+    case ErrorCode::kTlsTimeout: return "the TLS handshake with the origin took too long";
+    case ErrorCode::kTlsVersion: return "the origin and this cache have no TLS version or cipher in common";
+    case ErrorCode::kTlsCertificateExpired: return "the origin's certificate is expired or not yet valid";
+    case ErrorCode::kTlsCertificateUntrusted: return "nobody trusted has signed the origin's certificate; see tls.ca";
+    case ErrorCode::kTlsCertificateName: return "the origin's certificate is for another host; see tls.server_name";
+    case ErrorCode::kTlsClientCertificate: return "the origin wants another client certificate; see tls.certificate";
+    case ErrorCode::kHttp2Failed: return "the origin does not speak HTTP/2 as it should";
     case ErrorCode::kFirstByteTimeout: return "the origin did not begin to answer in time";
     case ErrorCode::kBetweenBytesTimeout: return "the origin stopped sending";
     case ErrorCode::kTotalTimeout: return "the origin did not answer in time";
@@ -62,6 +73,7 @@ std::uint16_t client_status(ErrorCode code) {
     case ErrorCode::kUnsupportedVersion: return 505;
     case ErrorCode::kUnsupportedTransferCoding: return 501;
     case ErrorCode::kTargetTooLong: return 414;
+    case ErrorCode::kMisdirected: return 421;
     case ErrorCode::kHeadersTooLarge: return 431;
     case ErrorCode::kBodyTooLarge: return 413;
     case ErrorCode::kUnsupportedMethod: return 405;
@@ -80,6 +92,7 @@ ErrorAnswer answer_for(const Error& error) {
     case Side::kOrigin:
       switch (error.code) {
         case ErrorCode::kConnectTimeout:
+        case ErrorCode::kTlsTimeout:
         case ErrorCode::kFirstByteTimeout:
         case ErrorCode::kBetweenBytesTimeout:
         case ErrorCode::kTotalTimeout:
@@ -103,7 +116,14 @@ std::string_view proxy_error_type(const Error& error) {
     case ErrorCode::kDnsTimeout: return "dns_timeout";
     case ErrorCode::kConnectRefused: return "connection_refused";
     case ErrorCode::kConnectFailed: return "destination_unavailable";
+    case ErrorCode::kTlsTimeout:
     case ErrorCode::kConnectTimeout: return "connection_timeout";
+    case ErrorCode::kTlsFailed:
+    case ErrorCode::kTlsVersion: return "tls_protocol_error";
+    case ErrorCode::kTlsCertificateExpired:
+    case ErrorCode::kTlsCertificateUntrusted:
+    case ErrorCode::kTlsCertificateName: return "tls_certificate_error";
+    case ErrorCode::kTlsClientCertificate: return "tls_alert_received";
     case ErrorCode::kFirstByteTimeout:
     case ErrorCode::kTotalTimeout: return "http_response_timeout";
     case ErrorCode::kBetweenBytesTimeout: return "connection_read_timeout";

@@ -1,0 +1,74 @@
+// One connected stream socket with its watcher: plain, or under TLS. A plain one costs what the system calls cost.
+// Under TLS, what was written and the kernel has not taken yet is kept as ciphertext, at most one batch of it.
+// Thread: one worker.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/byte_stream.h"
+#include "base/fd.h"
+#include "net/loop.h"
+#include "net/tls_engine.h"
+
+namespace seawall::net {
+
+class Transport final : public ByteStream, private FdHandler {
+ public:
+  Transport(Loop& loop, Fd fd);
+  ~Transport() override;
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+
+  // From here on all that is read and written goes through the engine. The handshake goes on in read(), which says
+  // kBlocked until it is done; is_established() tells. A client calls read() once to begin.
+  void start_tls(std::unique_ptr<TlsEngine> engine);
+  // The engine; null: plain.
+  const TlsEngine* tls() const { return tls_.get(); }
+  bool is_established() const { return !tls_ || tls_->is_established(); }
+
+  // Gives back bytes that were read and belong to whoever reads next, who must read() once before it waits.
+  void unread(std::string_view bytes);
+  bool has_unread() const { return !unread_.empty(); }
+
+  // Into at least kReadBytes. kBlocked after EINTR too.
+  Outcome read(std::span<char> into) override;
+  Outcome write(std::string_view bytes) override;
+  // One gathered write; `bytes` may be less than asked, then the socket is full.
+  Outcome write(std::span<const iovec> pieces);
+  bool has_unsent() const override { return !unsent_.empty(); }
+  void end_output() override;
+  void watch(bool read, bool write) override;
+  void set_user(User& user) override { user_ = &user; }
+  // The peer shall see a reset instead of an orderly end.
+  void reset_on_close();
+  int fd() const { return fd_.get(); }
+
+ private:
+  void on_fd_ready(bool readable, bool writable) override;
+  Outcome read_tls(std::span<char> into);
+  Outcome write_tls(std::span<const iovec> pieces);
+  Status send_unsent();
+  void send_output(std::string& output);
+  void update_watch();
+
+  Loop& loop_;
+  Fd fd_;
+  FdWatcher watcher_;
+  User* user_ = nullptr;
+  std::unique_ptr<TlsEngine> tls_;
+  std::string unread_;
+  std::string unsent_;  // ciphertext
+  bool wants_read_ = false;
+  bool wants_write_ = false;
+  bool ends_output_ = false;  // close the sending side once unsent_ is gone
+  std::uint64_t batch_sent_bytes_ = 0;  // since the last pause; sizes the records
+  MonoTime last_write_;
+};
+
+}  // namespace seawall::net
