@@ -22,7 +22,8 @@ std::string_view explanation(const Error& error) {
     case ErrorCode::kBodyTooLarge: return "the request body is larger than this server takes";
     case ErrorCode::kUnsupportedMethod: return "this method is not served here";
     case ErrorCode::kUnsupportedExpectation: return "only the expectation 100-continue is known";
-    case ErrorCode::kMisdirected: return "the certificate of this connection is not for this host: open another one for it";
+    case ErrorCode::kMisdirected:
+      return "the certificate of this connection is not for this host: open another one for it";
     case ErrorCode::kBadHttp2: return "the request's fields are not valid";
     case ErrorCode::kPlainOnTls: return "this port speaks TLS: use https://";
     case ErrorCode::kResolveFailed: return "the origin's name could not be resolved";
@@ -73,7 +74,6 @@ std::uint16_t client_status(ErrorCode code) {
     case ErrorCode::kUnsupportedVersion: return 505;
     case ErrorCode::kUnsupportedTransferCoding: return 501;
     case ErrorCode::kTargetTooLong: return 414;
-    case ErrorCode::kMisdirected: return 421;
     case ErrorCode::kHeadersTooLarge: return 431;
     case ErrorCode::kBodyTooLarge: return 413;
     case ErrorCode::kUnsupportedMethod: return 405;
@@ -102,6 +102,7 @@ ErrorAnswer answer_for(const Error& error) {
     case Side::kLocal:
       switch (error.code) {
         case ErrorCode::kNoRoute: return {.status = 404};
+        case ErrorCode::kMisdirected: return {.status = 421};
         case ErrorCode::kNotAllowed: return {.status = 403};
         case ErrorCode::kNotCached: return {.status = 504};
         default: return {.status = 503, .retry_after = true};

@@ -23,6 +23,12 @@ struct SessionOptions {
   Millis shutdown_timeout{30'000};                     // how long a drain waits for requests in flight
 };
 
+// What requests get for the connection they came by.
+struct EdgeOptions {
+  std::string hsts_line;       // "Strict-Transport-Security: max-age=N\r\n"; empty: none is added
+  std::string acme_directory;  // of HTTP-01 challenges; empty: none are answered
+};
+
 // What becomes of a request that the store cannot answer.
 enum class MissPolicy : std::uint8_t {
   kCollapse,   // one fetch, the others join it

@@ -1,15 +1,8 @@
 #include "proxy/router.h"
 
+#include "http/uri.h"
+
 namespace seawall::proxy {
-namespace {
-
-std::string_view without_port(std::string_view authority) {
-  if (authority.starts_with('[')) return authority.substr(0, authority.find(']') + 1);
-  return authority.substr(0, authority.find(':'));
-}
-
-}  // namespace
-
 bool Route::matches(std::string_view request_host, std::string_view request_path) const {
   if (host.starts_with("*.")) {
     // "*.example.com" covers a.example.com and a.b.example.com, not example.com.
@@ -23,7 +16,7 @@ bool Route::matches(std::string_view request_host, std::string_view request_path
 }
 
 const Route* Router::find(std::string_view authority, std::string_view path) const {
-  const std::string_view host = without_port(authority);
+  const std::string_view host = http::host_of(authority);
   const std::string_view plain = path.substr(0, path.find('?'));
   for (const Route& route : routes_) {
     if (route.matches(host, plain)) return &route;

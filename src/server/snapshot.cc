@@ -18,10 +18,52 @@ std::size_t index_of(const config::Config& config, const std::string& name, cons
   return static_cast<std::size_t>(at - config.origins.begin());
 }
 
+std::expected<void, std::string> load_certificates(Snapshot& snapshot, const config::Config& config,
+                                                   const std::shared_ptr<net::TicketKeys>& tickets, std::size_t workers,
+                                                   const Clock& clock) {
+  snapshot.certificates.clear();
+  snapshot.tls.clear();
+  for (const net::CertificateFiles& files : config.tls.certificates) {
+    auto certificate = net::Certificate::load(files, clock.wall_now());
+    if (!certificate) return std::unexpected(std::move(certificate.error()));
+    snapshot.certificates.push_back(std::move(*certificate));
+  }
+  if (snapshot.certificates.empty()) return {};
+  for (std::size_t w = 0; w < workers; ++w) {
+    auto tls = net::TlsServer::create(config.tls, snapshot.certificates, tickets);
+    if (!tls) return std::unexpected(std::move(tls.error()));
+    snapshot.tls.push_back(std::move(*tls));
+  }
+  return {};
+}
+
+proxy::EdgeOptions edge_options(const config::Config& config) {
+  proxy::EdgeOptions edge{.acme_directory = config.acme_directory};
+  if (config.hsts.count() > 0) {
+    edge.hsts_line = "Strict-Transport-Security: max-age=" + std::to_string(config.hsts.count()) + "\r\n";
+  }
+  return edge;
+}
+
 }  // namespace
 
-Snapshot make_snapshot(const config::Config& config, Registry& registry) {
+std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, const config::Config& config,
+                                                           const std::shared_ptr<net::TicketKeys>& tickets,
+                                                           const Clock& clock) {
+  Snapshot snapshot = old;
+  if (auto loaded = load_certificates(snapshot, config, tickets, old.tls.size(), clock); !loaded) {
+    return std::unexpected(std::move(loaded.error()));
+  }
+  return snapshot;
+}
+
+std::expected<Snapshot, std::string> make_snapshot(const config::Config& config, Registry& registry,
+                                                   const std::shared_ptr<net::TicketKeys>& tickets,
+                                                   std::uint32_t workers, const Clock& clock) {
   Snapshot snapshot;
+  if (auto loaded = load_certificates(snapshot, config, tickets, workers, clock); !loaded) {
+    return std::unexpected(std::move(loaded.error()));
+  }
   std::vector<proxy::Origin> origins;
   origins.reserve(config.origins.size());
   for (const config::OriginConfig& origin : config.origins) {
@@ -48,9 +90,18 @@ Snapshot make_snapshot(const config::Config& config, Registry& registry) {
                       .rules = route.rules,
                       .state = registry.route(route, config.cache.memory_bytes)});
   }
-  snapshot.router = make_ref<const proxy::Router>(std::move(origins), std::move(routes), config.session);
+  snapshot.router =
+      make_ref<const proxy::Router>(std::move(origins), std::move(routes), config.session, edge_options(config));
   for (const std::string& text : config.admin.purge_from) {
     if (auto network = net::Network::parse(text)) snapshot.purge_from.push_back(*network);
+  }
+  for (const net::ListenOptions& listen : config.listen) {
+    if (!listen.takes_tls || !listen.path.empty() || snapshot.https_port != 0) continue;
+    if (const auto address = net::Address::parse(listen.address)) snapshot.https_port = address->port();
+  }
+  for (const std::string& text : config.trusted_proxies) {
+    if (text == "unix") snapshot.trusts_unix = true;
+    if (auto network = net::Network::parse(text)) snapshot.trusted_proxies.push_back(*network);
   }
   return snapshot;
 }
