@@ -287,9 +287,9 @@ AdminReply reply_to(const Error& error) {
 
 class AdminHandler final : public proxy::RequestHandler {
  public:
-  AdminHandler(Services& services, proxy::ResponseWriter& writer, std::string client_ip,
+  AdminHandler(Services& services, proxy::ResponseWriter& writer, const proxy::ClientInfo& client,
                std::function<void()> on_finished)
-      : services_(services), writer_(writer), client_ip_(std::move(client_ip)), on_finished_(std::move(on_finished)) {}
+      : services_(services), writer_(writer), client_(client), on_finished_(std::move(on_finished)) {}
   ~AdminHandler() override { let_go(); }
   AdminHandler(const AdminHandler&) = delete;
   AdminHandler& operator=(const AdminHandler&) = delete;
@@ -317,7 +317,7 @@ class AdminHandler final : public proxy::RequestHandler {
 
   Services& services_;
   proxy::ResponseWriter& writer_;
-  const std::string client_ip_;
+  const proxy::ClientInfo& client_;
   const std::function<void()> on_finished_;
 
   bool is_active_ = false;
@@ -369,7 +369,7 @@ void AdminHandler::on_client_gone() {
 
 // What can be told without the body. When it is nothing, the endpoint is known.
 std::optional<AdminReply> AdminHandler::refuse() {
-  if (auto reply = refuse_pages(request_, client_ip_)) return reply;
+  if (auto reply = refuse_pages(request_, client_.ip)) return reply;
   AdminRequest& asked = asked_.emplace(AdminRequest{.head = request_, .path = {}, .query = {}, .body = {}});
   if (!read_target(request_.path, asked)) {
     return refusal(400, "a % in the request's target is not followed by two hex digits; write % itself as %25");
@@ -492,8 +492,9 @@ void AdminHandler::finish() {
 }  // namespace
 
 std::unique_ptr<proxy::RequestHandler> make_admin_handler(Services& services, proxy::ResponseWriter& writer,
-                                                          std::string client_ip, std::function<void()> on_finished) {
-  return std::make_unique<AdminHandler>(services, writer, std::move(client_ip), std::move(on_finished));
+                                                          const proxy::ClientInfo& client,
+                                                          std::function<void()> on_finished) {
+  return std::make_unique<AdminHandler>(services, writer, client, std::move(on_finished));
 }
 
 }  // namespace seawall::admin

@@ -34,6 +34,7 @@ struct Services {
 };
 
 std::unique_ptr<proxy::RequestHandler> make_admin_handler(Services& services, proxy::ResponseWriter& writer,
-                                                          std::string client_ip, std::function<void()> on_finished);
+                                                          const proxy::ClientInfo& client,
+                                                          std::function<void()> on_finished);
 
 }  // namespace seawall::admin

@@ -633,7 +633,7 @@ bool Fill::finish_completion() {
   return true;
 }
 
-void Fill::on_upgraded(http::ResponseHead head, Fd connection, std::string early_bytes) {
+void Fill::on_upgraded(http::ResponseHead head, std::unique_ptr<ByteStream> connection, std::string early_bytes) {
   auto published = make_ref<FillHead>();
   published->origin_status = head.status;
   published->response = std::move(head);

@@ -160,7 +160,7 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
 
   // The connection of a 101 and what was read past it. Once, by the only reader.
   struct Upgraded {
-    Fd connection;
+    std::unique_ptr<ByteStream> connection;
     std::string early_bytes;
   };
   std::optional<Upgraded> take_upgraded();
@@ -187,7 +187,7 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   void on_head(http::ResponseHead head, WallTime request_time, WallTime response_time) override;
   void on_body(std::string_view payload) override;
   void on_complete(const http::HeaderMap& trailers) override;
-  void on_upgraded(http::ResponseHead head, Fd connection, std::string early_bytes) override;
+  void on_upgraded(http::ResponseHead head, std::unique_ptr<ByteStream> connection, std::string early_bytes) override;
   void on_error(Error error) override;
 
   bool has_head() const { return has_head_.load(std::memory_order_acquire); }

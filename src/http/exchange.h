@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/byte_stream.h"
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/ref.h"
 #include "base/result.h"
 #include "http/body_pipe.h"
@@ -49,7 +49,7 @@ class ExchangeSink {
   virtual void on_body(std::string_view payload) = 0;
   virtual void on_complete(const HeaderMap& trailers) = 0;
   // 101: the connection is now the sink's, with what had already been read from it.
-  virtual void on_upgraded(ResponseHead head, Fd connection, std::string early_bytes) = 0;
+  virtual void on_upgraded(ResponseHead head, std::unique_ptr<ByteStream> connection, std::string early_bytes) = 0;
   virtual void on_error(Error error) = 0;
 };
 

@@ -30,6 +30,15 @@ void ResponseHead::clear() {
 }
 
 // The IANA registry of status codes.
+std::string_view to_string(Version version) {
+  switch (version) {
+    case Version::kHttp10: return "HTTP/1.0";
+    case Version::kHttp11: return "HTTP/1.1";
+    case Version::kHttp2: return "HTTP/2.0";
+  }
+  return "";
+}
+
 std::string_view reason_phrase(std::uint16_t status) {
   switch (status) {
     case 100: return "Continue";

@@ -51,6 +51,8 @@ struct ResponseHead {
   void clear();
 };
 
+std::string_view to_string(Version version);  // "HTTP/1.1"
+
 // "Not Found"; empty for codes without a registered phrase.
 std::string_view reason_phrase(std::uint16_t status);
 

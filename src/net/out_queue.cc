@@ -1,10 +1,11 @@
 #include "net/out_queue.h"
 
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include <array>
 #include <cerrno>
+
+#include "net/transport.h"
 
 namespace seawall::net {
 namespace {
@@ -29,19 +30,28 @@ void OutQueue::push(std::string_view bytes) {
   items_.push_back(Item{.text = std::string(bytes)});
 }
 
+SendStatus OutQueue::flush(Transport& transport) {
+  while (bytes_ > 0) {
+    std::array<iovec, kMaxIovecs> iov;
+    std::size_t offered = 0;
+    const std::size_t count = gather(iov, offered);
+    const ByteStream::Outcome outcome = transport.write(std::span(iov).first(count));
+    if (outcome.status == ByteStream::Status::kFailed) return SendStatus::kClosed;
+    if (outcome.status == ByteStream::Status::kBlocked) return SendStatus::kBlocked;
+    drop_sent(outcome.bytes);
+    // A short write fills the socket's buffer: asking again would only cost the EAGAIN.
+    if (outcome.bytes < offered) return SendStatus::kBlocked;
+  }
+  return transport.has_unsent() ? SendStatus::kBlocked : SendStatus::kDone;
+}
+
 SendStatus OutQueue::flush(int fd, std::uint64_t& sent) {
   while (bytes_ > 0) {
     std::array<iovec, kMaxIovecs> iov;
-    std::size_t count = 0;
     std::size_t offered = 0;
-    for (std::size_t i = first_; i < items_.size() && count < iov.size(); ++i) {
-      const std::string_view view = items_[i].view();
-      iov[count++] = iovec{.iov_base = const_cast<char*>(view.data()), .iov_len = view.size()};
-      offered += view.size();
-    }
     msghdr message{};
+    message.msg_iovlen = gather(iov, offered);
     message.msg_iov = iov.data();
-    message.msg_iovlen = count;
     const ssize_t n = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0) {
       if (errno == EINTR) continue;
@@ -50,10 +60,19 @@ SendStatus OutQueue::flush(int fd, std::uint64_t& sent) {
     const auto taken = static_cast<std::size_t>(n);
     sent += taken;
     drop_sent(taken);
-    // A short write fills the socket's buffer: asking again would only cost the EAGAIN.
     if (taken < offered) return SendStatus::kBlocked;
   }
   return SendStatus::kDone;
+}
+
+std::size_t OutQueue::gather(std::span<iovec> into, std::size_t& offered) const {
+  std::size_t count = 0;
+  for (std::size_t i = first_; i < items_.size() && count < into.size(); ++i) {
+    const std::string_view view = items_[i].view();
+    into[count++] = iovec{.iov_base = const_cast<char*>(view.data()), .iov_len = view.size()};
+    offered += view.size();
+  }
+  return count;
 }
 
 void OutQueue::drop_sent(std::size_t n) {

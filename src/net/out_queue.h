@@ -2,8 +2,11 @@
 // Thread: worker.
 #pragma once
 
+#include <sys/uio.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +14,8 @@
 #include "mem/slice.h"
 
 namespace seawall::net {
+
+class Transport;
 
 enum class SendStatus { kDone, kBlocked, kClosed };
 
@@ -20,7 +25,9 @@ class OutQueue {
   void push(std::string_view bytes);  // copied; coalesced with the last string
   bool empty() const { return bytes_ == 0; }
   std::uint64_t size_bytes() const { return bytes_; }
-  // Writes until empty, EAGAIN (kBlocked) or an error (kClosed). SIGPIPE is never raised. `sent` is increased.
+  // Writes until all has left (kDone), the socket takes no more (kBlocked), or it is gone (kClosed).
+  SendStatus flush(Transport& transport);
+  // The same on a bare descriptor. SIGPIPE is never raised. `sent` is increased.
   SendStatus flush(int fd, std::uint64_t& sent);
   void clear();
   // Everything that waits, as one string; the queue is empty then.
@@ -34,6 +41,7 @@ class OutQueue {
     bool is_text() const { return slice.data() == nullptr; }
     std::string_view view() const { return (is_text() ? std::string_view(text) : slice.view()).substr(offset); }
   };
+  std::size_t gather(std::span<iovec> into, std::size_t& offered) const;
   void drop_sent(std::size_t n);
 
   std::vector<Item> items_;  // those before first_ have been sent; an idle connection's queue allocates nothing

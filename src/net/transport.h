@@ -28,9 +28,9 @@ class Transport final : public ByteStream, private FdHandler {
   // From here on all that is read and written goes through the engine. The handshake goes on in read(), which says
   // kBlocked until it is done; is_established() tells. A client calls read() once to begin.
   void start_tls(std::unique_ptr<TlsEngine> engine);
-  // The engine; null: plain.
-  const TlsEngine* tls() const { return tls_.get(); }
-  bool is_established() const { return !tls_ || tls_->is_established(); }
+  // Null: plain.
+  const TlsEngine* tls() const { return tls_ ? tls_->engine.get() : nullptr; }
+  bool is_established() const { return !tls_ || tls_->engine->is_established(); }
 
   // Gives back bytes that were read and belong to whoever reads next, who must read() once before it waits.
   void unread(std::string_view bytes);
@@ -41,7 +41,10 @@ class Transport final : public ByteStream, private FdHandler {
   Outcome write(std::string_view bytes) override;
   // One gathered write; `bytes` may be less than asked, then the socket is full.
   Outcome write(std::span<const iovec> pieces);
-  bool has_unsent() const override { return !unsent_.empty(); }
+  bool has_unsent() const override { return tls_ && !tls_->unsent.empty(); }
+  std::size_t unsent_bytes() const { return tls_ ? tls_->unsent.size() : 0; }
+  // All that the kernel has taken; under TLS as ciphertext.
+  std::uint64_t sent_bytes() const { return sent_bytes_; }
   void end_output() override;
   void watch(bool read, bool write) override;
   void set_user(User& user) override { user_ = &user; }
@@ -50,25 +53,34 @@ class Transport final : public ByteStream, private FdHandler {
   int fd() const { return fd_.get(); }
 
  private:
+  struct Tls {
+    explicit Tls(std::unique_ptr<TlsEngine> e) : engine(std::move(e)) {}
+    std::unique_ptr<TlsEngine> engine;
+    std::string unsent;  // ciphertext that the kernel has not taken
+    std::size_t batch_bytes = std::size_t{64} * 1024;
+    std::uint64_t burst_bytes = 0;  // since the last pause; sizes the records
+    MonoTime last_write{};
+  };
+
   void on_fd_ready(bool readable, bool writable) override;
   Outcome read_tls(std::span<char> into);
   Outcome write_tls(std::span<const iovec> pieces);
-  Status send_unsent();
-  void send_output(std::string& output);
+  std::size_t record_size(std::size_t left) const;
+  bool send_unsent();
+  void send_output(std::string_view output);
   void update_watch();
 
   Loop& loop_;
   Fd fd_;
   FdWatcher watcher_;
   User* user_ = nullptr;
-  std::unique_ptr<TlsEngine> tls_;
+  std::unique_ptr<Tls> tls_;
   std::string unread_;
-  std::string unsent_;  // ciphertext
+  std::uint64_t sent_bytes_ = 0;
   bool wants_read_ = false;
   bool wants_write_ = false;
-  bool ends_output_ = false;  // close the sending side once unsent_ is gone
-  std::uint64_t batch_sent_bytes_ = 0;  // since the last pause; sizes the records
-  MonoTime last_write_;
+  bool ends_output_ = false;  // the sending side closes once all is sent
+  bool has_failed_ = false;
 };
 
 }  // namespace seawall::net

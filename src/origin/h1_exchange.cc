@@ -313,9 +313,9 @@ void H1Exchange::switch_protocol(http::ResponseHead head, std::string early_byte
   if (request_.upgrade.empty() || !request_sent_) {
     return fail(Error{ErrorCode::kUnsolicitedData, Side::kOrigin, Retry::kNo});
   }
-  Fd fd = connection_->release();
+  auto stream = std::make_unique<net::Transport>(loop_, connection_->release());
   finish();
-  std::exchange(sink_, nullptr)->on_upgraded(std::move(head), std::move(fd), std::move(early_bytes));
+  std::exchange(sink_, nullptr)->on_upgraded(std::move(head), std::move(stream), std::move(early_bytes));
 }
 
 void H1Exchange::fail(Error error) {

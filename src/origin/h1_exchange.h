@@ -17,6 +17,7 @@
 #include "http/exchange.h"
 #include "http/h1_parser.h"
 #include "net/out_queue.h"
+#include "net/transport.h"
 #include "origin/dialer.h"
 #include "origin/pool.h"
 #include "origin/server_client.h"

@@ -62,7 +62,7 @@ class HealthChecker::Check final : public http::ExchangeSink {
   void on_head(http::ResponseHead head, WallTime request_time, WallTime response_time) override;
   void on_body(std::string_view payload) override;
   void on_complete(const http::HeaderMap&) override { judge(); }
-  void on_upgraded(http::ResponseHead head, Fd connection, std::string early_bytes) override;
+  void on_upgraded(http::ResponseHead head, std::unique_ptr<ByteStream> connection, std::string early_bytes) override;
   void on_error(Error error) override { finish(false, reason_of(error)); }
 
   HealthChecker& owner_;
@@ -120,7 +120,7 @@ void HealthChecker::Check::on_body(std::string_view payload) {
   if (body_.size() == kBodyBytes) judge();
 }
 
-void HealthChecker::Check::on_upgraded(http::ResponseHead head, Fd, std::string) {
+void HealthChecker::Check::on_upgraded(http::ResponseHead head, std::unique_ptr<ByteStream>, std::string) {
   finish(false, "status " + std::to_string(head.status));
 }
 

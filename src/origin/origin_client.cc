@@ -123,7 +123,8 @@ class OriginClient::Call {
     }
     void on_body(std::string_view payload) override { call.on_body(payload); }
     void on_complete(const http::HeaderMap& trailers) override { call.on_complete(trailers); }
-    void on_upgraded(http::ResponseHead head, Fd connection, std::string early_bytes) override {
+    void on_upgraded(http::ResponseHead head, std::unique_ptr<ByteStream> connection,
+                     std::string early_bytes) override {
       call.on_upgraded(*this, std::move(head), std::move(connection), std::move(early_bytes));
     }
     void on_error(Error error) override { call.on_error(*this, error); }
@@ -147,7 +148,8 @@ class OriginClient::Call {
   void on_head(Attempt& from, http::ResponseHead head, WallTime request_time, WallTime response_time);
   void on_body(std::string_view payload) { sink_->on_body(payload); }
   void on_complete(const http::HeaderMap& trailers);
-  void on_upgraded(Attempt& from, http::ResponseHead head, Fd connection, std::string early_bytes);
+  void on_upgraded(Attempt& from, http::ResponseHead head, std::unique_ptr<ByteStream> connection,
+                   std::string early_bytes);
   void on_error(Attempt& from, Error error);
   void settle(Attempt& winner, const Verdict& verdict);
   Verdict verdict_of(const Attempt& from, const http::ResponseHead& head, WallTime now) const;
@@ -360,7 +362,8 @@ void OriginClient::Call::on_complete(const http::HeaderMap& trailers) {
   std::exchange(sink_, nullptr)->on_complete(trailers);
 }
 
-void OriginClient::Call::on_upgraded(Attempt& from, http::ResponseHead head, Fd connection, std::string early_bytes) {
+void OriginClient::Call::on_upgraded(Attempt& from, http::ResponseHead head, std::unique_ptr<ByteStream> connection,
+                                     std::string early_bytes) {
   settle(from, {.outcome = Outcome::kSuccess, .status = head.status});
   leave();
   std::exchange(sink_, nullptr)->on_upgraded(std::move(head), std::move(connection), std::move(early_bytes));

@@ -66,7 +66,7 @@ http::OutgoingRequest make_outgoing(const http::RequestHead& request, const Orig
     }
   }
   append_forwarded(out.headers, request, client_ip);
-  out.headers.add(Field::kVia, request.version == http::Version::kHttp10 ? "1.0 seawall" : "1.1 seawall");
+  out.headers.add(Field::kVia, std::string(http::to_string(request.version).substr(5)) + " seawall");
   out.headers.set(Field::kSurrogateCapability, "seawall=\"Surrogate/1.0\"");
   return out;
 }

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "http/body_pipe.h"
 #include "http/message.h"
+#include "proxy/client_info.h"
 #include "proxy/response_writer.h"
 
 namespace seawall::proxy {
@@ -39,8 +40,9 @@ class RequestHandler {
   http::RequestHead request_;
 };
 
-// `on_finished` is to be called once for each request that was begun; the session then goes on to the next.
-using HandlerFactory = std::function<std::unique_ptr<RequestHandler>(ResponseWriter& writer, std::string client_ip,
+// `client` outlives the handler. `on_finished` is to be called once for each request that was begun; the session then
+// goes on to the next.
+using HandlerFactory = std::function<std::unique_ptr<RequestHandler>(ResponseWriter& writer, const ClientInfo& client,
                                                                      std::function<void()> on_finished)>;
 
 }  // namespace seawall::proxy

@@ -3,11 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "base/fd.h"
+#include "base/byte_stream.h"
 #include "cache/store.h"
 #include "http/message.h"
 #include "mem/slice.h"
@@ -36,7 +37,7 @@ class ResponseWriter {
   // The answer cannot be completed: the client must see that it is cut.
   virtual void abort() = 0;
   // 101: from here on bytes pass both ways.
-  virtual void upgrade(const AnswerHead& head, Fd origin, std::string early_bytes) = 0;
+  virtual void upgrade(const AnswerHead& head, std::unique_ptr<ByteStream> origin, std::string early_bytes) = 0;
 
   // No request may follow on this connection: what the client sends next may not be what it means. Before send_head().
   virtual void close_after_answer() = 0;

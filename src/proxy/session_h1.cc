@@ -1,10 +1,7 @@
 #include "proxy/session_h1.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <utility>
 
 #include "base/check.h"
@@ -15,7 +12,6 @@ namespace {
 
 using http::BodyFraming;
 
-constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 // Pipelined bytes kept while a request is served; past it the socket is not read.
 constexpr std::size_t kMaxAhead = std::size_t{64} * 1024;
 constexpr std::size_t kPipeBytes = std::size_t{128} * 1024;
@@ -27,28 +23,26 @@ constexpr std::uint64_t kMaxSkippedBody = std::uint64_t{64} * 1024;
 
 }  // namespace
 
-SessionH1::SessionH1(net::Loop& loop, const SessionOptions& options, std::atomic<std::size_t>& connections,
-                     Fd connection, const net::Address& peer, const HandlerFactory& make_handler,
-                     std::function<void(SessionH1&)> on_closed)
+SessionH1::SessionH1(net::Loop& loop, const SessionOptions& options, std::unique_ptr<net::Transport> transport,
+                     ClientInfo client, const HandlerFactory& make_handler, OnSessionClosed on_closed)
     : loop_(loop),
-      connections_(connections),
-      fd_(std::move(connection)),
+      transport_(std::move(transport)),
+      client_(std::move(client)),
       on_closed_(std::move(on_closed)),
       options_(options),
-      watcher_(loop, fd_.get(), *this),
       timer_([this] { on_timeout(); }),
       parser_(options_.head_limits),
-      handler_(make_handler(*this, peer.ip(), [this] { on_request_finished(); })) {
-  connections_.fetch_add(1, std::memory_order_relaxed);
+      sent_bytes_(transport_->sent_bytes()),
+      handler_(make_handler(*this, client_, [this] { on_request_finished(); })) {
+  transport_->set_user(*this);
 }
 
-SessionH1::~SessionH1() {
-  connections_.fetch_sub(1, std::memory_order_relaxed);
-}
+SessionH1::~SessionH1() = default;
 
 void SessionH1::start() {
   arm(options_.idle_timeout);
   update_watch();
+  if (transport_->has_unread()) on_stream_ready(true, false);
 }
 
 void SessionH1::refuse() {
@@ -60,7 +54,7 @@ void SessionH1::refuse() {
 void SessionH1::drain() {
   is_draining_ = true;
   if (state_ == State::kServing) close_after_ = true;
-  if (state_ == State::kReading && in_.empty() && out_.empty()) close();
+  if (state_ == State::kReading && in_.empty() && !has_output()) close();
 }
 
 void SessionH1::arm(Millis timeout) {
@@ -84,7 +78,7 @@ void SessionH1::on_timeout() {
       }
       return;
     case State::kServing:
-      if (!out_.empty() || !handler_->is_active()) {  // the client does not read, or not send the rest of a body
+      if (has_output() || !handler_->is_active()) {  // the client does not read, or not send the rest of a body
         close();
       } else if (!body_complete_ && body_pipe_ && body_pipe_->room() > 0) {
         const Error error{ErrorCode::kBodyTimeout, Side::kClient};
@@ -102,30 +96,32 @@ void SessionH1::on_timeout() {
   }
 }
 
-void SessionH1::on_fd_ready(bool readable, bool writable) {
+void SessionH1::on_stream_ready(bool readable, bool writable) {
   if (state_ == State::kClosed) return;
   if (writable) {
     flush();
     if (state_ == State::kClosed) return;
-    if (out_.size_bytes() < kHighWater / 2) handler_->on_writable();
+    if (unsent_bytes() < kHighWater / 2) handler_->on_writable();
   }
   if (readable && state_ != State::kClosed) read_ready();
   if (state_ != State::kClosed) advance();
 }
 
 void SessionH1::read_ready() {
-  thread_local std::array<char, kReadBytes> buffer;
-  const ssize_t n = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
-  if (n < 0) {
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return;
+  thread_local std::array<char, ByteStream::kReadBytes> buffer;
+  const ByteStream::Outcome outcome = transport_->read(buffer);
+  if (outcome.status == ByteStream::Status::kBlocked) return;
+  if (outcome.status == ByteStream::Status::kFailed) {
     close();
     return;
   }
+  // A request says where it ends, so a missing word of farewell cuts nothing off.
+  const bool is_end = outcome.status != ByteStream::Status::kOk;
   if (state_ == State::kLingering) {
-    if (n == 0) close();
+    if (is_end) close();
     return;
   }
-  if (n == 0) {
+  if (is_end) {
     // A half-closed client still gets its answers (RFC 9112 section 9.6).
     saw_eof_ = true;
     if (!body_complete_ && body_pipe_) {
@@ -137,7 +133,7 @@ void SessionH1::read_ready() {
     return;
   }
   if (state_ == State::kServing && !body_complete_) arm(options_.body_timeout);
-  const std::string_view fresh(buffer.data(), static_cast<std::size_t>(n));
+  const std::string_view fresh(buffer.data(), outcome.bytes);
   if (in_.empty()) {
     ahead_ = fresh;
   } else {
@@ -169,13 +165,13 @@ void SessionH1::advance() {
       if (state_ == State::kServing) on_request_finished();  // only the rest of a body was still to be read over
       continue;
     }
-    if (write_blocked_ && out_.size_bytes() >= kHighWater) break;
+    if (write_blocked_ && unsent_bytes() >= kHighWater) break;
     if (close_after_ || !parse_next()) break;
   }
   stash();
   flush();
   is_advancing_ = false;
-  if (state_ == State::kReading && out_.empty()) {
+  if (state_ == State::kReading && !has_output()) {
     if (close_after_) {
       begin_linger();
     } else if (saw_eof_ || (is_draining_ && in_.empty())) {
@@ -188,7 +184,7 @@ void SessionH1::advance() {
 // True when it got a request to serve.
 bool SessionH1::parse_next() {
   if (ahead_.empty()) return false;
-  const auto consumed = parser_.parse(ahead_, handler_->request());
+  const auto consumed = parser_.parse(ahead_, handler_->request(), client_.scheme);
   if (!consumed) {
     refuse_request(consumed.error());
     return true;
@@ -351,12 +347,7 @@ void SessionH1::flush_batch() {
       const char* data = piece.data ? piece.data : batch_text_.data() + piece.offset;
       iov[i] = {.iov_base = const_cast<char*>(data), .iov_len = piece.size};
     }
-    msghdr message{};
-    message.msg_iov = iov.data();
-    message.msg_iovlen = count;
-    const ssize_t n = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
-    if (n > 0) taken = static_cast<std::size_t>(n);
-    sent_ += taken;
+    taken = transport_->write(std::span(iov).first(count)).bytes;
   }
   if (taken < batch_bytes_) {
     // Rare: the socket's buffer is full. Heads are copied, bodies referenced.
@@ -429,14 +420,11 @@ void SessionH1::abort() {
   // Neither a last chunk nor the announced length, nor (for HTTP/1.0 without a length) a clean end: a reset tells.
   flush();
   if (state_ == State::kClosed) return;
-  if (out_framing_ == Framing::kUntilClose) {
-    const linger now{.l_onoff = 1, .l_linger = 0};
-    ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-  }
+  if (out_framing_ == Framing::kUntilClose) transport_->reset_on_close();
   close();
 }
 
-void SessionH1::upgrade(const AnswerHead& head, Fd origin, std::string early_bytes) {
+void SessionH1::upgrade(const AnswerHead& head, std::unique_ptr<ByteStream> origin, std::string early_bytes) {
   flush_batch();
   std::string text;
   http::append_status_line(text, head.status, head.reason);
@@ -448,29 +436,29 @@ void SessionH1::upgrade(const AnswerHead& head, Fd origin, std::string early_byt
   std::string to_client = out_.take_all() + text + early_bytes;
   stash();
   timer_.cancel();
-  watcher_.watch(false, false);
+  transport_->watch(false, false);
   tunnel_ =
-      std::make_unique<Tunnel>(loop_, fd_.get(), std::move(origin), std::move(to_client),
+      std::make_unique<Tunnel>(loop_, *transport_, std::move(origin), std::move(to_client),
                                std::string(std::exchange(ahead_, {})), options_.idle_timeout, [this] { close(); });
 }
 
 std::uint64_t SessionH1::unsent_bytes() const {
-  return out_.size_bytes() + batch_bytes_;
+  return out_.size_bytes() + batch_bytes_ + transport_->unsent_bytes();
 }
 
 void SessionH1::flush() {
   flush_batch();
-  if (out_.empty() || state_ == State::kClosed) return;
-  const std::uint64_t before = sent_;
+  if (state_ == State::kClosed) return;
   const bool was_blocked = write_blocked_;
-  const net::SendStatus status = out_.flush(fd_.get(), sent_);
+  const net::SendStatus status = out_.flush(*transport_);
   if (status == net::SendStatus::kClosed) {
     close();
     return;
   }
   write_blocked_ = status == net::SendStatus::kBlocked;
   // Each progress, and the first time there is none, begins a new wait.
-  if (sent_ != before || was_blocked != write_blocked_) {
+  const bool made_progress = std::exchange(sent_bytes_, transport_->sent_bytes()) != transport_->sent_bytes();
+  if (made_progress || was_blocked != write_blocked_) {
     arm(write_blocked_ ? options_.send_timeout : options_.idle_timeout);
   }
   if (!is_advancing_) update_watch();
@@ -495,7 +483,7 @@ void SessionH1::on_request_finished() {
   state_ = State::kReading;
   drop_pipe();
   body_decoder_.reset();
-  arm(out_.empty() ? options_.idle_timeout : options_.send_timeout);
+  arm(has_output() ? options_.send_timeout : options_.idle_timeout);
   if (!is_advancing_) advance();
 }
 
@@ -504,7 +492,7 @@ void SessionH1::begin_linger() {
     close();
     return;
   }
-  ::shutdown(fd_.get(), SHUT_WR);
+  transport_->end_output();
   state_ = State::kLingering;
   in_ = {};
   ahead_ = {};
@@ -515,7 +503,7 @@ void SessionH1::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   timer_.cancel();
-  watcher_.watch(false, false);
+  transport_->watch(false, false);
   if (!body_complete_ && body_pipe_) body_pipe_->fail({ErrorCode::kPeerClosed, Side::kClient});
   drop_pipe();
   handler_->on_client_gone();
@@ -527,10 +515,10 @@ void SessionH1::update_watch() {
   bool read = !saw_eof_;
   if (state_ == State::kServing) {
     read = read && in_.size() < kMaxAhead && (body_complete_ || !body_pipe_ || body_pipe_->room() > 0);
-  } else if (state_ == State::kReading && write_blocked_ && out_.size_bytes() >= kHighWater) {
+  } else if (state_ == State::kReading && write_blocked_ && unsent_bytes() >= kHighWater) {
     read = false;
   }
-  watcher_.watch(read, !out_.empty());
+  transport_->watch(read, has_output());
 }
 
 }  // namespace seawall::proxy

@@ -12,7 +12,6 @@
 
 #include <sys/uio.h>
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,42 +20,40 @@
 #include <string_view>
 #include <vector>
 
-#include "base/fd.h"
-#include "base/list.h"
+#include "base/byte_stream.h"
 #include "base/timer_wheel.h"
 #include "http/body_pipe.h"
 #include "http/h1_parser.h"
-#include "net/address.h"
 #include "net/loop.h"
 #include "net/out_queue.h"
+#include "net/transport.h"
+#include "proxy/client_info.h"
 #include "proxy/options.h"
 #include "proxy/request_handler.h"
 #include "proxy/response_writer.h"
+#include "proxy/session.h"
 #include "proxy/tunnel.h"
 
 namespace seawall::proxy {
 
-class SessionH1 final : private net::FdHandler, private ResponseWriter {
+class SessionH1 final : public Session, private ByteStream::User, private ResponseWriter {
  public:
-  // `connections` counts it while it lives. `on_closed` must take the session away by net::Loop::defer_delete.
-  SessionH1(net::Loop& loop, const SessionOptions& options, std::atomic<std::size_t>& connections, Fd connection,
-            const net::Address& peer, const HandlerFactory& make_handler, std::function<void(SessionH1&)> on_closed);
+  // The transport is established; what it has unread is the beginning of the first request.
+  SessionH1(net::Loop& loop, const SessionOptions& options, std::unique_ptr<net::Transport> transport,
+            ClientInfo client, const HandlerFactory& make_handler, OnSessionClosed on_closed);
   ~SessionH1() override;
 
-  void start();
+  void start() override;
   // Answers 503 and closes: more connections than allowed.
   void refuse();
-  // Finish what is being served, then close; idle connections close now.
-  void drain();
-
-  ListNode link;  // the worker's list
+  void drain() override;
 
  private:
   enum class State : std::uint8_t { kReading, kServing, kLingering, kClosed };
   enum class Framing : std::uint8_t { kNone, kLength, kChunked, kUntilClose };
 
-  // net::FdHandler
-  void on_fd_ready(bool readable, bool writable) override;
+  // ByteStream::User
+  void on_stream_ready(bool readable, bool writable) override;
 
   // ResponseWriter
   void send_informational(const http::ResponseHead& head) override;
@@ -65,7 +62,7 @@ class SessionH1 final : private net::FdHandler, private ResponseWriter {
   void send_body(SliceChain slices) override;
   void end(const http::HeaderMap& trailers) override;
   void abort() override;
-  void upgrade(const AnswerHead& head, Fd origin, std::string early_bytes) override;
+  void upgrade(const AnswerHead& head, std::unique_ptr<ByteStream> origin, std::string early_bytes) override;
   void close_after_answer() override { close_after_ = true; }
   void flush() override;
   std::uint64_t unsent_bytes() const override;
@@ -81,6 +78,7 @@ class SessionH1 final : private net::FdHandler, private ResponseWriter {
   void append_connection(std::string& out);
   bool may_keep_alive() const;
   bool may_read_over_rest() const;
+  bool has_output() const { return !out_.empty() || transport_->has_unsent(); }
   void flush_batch();
   void stash();
   void begin_linger();
@@ -97,11 +95,10 @@ class SessionH1 final : private net::FdHandler, private ResponseWriter {
   };
 
   net::Loop& loop_;
-  std::atomic<std::size_t>& connections_;
-  Fd fd_;
-  std::function<void(SessionH1&)> on_closed_;
+  std::unique_ptr<net::Transport> transport_;
+  const ClientInfo client_;
+  OnSessionClosed on_closed_;
   SessionOptions options_;
-  net::FdWatcher watcher_;
   Timer timer_;
   State state_ = State::kReading;
   http::RequestParser parser_;
@@ -128,7 +125,7 @@ class SessionH1 final : private net::FdHandler, private ResponseWriter {
   std::string batch_text_;
   std::uint64_t batch_bytes_ = 0;
   net::OutQueue out_;
-  std::uint64_t sent_ = 0;
+  std::uint64_t sent_bytes_ = 0;  // by the transport, when it was last looked at
 
   std::unique_ptr<Tunnel> tunnel_;
   std::unique_ptr<RequestHandler> handler_;

@@ -49,13 +49,9 @@ bool is_get_or_head(Method m) {
 
 }  // namespace
 
-Transaction::Transaction(Context& context, ResponseWriter& writer, std::string client_ip,
+Transaction::Transaction(Context& context, ResponseWriter& writer, const ClientInfo& client,
                          std::function<void()> on_finished)
-    : context_(context),
-      writer_(writer),
-      client_ip_(std::move(client_ip)),
-      on_finished_(std::move(on_finished)),
-      wait_timer_([this] {
+    : context_(context), writer_(writer), client_(client), on_finished_(std::move(on_finished)), wait_timer_([this] {
         wait_is_over_ = true;
         run();
       }) {}
@@ -126,7 +122,7 @@ Transaction::Flow Transaction::route() {
     return answer_error({ErrorCode::kUnsupportedMethod, Side::kClient});
   }
   if (const auto expect = request_.headers.find(Field::kExpect); expect && !request_.expect_continue) {
-    if (request_.version == http::Version::kHttp11) {
+    if (request_.version != http::Version::kHttp10) {
       return answer_error({ErrorCode::kUnsupportedExpectation, Side::kClient});
     }
   }
@@ -316,7 +312,7 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
     wanted.head.method = Method::kGet;
     wanted.head.method_name = "GET";
   }
-  wanted.outgoing = make_outgoing(wanted.head, origin(), client_ip_, is_pass ? Conditions::kKeep : Conditions::kRemove);
+  wanted.outgoing = make_outgoing(wanted.head, origin(), client_.ip, is_pass ? Conditions::kKeep : Conditions::kRemove);
   wanted.outgoing.traffic = is_background ? http::Traffic::kBackground : http::Traffic::kClient;
   wanted.outgoing.is_shared = !is_pass;
   wanted.outgoing.route = route_->state->id;
@@ -428,7 +424,7 @@ Transaction::Flow Transaction::use_stale(cache::LookupResult stale, Why why) {
 Transaction::Flow Transaction::await_head() {
   fill::Fill& fill = reader_->fill();
   const fill::FillState state = fill.state();
-  if (is_starter_ && request_.version == http::Version::kHttp11) {
+  if (is_starter_ && request_.version != http::Version::kHttp10) {
     for (const http::ResponseHead& head : fill.informational(informational_sent_)) {
       writer_.send_informational(head);
       ++informational_sent_;

@@ -29,6 +29,7 @@
 #include "http/message.h"
 #include "policy/plan.h"
 #include "policy/why.h"
+#include "proxy/client_info.h"
 #include "proxy/context.h"
 #include "proxy/request_handler.h"
 #include "proxy/response_writer.h"
@@ -37,8 +38,8 @@ namespace seawall::proxy {
 
 class Transaction final : public RequestHandler {
  public:
-  // `on_finished` is called from within run().
-  Transaction(Context& context, ResponseWriter& writer, std::string client_ip, std::function<void()> on_finished);
+  // `client` outlives it. `on_finished` is called from within run().
+  Transaction(Context& context, ResponseWriter& writer, const ClientInfo& client, std::function<void()> on_finished);
   ~Transaction() override;
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
@@ -129,7 +130,7 @@ class Transaction final : public RequestHandler {
 
   Context& context_;
   ResponseWriter& writer_;
-  std::string client_ip_;
+  const ClientInfo& client_;
   std::function<void()> on_finished_;
 
   Step step_ = Step::kIdle;

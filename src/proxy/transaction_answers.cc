@@ -142,7 +142,7 @@ Transaction::Flow Transaction::respond_stored() {
                     .composed = composed_,
                     .length = object.complete_length(),
                     .has_body = !is_head};
-  const bool with_trailers = !is_head && !object.trailers().empty() && request_.version == http::Version::kHttp11;
+  const bool with_trailers = !is_head && !object.trailers().empty() && request_.version != http::Version::kHttp10;
   if (with_trailers) answer.length.reset();
   send_head(answer);
   if (!is_head) {
@@ -291,11 +291,11 @@ void Transaction::log_access() {
   obs::AccessEntry entry;
   const MonoTime now = context_.executor.mono_now();
   entry.time = begun_wall_;
-  entry.client_ip = client_ip_;
+  entry.client_ip = client_.ip;
   entry.method = request_.method_name;
   entry.host = request_.authority;
   entry.path = request_.path;
-  entry.protocol = request_.version == http::Version::kHttp10 ? "HTTP/1.0" : "HTTP/1.1";
+  entry.protocol = http::to_string(request_.version);
   entry.status = status_;
   entry.body_bytes = body_bytes_;
   entry.referer = request_.headers.find(Field::kReferer).value_or("");

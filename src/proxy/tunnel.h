@@ -1,12 +1,13 @@
-// Bytes both ways between a client and an origin after 101 (Switching Protocols), with backpressure and half-close.
-// Thread: worker.
+// Bytes both ways between a client and an origin after 101 (Switching Protocols) or extended CONNECT, with backpressure
+// and half-close. Thread: worker.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
-#include "base/fd.h"
+#include "base/byte_stream.h"
 #include "base/timer_wheel.h"
 #include "net/loop.h"
 
@@ -14,10 +15,10 @@ namespace seawall::proxy {
 
 class Tunnel {
  public:
-  // `to_client` and `to_origin` are bytes already read from the other side. `on_closed` is called once, in a turn of
-  // its own kind: the tunnel may be destroyed from it by defer_delete.
-  Tunnel(net::Loop& loop, int client, Fd origin, std::string to_client, std::string to_origin, Millis idle_timeout,
-         std::function<void()> on_closed);
+  // `to_client` and `to_origin` are bytes already read from the other side. The client's stream outlives the tunnel.
+  // `on_closed` is called once, in a turn of its own kind: the tunnel may be destroyed from it by defer_delete.
+  Tunnel(net::Loop& loop, ByteStream& client, std::unique_ptr<ByteStream> origin, std::string to_client,
+         std::string to_origin, Millis idle_timeout, std::function<void()> on_closed);
 
   void start();
 
@@ -28,13 +29,11 @@ class Tunnel {
     bool from_is_done = false;
     bool to_is_shut = false;
   };
-  class End final : public net::FdHandler {
+  class End final : public ByteStream::User {
    public:
-    End(Tunnel& tunnel, int descriptor, net::Loop& loop)
-        : watcher(loop, descriptor, *this), fd(descriptor), tunnel_(tunnel) {}
-    void on_fd_ready(bool readable, bool writable) override;
-    net::FdWatcher watcher;
-    int fd;
+    End(Tunnel& tunnel, ByteStream& s) : stream(s), tunnel_(tunnel) {}
+    void on_stream_ready(bool, bool) override { tunnel_.pump(); }
+    ByteStream& stream;
 
    private:
     Tunnel& tunnel_;
@@ -42,9 +41,10 @@ class Tunnel {
 
   bool move(End& from, End& to, Pipe& pipe);
   void pump();
+  void close();
 
   net::Loop& loop_;
-  Fd origin_fd_;
+  std::unique_ptr<ByteStream> origin_stream_;
   End client_;
   End origin_;
   Pipe up_;    // client to origin

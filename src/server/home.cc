@@ -25,9 +25,10 @@ Home::Home(net::Loop& loop, proxy::Context& context, origin::Observer& observer,
       resolver_(loop, config.dns),
       services_(context),
       delivery_(loop, context.miss_events, config.push, resolver_, rng),
-      make_handler_([this](proxy::ResponseWriter& writer, std::string client_ip, std::function<void()> on_finished) {
-        return admin::make_admin_handler(services_, writer, std::move(client_ip), std::move(on_finished));
-      }),
+      make_handler_(
+          [this](proxy::ResponseWriter& writer, const proxy::ClientInfo& client, std::function<void()> on_finished) {
+            return admin::make_admin_handler(services_, writer, client, std::move(on_finished));
+          }),
       listeners_(std::move(admin_listeners)),
       tick_timer_([this] { tick(); }) {
   services_.started_at = loop.mono_now();
@@ -35,7 +36,7 @@ Home::Home(net::Loop& loop, proxy::Context& context, origin::Observer& observer,
 
 Home::~Home() {
   for (const Watched& watched : watched_) watched.fills->stop();
-  while (proxy::SessionH1* session = sessions_.pop_front()) delete session;
+  while (proxy::Session* session = sessions_.pop_front()) delete session;
 }
 
 void Home::start() {
@@ -104,13 +105,17 @@ void Home::tick() {
 }
 
 void Home::accept(Fd connection, const net::Address& peer) {
-  const bool is_full = admin_connections_.load(std::memory_order_relaxed) >= kAdminConnections;
-  auto* session = new proxy::SessionH1(loop_, admin_session_, admin_connections_, std::move(connection), peer,
-                                       make_handler_, [this](proxy::SessionH1& closed) {
-                                         closed.link.unlink();
-                                         loop_.defer_delete(std::unique_ptr<proxy::SessionH1>(&closed));
-                                       });
+  const bool is_full = sessions_count_ >= kAdminConnections;
+  proxy::ClientInfo client{.ip = peer.ip(), .port = peer.port(), .peer_ip = peer.ip()};
+  auto* session =
+      new proxy::SessionH1(loop_, admin_session_, std::make_unique<net::Transport>(loop_, std::move(connection)),
+                           std::move(client), make_handler_, [this](proxy::Session& closed) {
+                             closed.link.unlink();
+                             --sessions_count_;
+                             loop_.defer_delete(std::unique_ptr<proxy::Session>(&closed));
+                           });
   sessions_.push_back(*session);
+  ++sessions_count_;
   if (is_full) {
     session->refuse();
   } else {

@@ -58,11 +58,11 @@ class Home {
   std::vector<Watched> watched_;
   admin::Services services_;
   MissDelivery delivery_;
-  std::atomic<std::size_t> admin_connections_{0};  // before sessions_
   proxy::SessionOptions admin_session_;
   const proxy::HandlerFactory make_handler_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
-  List<proxy::SessionH1, &proxy::SessionH1::link> sessions_;
+  List<proxy::Session, &proxy::Session::link> sessions_;
+  std::size_t sessions_count_ = 0;
   Timer tick_timer_;
   bool is_started_ = false;
 };

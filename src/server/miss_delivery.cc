@@ -340,7 +340,7 @@ class MissDelivery::Webhook final : public Target, private http::ExchangeSink {
     if (answer_bytes_ > kMaxAnswerBytes) settle({});
   }
   void on_complete(const http::HeaderMap&) override { settle({}); }
-  void on_upgraded(http::ResponseHead head, Fd, std::string) override {
+  void on_upgraded(http::ResponseHead head, std::unique_ptr<ByteStream>, std::string) override {
     status_ = head.status;
     settle({});
   }

@@ -30,9 +30,10 @@ Worker::Worker(std::uint32_t id, std::uint32_t workers, Shared& shared, const co
                .upstreams = {},
                .running = running_,
                .connections = shared.connections},
-      make_handler_([this](proxy::ResponseWriter& writer, std::string client_ip, std::function<void()> on_finished) {
-        return std::make_unique<proxy::Transaction>(context_, writer, std::move(client_ip), std::move(on_finished));
-      }),
+      make_handler_(
+          [this](proxy::ResponseWriter& writer, const proxy::ClientInfo& client, std::function<void()> on_finished) {
+            return std::make_unique<proxy::Transaction>(context_, writer, client, std::move(on_finished));
+          }),
       listeners_(std::move(listeners)),
       flush_timer_([this] {
         access_log_.flush();
@@ -105,7 +106,7 @@ void Worker::run() {
   loop_.run();
   // On the loop's own thread, while it lives: what is left is given up.
   listeners_.clear();
-  while (proxy::SessionH1* session = sessions_.pop_front()) delete session;
+  while (proxy::Session* session = sessions_.pop_front()) delete session;
   running_.cancel_all();
   home_.reset();
   access_log_.flush();
@@ -113,9 +114,11 @@ void Worker::run() {
 
 void Worker::accept(Fd connection, const net::Address& peer) {
   const bool is_full = shared_.connections.load(std::memory_order_relaxed) >= context_.router->session().connections;
-  auto* session =
-      new proxy::SessionH1(loop_, context_.router->session(), shared_.connections, std::move(connection), peer,
-                           make_handler_, [this](proxy::SessionH1& closed) { on_session_closed(closed); });
+  proxy::ClientInfo client{.ip = peer.ip(), .port = peer.port(), .peer_ip = peer.ip()};
+  auto* session = new proxy::SessionH1(
+      loop_, context_.router->session(), std::make_unique<net::Transport>(loop_, std::move(connection)),
+      std::move(client), make_handler_, [this](proxy::Session& closed) { on_session_closed(closed); });
+  shared_.connections.fetch_add(1, std::memory_order_relaxed);
   sessions_.push_back(*session);
   if (is_full) {
     session->refuse();
@@ -124,9 +127,10 @@ void Worker::accept(Fd connection, const net::Address& peer) {
   }
 }
 
-void Worker::on_session_closed(proxy::SessionH1& session) {
+void Worker::on_session_closed(proxy::Session& session) {
   session.link.unlink();
-  loop_.defer_delete(std::unique_ptr<proxy::SessionH1>(&session));
+  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+  loop_.defer_delete(std::unique_ptr<proxy::Session>(&session));
   if (context_.is_draining) finish_drain();
 }
 
@@ -140,8 +144,8 @@ void Worker::drain(std::function<void()> on_done) {
     context_.is_draining = true;
     listeners_.clear();
     // drain() may close a session, which takes it out of the list.
-    for (proxy::SessionH1* session = sessions_.front(); session != nullptr;) {
-      proxy::SessionH1* next = sessions_.next(*session);
+    for (proxy::Session* session = sessions_.front(); session != nullptr;) {
+      proxy::Session* next = sessions_.next(*session);
       session->drain();
       session = next;
     }

@@ -76,7 +76,7 @@ class Worker {
   void run();
   void use(const std::shared_ptr<const Snapshot>& snapshot);
   void accept(Fd connection, const net::Address& peer);
-  void on_session_closed(proxy::SessionH1& session);
+  void on_session_closed(proxy::Session& session);
   void finish_drain();
 
   Shared& shared_;
@@ -91,7 +91,7 @@ class Worker {
   std::unique_ptr<Home> home_;
   const proxy::HandlerFactory make_handler_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
-  List<proxy::SessionH1, &proxy::SessionH1::link> sessions_;
+  List<proxy::Session, &proxy::Session::link> sessions_;
   Timer flush_timer_;
   std::function<void()> on_drained_;
   std::thread thread_;

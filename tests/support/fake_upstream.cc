@@ -86,7 +86,7 @@ void FakeUpstream::Call::fail(ErrorCode code) {
   to.on_error({code, Side::kOrigin});
 }
 
-void FakeUpstream::Call::upgrade(Fd connection, std::string early_bytes) {
+void FakeUpstream::Call::upgrade(std::unique_ptr<ByteStream> connection, std::string early_bytes) {
   http::ExchangeSink& to = sink();
   end();
   http::ResponseHead head;

@@ -15,7 +15,7 @@ void FakeWriter::clear() {
   body.clear();
   trailers.clear();
   is_ended = is_aborted = closes_after = false;
-  upgraded = Fd();
+  upgraded.reset();
   early_bytes.clear();
   unsent_.clear();
   unsent_bytes_ = 0;
@@ -121,7 +121,7 @@ void FakeWriter::abort() {
   hook("abort");
 }
 
-void FakeWriter::upgrade(const proxy::AnswerHead& head, Fd origin, std::string early) {
+void FakeWriter::upgrade(const proxy::AnswerHead& head, std::unique_ptr<ByteStream> origin, std::string early) {
   expect(status == 0);
   status = head.status;
   if (head.fields) fields = *head.fields;

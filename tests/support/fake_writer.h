@@ -32,7 +32,7 @@ class FakeWriter final : public proxy::ResponseWriter {
   bool is_ended = false;
   bool is_aborted = false;
   bool closes_after = false;
-  Fd upgraded;
+  std::unique_ptr<ByteStream> upgraded;
   std::string early_bytes;
   int protocol_errors = 0;  // calls out of order, more body than announced
   std::uint64_t largest_unsent = 0;
@@ -58,7 +58,7 @@ class FakeWriter final : public proxy::ResponseWriter {
   void send_body(SliceChain slices) override;
   void end(const http::HeaderMap& fields_after) override;
   void abort() override;
-  void upgrade(const proxy::AnswerHead& head, Fd origin, std::string early) override;
+  void upgrade(const proxy::AnswerHead& head, std::unique_ptr<ByteStream> origin, std::string early) override;
   void close_after_answer() override { closes_after = true; }
   void flush() override { hook("flush"); }
   std::uint64_t unsent_bytes() const override { return unsent_bytes_; }

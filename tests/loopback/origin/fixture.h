@@ -33,7 +33,7 @@ class RecordingSink final : public http::ExchangeSink {
   std::size_t largest_piece = 0;
   http::HeaderMap trailers;
   bool is_complete = false;
-  Fd upgraded;
+  std::unique_ptr<ByteStream> upgraded;
   std::string early_bytes;
   std::optional<Error> error;
   int calls_after_end = 0;
@@ -64,7 +64,7 @@ class RecordingSink final : public http::ExchangeSink {
     trailers = fields;
     hook("complete");
   }
-  void on_upgraded(http::ResponseHead h, Fd connection, std::string early) override {
+  void on_upgraded(http::ResponseHead h, std::unique_ptr<ByteStream> connection, std::string early) override {
     note_call();
     head = std::move(h);
     upgraded = std::move(connection);

@@ -294,7 +294,7 @@ BOOST_FIXTURE_TEST_CASE(an_upgrade_hands_the_connection_over, OriginFixture) {
   BOOST_TEST(sink->head->status == 101);
   BOOST_TEST(sink->early_bytes == "first frame");
   sink->exchange.reset();
-  BOOST_TEST(::send(sink->upgraded.get(), "pong", 4, 0) == 4);
+  BOOST_TEST(sink->upgraded->write("pong").bytes == 4U);
   origin.await(0, "pong");
   BOOST_TEST(client->stats().idle == 0U);
 }

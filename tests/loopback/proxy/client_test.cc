@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "loopback/proxy/harness.h"
+#include "support/null_stream.h"
 
 namespace seawall::test {
 namespace {
@@ -181,11 +182,12 @@ BOOST_AUTO_TEST_CASE(an_upgraded_connection_is_handed_over) {
   Sockets sockets;
   Client& client = h.ask({.headers = {{"Connection", "upgrade"}, {"Upgrade", "chat"}}, .wants_upgrade = true});
   BOOST_TEST(h.upstream.last().request().upgrade == "chat");
-  const int descriptor = sockets.ours.get();
-  h.upstream.last().upgrade(std::move(sockets.ours), "early");
+  auto stream = std::make_unique<NullStream>(std::move(sockets.ours));
+  const ByteStream* handed_over = stream.get();
+  h.upstream.last().upgrade(std::move(stream), "early");
   h.settle();
   BOOST_TEST(client.writer.status == 101);
-  BOOST_TEST(client.writer.upgraded.get() == descriptor);
+  BOOST_TEST(client.writer.upgraded.get() == handed_over);
   BOOST_TEST(client.writer.early_bytes == "early");
   BOOST_TEST(client.finished == 1);
 }
@@ -195,7 +197,7 @@ BOOST_AUTO_TEST_CASE(an_upgraded_connection_that_nobody_takes_is_closed) {
   Harness h;
   Sockets sockets;
   Client& client = h.ask({.headers = {{"Connection", "upgrade"}, {"Upgrade", "chat"}}, .wants_upgrade = true});
-  h.upstream.last().upgrade(std::move(sockets.ours), "");
+  h.upstream.last().upgrade(std::make_unique<NullStream>(std::move(sockets.ours)), "");
   client.leave();
   h.settle();
   char byte;

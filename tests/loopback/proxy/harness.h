@@ -54,7 +54,7 @@ inline http::RequestHead request_head(const Ask& ask) {
 class Client {
  public:
   explicit Client(proxy::Context& context)
-      : transaction_(context, writer, "192.0.2.1", [this] {
+      : transaction_(context, writer, info_, [this] {
           ++finished;
           on_finished();
         }) {}
@@ -78,6 +78,7 @@ class Client {
   void leave() { transaction_.on_client_gone(); }
 
  private:
+  const proxy::ClientInfo info_{.ip = "192.0.2.1"};
   proxy::Transaction transaction_;
 };
 

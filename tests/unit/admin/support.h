@@ -74,10 +74,10 @@ inline Ref<const proxy::Router> make_router(origin::Observer& observer) {
 
 struct Fixture {
   explicit Fixture(std::string client_ip = "127.0.0.1", std::size_t memory_bytes = std::size_t{16} << 20)
-      : store({.memory_bytes = memory_bytes}), handler(make_handler(writer, std::move(client_ip))) {}
+      : store({.memory_bytes = memory_bytes}), client{.ip = std::move(client_ip)}, handler(make_handler(writer)) {}
 
-  std::unique_ptr<proxy::RequestHandler> make_handler(proxy::ResponseWriter& to, std::string client_ip = "127.0.0.1") {
-    return make_admin_handler(services, to, std::move(client_ip), [this] {
+  std::unique_ptr<proxy::RequestHandler> make_handler(proxy::ResponseWriter& to) {
+    return make_admin_handler(services, to, client, [this] {
       ++finished;
       on_finished();
     });
@@ -153,6 +153,7 @@ struct Fixture {
   int finished = 0;
   std::function<void()> on_finished = [] {};
   test::FakeWriter writer;
+  const proxy::ClientInfo client;
   std::unique_ptr<proxy::RequestHandler> handler;
 };
 
