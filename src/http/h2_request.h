@@ -70,6 +70,7 @@ class H2TrailerReader {
  public:
   void add(std::string_view name, std::string_view value);
   bool is_malformed() const { return is_malformed_; }
+  std::size_t list_bytes() const { return bytes_; }
   HeaderMap take();
 
  private:
