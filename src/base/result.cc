@@ -19,6 +19,7 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::kBodyTooLarge: return "body-too-large";
     case ErrorCode::kUnsupportedMethod: return "unsupported-method";
     case ErrorCode::kUnsupportedExpectation: return "unsupported-expectation";
+    case ErrorCode::kUnsupportedProtocol: return "unsupported-protocol";
     case ErrorCode::kMisdirected: return "misdirected";
     case ErrorCode::kBadHttp2: return "bad-http2-request";
     case ErrorCode::kPlainOnTls: return "plain-http-on-tls-port";

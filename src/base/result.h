@@ -25,6 +25,7 @@ enum class ErrorCode : std::uint8_t {
   kBodyTooLarge,
   kUnsupportedMethod,
   kUnsupportedExpectation,
+  kUnsupportedProtocol,  // of an extended CONNECT: 501
   kMisdirected,      // a Host that the certificate shown does not cover: 421
   kBadHttp2,         // a request that HTTP/2 framed well and HTTP does not allow
   kPlainOnTls,       // HTTP where TLS was expected

@@ -8,34 +8,13 @@
 #include "http/chars.h"
 #include "http/field_line.h"
 #include "http/h1_parser.h"
+#include "http/message_rules.h"
 
 namespace seawall::http {
 namespace {
 
 constexpr std::size_t kLongestChunkLine = 8192;
-constexpr std::size_t kMostTrailerBytes = 8192;
-constexpr std::size_t kMostTrailerFields = 64;
 constexpr std::size_t kMostSizeDigits = 16;
-
-bool starts_with_ignoring_case(std::string_view name, std::string_view prefix) {
-  return iequals(name.substr(0, prefix.size()), prefix);
-}
-
-// RFC 9110 section 6.5.1. Every field that the code gives a meaning to has a token of its own, so all of those go.
-bool may_trail(std::string_view name) {
-  static constexpr std::array<std::string_view, 9> kOthers = {
-      "WWW-Authenticate", "Authentication-Info", "Surrogate-Key", "xkey",          "Cache-Tag",
-      "Cache-Tags",       "Cache-Groups",        "X-Real-IP",     "Edge-Cache-Tag"};
-  static constexpr std::string_view kTargetedSuffix = "-cache-control";
-  if (field_from_name(name) != Field::kOther) return false;
-  if (starts_with_ignoring_case(name, "content-") || starts_with_ignoring_case(name, "x-forwarded-")) return false;
-  if (starts_with_ignoring_case(name, "cache-group") || starts_with_ignoring_case(name, "proxy-")) return false;
-  if (name.size() > kTargetedSuffix.size() &&
-      iequals(name.substr(name.size() - kTargetedSuffix.size()), kTargetedSuffix)) {
-    return false;
-  }
-  return std::none_of(kOthers.begin(), kOthers.end(), [&](std::string_view other) { return iequals(name, other); });
-}
 
 const char* skip_bws(const char* p, const char* end) {
   while (p != end && (*p == ' ' || *p == '\t')) ++p;

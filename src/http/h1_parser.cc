@@ -4,19 +4,17 @@
 #include "http/h1_parser.h"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 
 #include "http/chars.h"
 #include "http/field_line.h"
 #include "http/list_syntax.h"
+#include "http/message_rules.h"
 #include "http/uri.h"
 
 namespace seawall::http {
 namespace {
 
-// Longer than any method there is; a connection that speaks another protocol is refused here at the latest.
-constexpr std::size_t kLongestMethod = 64;
 constexpr std::string_view kVersionPrefix = "HTTP/";
 
 // How reading a head went; `code` is set when status is kMalformed.
@@ -74,6 +72,7 @@ Outcome read_request_line(const char*& p, const char* end, const HeadLimits& lim
   const char* at = p;
   while (at != end && is_class(*at, kTokenChar)) ++at;
   const auto method_size = static_cast<std::size_t>(at - p);
+  // A connection that speaks another protocol is refused here at the latest.
   if (method_size > kLongestMethod) return bad(ErrorCode::kMalformedStartLine);
   if (at == end) return kIncomplete;
   if (*at != ' ' || method_size == 0) return bad(ErrorCode::kMalformedStartLine);
@@ -234,9 +233,8 @@ std::optional<ErrorCode> read_framing(const Summary& s, Head& head) {
     head.framing = BodyFraming::kChunked;
   }
   if (s.content_lengths != 0) {
-    constexpr auto kLongest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    const std::optional<std::uint64_t> length = parse_uint(s.content_length);
-    if (s.content_lengths > 1 || !length || *length > kLongest) return ErrorCode::kBadContentLength;
+    const std::optional<std::uint64_t> length = parse_content_length(s.content_length);
+    if (s.content_lengths > 1 || !length) return ErrorCode::kBadContentLength;
     head.framing = BodyFraming::kLength;
     head.content_length = *length;
   }

@@ -60,8 +60,9 @@ class HeaderMap {
 
   void add(std::string_view name, std::string_view value) { add(field_from_name(name), name, value); }
   void add(Field field, std::string_view value) { add(field, canonical_name(field), value); }
-  // A whole line at once, for the parser: `line` starts with the name and ends with the value.
+  // For parsers, which know the token. A whole line at once: `line` starts with the name and ends with the value.
   void add_line(Field field, std::string_view line, std::size_t name_size, std::size_t value_size);
+  void add(Field field, std::string_view name, std::string_view value);
   // Replaces every line of that name by one.
   void set(std::string_view name, std::string_view value);
   void set(Field field, std::string_view value);
@@ -91,7 +92,6 @@ class HeaderMap {
     Field field;
   };
 
-  void add(Field field, std::string_view name, std::string_view value);
   void push_entry(Field field, std::size_t name_size, std::size_t value_size, std::size_t at);
   static constexpr std::uint64_t bit_of(Field field) {
     static_assert(static_cast<unsigned>(Field::kXForwardedProto) < 64, "one bit for each field");

@@ -167,6 +167,11 @@ std::string_view canonical_name(Field field) {
   return kNames[static_cast<std::size_t>(field)];
 }
 
+std::string_view lower_name(Field field) {
+  const Folded& folded = kFolded[static_cast<std::size_t>(field)];
+  return {folded.lower.data(), folded.size};
+}
+
 Method method_from_name(std::string_view name) {
   switch (name.size()) {
     case 3:

@@ -74,6 +74,8 @@ enum class Field : std::uint8_t {
 Field field_from_name(std::string_view name);
 // "Cache-Control"; empty for kOther.
 std::string_view canonical_name(Field field);
+// "cache-control", as HTTP/2 wants it; empty for kOther.
+std::string_view lower_name(Field field);
 
 enum class Method : std::uint8_t {
   kGet,

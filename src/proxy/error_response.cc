@@ -22,6 +22,7 @@ std::string_view explanation(const Error& error) {
     case ErrorCode::kBodyTooLarge: return "the request body is larger than this server takes";
     case ErrorCode::kUnsupportedMethod: return "this method is not served here";
     case ErrorCode::kUnsupportedExpectation: return "only the expectation 100-continue is known";
+    case ErrorCode::kUnsupportedProtocol: return "of extended CONNECT only websocket is served here";
     case ErrorCode::kMisdirected:
       return "the certificate of this connection is not for this host: open another one for it";
     case ErrorCode::kBadHttp2: return "the request's fields are not valid";
@@ -72,6 +73,7 @@ std::string_view explanation(const Error& error) {
 std::uint16_t client_status(ErrorCode code) {
   switch (code) {
     case ErrorCode::kUnsupportedVersion: return 505;
+    case ErrorCode::kUnsupportedProtocol:
     case ErrorCode::kUnsupportedTransferCoding: return 501;
     case ErrorCode::kTargetTooLong: return 414;
     case ErrorCode::kHeadersTooLarge: return 431;

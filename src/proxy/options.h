@@ -12,6 +12,11 @@
 
 namespace seawall::proxy {
 
+struct Http2Options {
+  bool enabled = true;
+  std::uint32_t streams = 100;  // at once on one connection
+};
+
 struct SessionOptions {
   http::HeadLimits head_limits;                        // 414 and 431
   std::uint64_t body_bytes = std::uint64_t{10} << 30;  // 413
@@ -21,6 +26,7 @@ struct SessionOptions {
   Millis idle_timeout{60'000};                         // between requests: closed silently
   Millis send_timeout{30'000};                         // without progress while the client does not read: closed
   Millis shutdown_timeout{30'000};                     // how long a drain waits for requests in flight
+  Http2Options http2;
 };
 
 // What requests get for the connection they came by.

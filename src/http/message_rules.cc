@@ -1,0 +1,33 @@
+#include "http/message_rules.h"
+
+#include <algorithm>
+#include <array>
+
+#include "http/header_map.h"
+
+namespace seawall::http {
+namespace {
+
+bool starts_with_ignoring_case(std::string_view name, std::string_view prefix) {
+  return iequals(name.substr(0, prefix.size()), prefix);
+}
+
+}  // namespace
+
+// Every field that the code gives a meaning to has a token of its own, so all of those go.
+bool may_trail(std::string_view name) {
+  static constexpr std::array<std::string_view, 9> kOthers = {
+      "WWW-Authenticate", "Authentication-Info", "Surrogate-Key", "xkey",          "Cache-Tag",
+      "Cache-Tags",       "Cache-Groups",        "X-Real-IP",     "Edge-Cache-Tag"};
+  static constexpr std::string_view kTargetedSuffix = "-cache-control";
+  if (field_from_name(name) != Field::kOther) return false;
+  if (starts_with_ignoring_case(name, "content-") || starts_with_ignoring_case(name, "x-forwarded-")) return false;
+  if (starts_with_ignoring_case(name, "cache-group") || starts_with_ignoring_case(name, "proxy-")) return false;
+  if (name.size() > kTargetedSuffix.size() &&
+      iequals(name.substr(name.size() - kTargetedSuffix.size()), kTargetedSuffix)) {
+    return false;
+  }
+  return std::none_of(kOthers.begin(), kOthers.end(), [&](std::string_view other) { return iequals(name, other); });
+}
+
+}  // namespace seawall::http
