@@ -153,7 +153,7 @@ void Worker::serve(proxy::Opening::Opened opened) {
   const auto on_closed = [this](proxy::Session& closed) { remove(closed); };
   if (opened.protocol == proxy::Opening::Protocol::kHttp2) {
     auto* session = new proxy::SessionH2(loop_, options, std::move(opened.transport), std::move(opened.client),
-                                         make_handler_, shared_.http2[loop_.worker_id()], on_closed);
+                                         make_handler_, on_closed, shared_.http2[loop_.worker_id()]);
     session->slot = std::move(opened.slot);
     sessions_.push_back(*session);
     return session->start();
