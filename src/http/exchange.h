@@ -29,6 +29,10 @@ struct OutgoingRequest {
   std::optional<std::uint64_t> body_length;  // with a body; absent: chunked
   std::string upgrade;                       // value of Upgrade to ask for; empty: none
 
+  // Whom it is made for, where the origin is to be told in a PROXY header; empty: nobody.
+  std::string client_ip;
+  std::uint16_t client_port = 0;
+
   // What the origin's guards go by.
   Traffic traffic = Traffic::kClient;
   bool is_shared = false;   // a fetch for the cache: its 429 speaks of us and not of one client
