@@ -138,6 +138,7 @@ ByteStream::Outcome Transport::read_tls(std::span<char> into) {
     status = outcome.status;
     total += outcome.bytes;
   }
+  if (status == Status::kEnd) tls_->has_ended = true;
   send_output(output);
   update_watch();
   // What ended it is said again by the next read().

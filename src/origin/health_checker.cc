@@ -86,7 +86,11 @@ void HealthChecker::Check::begin() {
   ServerOptions through;
   through.name = endpoint.name;
   through.addresses = endpoint.addresses;
+  through.access = owner_.state_->access();
+  if (!endpoint.is_tls) through.access.tls = nullptr;
+  through.tls_name = endpoint.tls_name;
   through.timeouts = {.connect = options.timeout,
+                      .tls = options.timeout,
                       .first_byte = options.timeout,
                       .between_bytes = options.timeout,
                       .send = options.timeout};

@@ -62,7 +62,7 @@ bool is_cut_off(ErrorCode code) {
 
 // One client serves both: weight, draining and the like do not touch connections.
 bool is_same_server(const Endpoint& a, const Endpoint& b) {
-  return a.name == b.name && a.addresses == b.addresses;
+  return a.name == b.name && a.addresses == b.addresses && a.is_tls == b.is_tls && a.tls_name == b.tls_name;
 }
 
 // Retry-After, as seconds or a date (RFC 9110 section 10.2.3).
@@ -490,7 +490,7 @@ std::unique_ptr<http::Exchange> OriginClient::start(http::OutgoingRequest reques
 void OriginClient::set_options(OriginOptions options) {
   const bool is_same_client = options.timeouts == options_->timeouts &&
                               options.idle_connections == options_->idle_connections &&
-                              options.idle_timeout == options_->idle_timeout;
+                              options.idle_timeout == options_->idle_timeout && options.access == options_->access;
   options_ = std::make_shared<const OriginOptions>(std::move(options));
   if (!is_same_client) clients_.clear();
 }
@@ -511,6 +511,9 @@ std::shared_ptr<OriginClient::Client> OriginClient::client_of(const Server& serv
   options.name = server.endpoint.name;
   options.addresses = server.endpoint.addresses;
   options.timeouts = options_->timeouts;
+  options.access = options_->access;
+  if (!server.endpoint.is_tls) options.access.tls = nullptr;
+  options.tls_name = server.endpoint.tls_name;
   options.idle_connections = options_->idle_connections;
   options.idle_timeout = options_->idle_timeout;
   auto client = std::make_shared<Client>();

@@ -88,6 +88,7 @@ struct OriginOptions {
   std::string name;
   std::vector<ServerConfig> servers;
   Balance balance = Balance::kRoundRobin;
+  ServerAccess access;  // made of the above when the configuration is taken into use
   ServerTimeouts timeouts;
   Millis total{30'000};               // until the head is there, retries included
   std::size_t idle_connections = 64;  // of one server, for each worker

@@ -400,6 +400,11 @@ void OriginState::tell(const std::vector<News>& news) {
   }
 }
 
+ServerAccess OriginState::access() const {
+  MutexLock lock(mutex_);
+  return options_.access;
+}
+
 LimitOptions OriginState::limits() const {
   MutexLock lock(mutex_);
   return options_.limit;

@@ -117,6 +117,7 @@ class OriginState {
   const std::string& name() const { return name_; }
   // Reload: breakers, health and places stay as they are.
   void set_options(const OriginOptions& options, MonoTime now);
+  ServerAccess access() const;
   // Servers that are in both lists keep what is known of them; the removed get no new requests.
   void set_endpoints(std::vector<Endpoint> endpoints, MonoTime now);
   // A name could not be resolved; what is known from before stays in use.

@@ -107,23 +107,19 @@ void Opening::on_bytes() {
 
 // True when what follows is the client's own.
 bool Opening::take_proxy_header() {
+  using Status = net::ProxyParse::Status;
   const net::ProxyParse parsed = net::parse_proxy_header(in_);
-  switch (parsed.outcome) {
-    case net::ProxyParse::Outcome::kNeedMore: return false;
-    case net::ProxyParse::Outcome::kMalformed:
-      counters_.count(is_from_trusted_proxy() ? ProxyFault::kMalformed : ProxyFault::kUntrusted);
-      close();
-      return false;
-    case net::ProxyParse::Outcome::kNoHeader:
-      // Others than the proxies may come directly.
-      if (!is_from_trusted_proxy()) return true;
-      counters_.count(ProxyFault::kMissing);
-      close();
-      return false;
-    case net::ProxyParse::Outcome::kHeader: break;
-  }
-  if (!is_from_trusted_proxy()) {
-    counters_.count(ProxyFault::kUntrusted);
+  if (parsed.status == Status::kIncomplete) return false;
+  const bool is_trusted = is_from_trusted_proxy();
+  // Others than the proxies may come directly, and then speak for themselves.
+  if (parsed.status == Status::kAbsent && !is_trusted) return true;
+  if (parsed.status != Status::kComplete || !is_trusted) {
+    const ProxyFault fault = !is_trusted                        ? ProxyFault::kUntrusted
+                             : parsed.status == Status::kAbsent ? ProxyFault::kMissing
+                                                                : ProxyFault::kMalformed;
+    counters_.count(fault);
+    obs::log(obs::LogLevel::kDebug, "connection of {} closed: PROXY header {} {}", client_.peer_ip,
+             kProxyFaults[static_cast<std::size_t>(fault)], parsed.problem);
     close();
     return false;
   }
@@ -137,7 +133,7 @@ void Opening::believe(const net::ProxyHeader& header) {
     client_.ip = header.source->ip();
     client_.port = header.source->port();
   }
-  if (header.is_tls) client_.scheme = "https";
+  if (header.ssl && header.ssl->is_tls) client_.scheme = "https";
 }
 
 bool Opening::is_from_trusted_proxy() const {
@@ -166,7 +162,9 @@ void Opening::begin_handshake() {
   state_ = State::kHandshake;
   if (rules_->listen.takes_plain) arm(rules_->session.tls_timeout);
   transport_->unread(std::exchange(in_, {}));
-  transport_->start_tls(rules_->tls->accept(transport_->fd()));
+  std::unique_ptr<net::TlsEngine> engine = rules_->tls->accept();
+  if (rules_->uses_kernel) engine->use_kernel(transport_->fd());
+  transport_->start_tls(std::move(engine));
   on_stream_ready(true, false);
 }
 
@@ -192,9 +190,9 @@ void Opening::on_established() {
   tls->server_name = engine.server_name();
   tls->is_resumed = engine.is_resumed();
   tls->certificate = Ref(engine.certificate());
-  if (rules_->tls->asks_client()) {
-    net::ClientCertificate shown = net::client_certificate(engine);
-    tls->verify = std::move(shown.verify);
+  if (rules_->asks_client) {
+    net::ClientCertificate shown = net::TlsServer::client_certificate(engine);
+    tls->verify = std::move(shown.verification);
     tls->subject = std::move(shown.subject);
     tls->fingerprint = std::move(shown.fingerprint);
     tls->der = std::move(shown.der);

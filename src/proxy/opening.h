@@ -20,6 +20,7 @@
 #include "base/timer_wheel.h"
 #include "net/listen_options.h"
 #include "net/network.h"
+#include "net/proxy_protocol.h"
 #include "net/tls_server.h"
 #include "net/transport.h"
 #include "proxy/client_info.h"
@@ -36,6 +37,8 @@ struct OpeningRules {
   SessionOptions session;
   std::uint16_t https_port = 0;   // with listen.redirects
   Ref<const net::TlsServer> tls;  // with listen.takes_tls
+  bool asks_client = false;       // for a certificate
+  bool uses_kernel = false;       // kTLS
   std::vector<net::Network> trusted_proxies;
   bool trusts_unix = false;  // whoever comes by a Unix socket is a trusted proxy
 };

@@ -31,8 +31,9 @@ struct SessionOptions {
 
 // What requests get for the connection they came by.
 struct EdgeOptions {
-  std::string hsts_line;       // "Strict-Transport-Security: max-age=N\r\n"; empty: none is added
-  std::string acme_directory;  // of HTTP-01 challenges; empty: none are answered
+  Seconds hsts{0};                        // Strict-Transport-Security over TLS (RFC 6797); 0: none is added
+  std::string acme_directory;             // files named by token (RFC 8555 section 8.3); empty: none
+  bool tells_client_certificate = false;  // to origins, in fields (RFC 9440)
 };
 
 // What becomes of a request that the store cannot answer.

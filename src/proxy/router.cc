@@ -3,6 +3,13 @@
 #include "http/uri.h"
 
 namespace seawall::proxy {
+Router::Router(std::vector<Origin> origins, std::vector<Route> routes, SessionOptions session, EdgeOptions edge)
+    : origins_(std::move(origins)), routes_(std::move(routes)), session_(session), edge_(std::move(edge)) {
+  if (edge_.hsts.count() > 0) {
+    hsts_line_ = "Strict-Transport-Security: max-age=" + std::to_string(edge_.hsts.count()) + "\r\n";
+  }
+}
+
 bool Route::matches(std::string_view request_host, std::string_view request_path) const {
   if (host.starts_with("*.")) {
     // "*.example.com" covers a.example.com and a.b.example.com, not example.com.

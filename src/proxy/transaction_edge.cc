@@ -53,7 +53,7 @@ Transaction::Flow Transaction::redirect_to_https() {
 
 // RFC 6797 section 7.2: over secure transport only. What the origin says stands.
 void Transaction::append_hsts(const http::HeaderMap* fields) {
-  const std::string& line = router_->edge().hsts_line;
+  const std::string& line = router_->hsts_line();
   if (line.empty() || !client_.tls || (fields && fields->contains("Strict-Transport-Security"))) return;
   composed_ += line;
 }

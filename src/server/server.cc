@@ -9,7 +9,7 @@
 
 #include "config/admin_socket.h"
 #include "http/date.h"
-#include "net/tls_engine.h"
+#include "net/kernel_tls.h"
 #include "obs/log.h"
 #include "server/certificate_watch.h"
 #include "server/snapshot.h"
@@ -105,7 +105,7 @@ void log_certificates(const Snapshot& snapshot, const config::Config& config) {
         certificate->key_type(), fmt::join(certificate->names(), ", "), http::format_date(certificate->not_after()));
   }
   if (snapshot.certificates.empty()) return;
-  const net::KernelTls kernel = net::kernel_tls();
+  const net::KernelTls& kernel = net::kernel_offers_tls();
   if (!config.tls.kernel) {
     log(LogLevel::kInfo, "kTLS is off (tls.kernel): TLS is encrypted in the process");
   } else if (kernel.is_offered) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/rng.h"
+#include "net/kernel_tls.h"
 #include "net/loop.h"
 #include "net/resolver.h"
 #include "origin/discovery.h"
@@ -29,20 +30,14 @@ std::expected<void, std::string> load_certificates(Snapshot& snapshot, const con
     snapshot.certificates.push_back(std::move(*certificate));
   }
   if (snapshot.certificates.empty()) return {};
+  snapshot.asks_client = config.tls.client_auth != net::ClientAuth::kOff;
+  snapshot.uses_kernel = config.tls.kernel && net::kernel_offers_tls().is_offered;
   for (std::size_t w = 0; w < workers; ++w) {
     auto tls = net::TlsServer::create(config.tls, snapshot.certificates, tickets);
     if (!tls) return std::unexpected(std::move(tls.error()));
     snapshot.tls.push_back(std::move(*tls));
   }
   return {};
-}
-
-proxy::EdgeOptions edge_options(const config::Config& config) {
-  proxy::EdgeOptions edge{.acme_directory = config.acme_directory};
-  if (config.hsts.count() > 0) {
-    edge.hsts_line = "Strict-Transport-Security: max-age=" + std::to_string(config.hsts.count()) + "\r\n";
-  }
-  return edge;
 }
 
 }  // namespace
@@ -66,7 +61,11 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
   }
   std::vector<proxy::Origin> origins;
   origins.reserve(config.origins.size());
-  for (const config::OriginConfig& origin : config.origins) {
+  snapshot.origins = config.origins;
+  for (config::OriginConfig& origin : snapshot.origins) {
+    auto access = registry.access(origin);
+    if (!access) return std::unexpected(std::move(access.error()));
+    origin.options.access = std::move(*access);
     const OriginRuntime runtime = registry.origin(origin);
     origins.push_back({.name = origin.options.name,
                        .authority = origin.options.servers.front().authority,
@@ -76,7 +75,6 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
                        .fills = runtime.fills});
     snapshot.runtimes.push_back(runtime);
   }
-  snapshot.origins = config.origins;
   std::vector<proxy::Route> routes;
   routes.reserve(config.routes.size());
   for (const config::RouteConfig& route : config.routes) {
@@ -90,8 +88,7 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
                       .rules = route.rules,
                       .state = registry.route(route, config.cache.memory_bytes)});
   }
-  snapshot.router =
-      make_ref<const proxy::Router>(std::move(origins), std::move(routes), config.session, edge_options(config));
+  snapshot.router = make_ref<const proxy::Router>(std::move(origins), std::move(routes), config.session, config.edge);
   for (const std::string& text : config.admin.purge_from) {
     if (auto network = net::Network::parse(text)) snapshot.purge_from.push_back(*network);
   }

@@ -20,6 +20,8 @@ std::shared_ptr<const proxy::OpeningRules> rules_of(const net::ListenOptions& li
   rules->session = snapshot.router->session();
   rules->https_port = snapshot.https_port;
   if (listen.takes_tls) rules->tls = snapshot.tls[worker];
+  rules->asks_client = snapshot.asks_client;
+  rules->uses_kernel = snapshot.uses_kernel;
   rules->trusted_proxies = snapshot.trusted_proxies;
   rules->trusts_unix = snapshot.trusts_unix;
   return rules;
