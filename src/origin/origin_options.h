@@ -7,22 +7,28 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "net/proxy_protocol.h"
+#include "net/tls_options.h"
 #include "origin/server_client.h"
 
 namespace seawall::origin {
 
 enum class Balance : std::uint8_t { kRoundRobin, kLeastConn, kRandomTwo, kHash };
+// With kAuto, ALPN decides under TLS, and in plain it is HTTP/1.1. kHttp2 in plain is by prior knowledge (RFC 9113
+// section 3.3).
+enum class Protocol : std::uint8_t { kHttp1, kHttp2, kAuto };
 
 // One entry of `servers`: "http://10.0.0.5:3000 weight=2 backup".
 struct ServerConfig {
   std::string url;   // as written, without its parameters
   std::string host;  // name or IP address without brackets; with SRV, the service name "_http._tcp.shop.example.com"
   std::uint16_t port = 80;
-  std::string authority;  // "10.0.0.5:3000"
+  std::string authority;  // "10.0.0.5:3000"; without the scheme's default port
   std::uint32_t weight = 1;
   bool is_backup = false;  // used when no other server can be
   bool is_drain = false;   // gets no new requests
   bool is_srv = false;     // discovered by SRV records: "srv+http://_http._tcp.shop.example.com"
+  bool is_tls = false;     // "https://", "srv+https://"
 
   friend bool operator==(const ServerConfig&, const ServerConfig&) = default;
 };
@@ -88,6 +94,9 @@ struct OriginOptions {
   std::string name;
   std::vector<ServerConfig> servers;
   Balance balance = Balance::kRoundRobin;
+  Protocol protocol = Protocol::kHttp1;
+  net::TlsClientOptions tls;                                   // for the servers that are under TLS
+  net::ProxyVersion proxy_protocol = net::ProxyVersion::kOff;  // a PROXY header in front of each connection
   ServerTimeouts timeouts;
   Millis total{30'000};               // until the head is there, retries included
   std::size_t idle_connections = 64;  // of one server, for each worker

@@ -22,6 +22,7 @@ namespace seawall::origin {
 
 struct ServerTimeouts {
   Millis connect{1000};
+  Millis tls{2000};              // the handshake, once connected
   Millis first_byte{10'000};     // from the request's last byte to the head's first; rests while the client owes body
   Millis between_bytes{10'000};  // while reading the response
   Millis send{10'000};           // without progress while the origin does not take the request

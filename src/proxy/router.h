@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -48,7 +49,7 @@ struct Route {
 class Router final : public RefCounted<Router> {
  public:
   Router(std::vector<Origin> origins, std::vector<Route> routes, SessionOptions session)
-      : origins_(std::move(origins)), routes_(std::move(routes)), session_(session) {}
+      : origins_(std::move(origins)), routes_(std::move(routes)), session_(std::move(session)) {}
 
   // nullptr when nothing matches. `authority` may carry a port, `path` a query.
   const Route* find(std::string_view authority, std::string_view path) const;

@@ -40,9 +40,9 @@ void raise_file_limit() {
 std::expected<std::vector<std::vector<std::unique_ptr<net::Listener>>>, std::string> bind_all(
     const config::Config& config, std::uint32_t workers) {
   std::vector<std::vector<std::unique_ptr<net::Listener>>> bound(workers);
-  for (const std::string& text : config.listen) {
-    auto address = net::Address::parse(text);
-    if (!address) return std::unexpected("listen: \"" + text + "\" is not ADDRESS:PORT");
+  for (const net::ListenOptions& options : config.listen) {
+    auto address = net::Address::parse(options.address);
+    if (!address) return std::unexpected("listen: \"" + options.address + "\" is not ADDRESS:PORT");
     if (address->port() != 0) {
       if (auto free = net::Listener::probe(*address); !free) return std::unexpected(free.error());
     }
