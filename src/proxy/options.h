@@ -21,6 +21,8 @@ struct SessionOptions {
   http::HeadLimits head_limits;                        // 414 and 431
   std::uint64_t body_bytes = std::uint64_t{10} << 30;  // 413
   std::size_t connections = 10'000;                    // whole process; past it 503 and close
+  std::size_t connections_per_client = 0;              // likewise, of one address; 0: no bound of its own
+  Millis tls_timeout{10'000};                          // a PROXY header and the TLS handshake: closed
   Millis header_timeout{10'000};                       // from the first byte of a head to its end: 408
   Millis body_timeout{30'000};                         // without a byte of a request body: 408
   Millis idle_timeout{60'000};                         // between requests: closed silently

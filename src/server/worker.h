@@ -41,7 +41,7 @@ struct Shared {
         miss_events(config.push.events),
         origin_log(clock),
         registry(origin_log, clock, workers),
-        tickets(std::make_shared<net::TicketKeys>(config.tls.ticket_rotation, clock)),
+        tickets(std::make_shared<net::TicketKeys>(clock, config.tls.ticket_rotation)),
         http2(workers) {}
 
   SystemClock clock;
