@@ -252,6 +252,24 @@ void add_origin_calls(Prometheus& out, std::span<const OriginView> origins) {
       [](const OriginView& o) { return o.state.hedges; });
 }
 
+void add_origin_connections(Prometheus& out, std::span<const OriginView> origins) {
+  add(out, "seawall_origin_connections_total", "Connections opened to the origin, health checks left out.", origins,
+      [](const OriginView& o) { return o.state.connections.connections_opened; });
+  add(out, "seawall_origin_connections_reused_total", "Requests that an idle connection took.", origins,
+      [](const OriginView& o) { return o.state.connections.connections_reused; });
+  family(out, "seawall_origin_tls_handshakes_total", "TLS handshakes with the origin, by how they ended.");
+  for (const OriginView& origin : origins) {
+    const origin::ServerStats& s = origin.state.connections;
+    put(out, {{"origin", origin.state.name}, {"result", "full"}}, s.handshakes - s.resumed_handshakes);
+    put(out, {{"origin", origin.state.name}, {"result", "resumed"}}, s.resumed_handshakes);
+    put(out, {{"origin", origin.state.name}, {"result", "failed"}}, s.failed_handshakes);
+  }
+  add(out, "seawall_origin_http2_connections_total", "HTTP/2 connections opened to the origin.", origins,
+      [](const OriginView& o) { return o.state.connections.http2_connections; });
+  add(out, "seawall_origin_http2_streams_total", "Requests sent on HTTP/2 connections.", origins,
+      [](const OriginView& o) { return o.state.connections.http2_streams; });
+}
+
 void add_origin_guards(Prometheus& out, std::span<const OriginView> origins) {
   add(out, "seawall_origin_in_flight", "Requests at the origin.", origins,
       [](const OriginView& o) { return o.state.in_flight; });
@@ -384,6 +402,7 @@ std::string metrics_text(const ServerView& server, std::vector<RouteView> routes
   add_edge(out, server);
   add_cache(out, server);
   add_origin_calls(out, origins);
+  add_origin_connections(out, origins);
   add_origin_guards(out, origins);
   add_servers(out, origins);
   add_fills(out, origins);

@@ -70,7 +70,8 @@ std::optional<Result<Connector::Connected>> Connector::shake_hands() {
   }
   if (outcome.status == ByteStream::Status::kBlocked || outcome.status == ByteStream::Status::kOk) return std::nullopt;
   failure_text_ = engine.failure_text();
-  return fail(outcome.status == ByteStream::Status::kFailed ? engine.failure() : ErrorCode::kTlsFailed);
+  if (failure_text_.empty()) failure_text_ = "the connection broke during the handshake";
+  return fail(engine.failure());
 }
 
 std::unexpected<Error> Connector::fail(ErrorCode code) {

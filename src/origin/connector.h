@@ -17,7 +17,7 @@
 
 namespace seawall::origin {
 
-class Connector final : private Dialer::User, private ByteStream::User {
+class Connector final : public Dialer::User, private ByteStream::User {
  public:
   struct Connected {
     std::unique_ptr<net::Transport> transport;
@@ -30,8 +30,8 @@ class Connector final : private Dialer::User, private ByteStream::User {
     virtual void on_connected(Result<Connected> outcome) = 0;
   };
 
-  // `options` and `tls` outlive it. `tls` is null for a server without TLS. `proxy_header` goes ahead of all else; empty:
-  // none. `stats` counts handshakes.
+  // `options` and `tls` outlive it. `tls` is null for a server without TLS. `proxy_header` goes ahead of all else;
+  // empty: none. `stats` counts handshakes.
   Connector(net::Loop& loop, const ServerOptions& options, net::TlsClient* tls, std::string proxy_header,
             ServerStats& stats, User& user);
 

@@ -100,6 +100,7 @@ void H1Exchange::connect() {
 }
 
 void H1Exchange::on_connected(Result<Connector::Connected> outcome) {
+  if (!outcome) pool_.note_tls_failure(connector_->failure_text());
   drop_connector();
   if (!outcome) return fail(outcome.error());
   begin(pool_.adopt(std::move(outcome->transport), *this));
@@ -237,10 +238,18 @@ void H1Exchange::receive() {
     case ByteStream::Status::kBlocked: return;
     case ByteStream::Status::kEnd: return on_closed(ErrorCode::kPeerClosed);
     case ByteStream::Status::kTruncated: return on_truncated();
-    case ByteStream::Status::kFailed: return on_closed(ErrorCode::kPeerReset);
+    case ByteStream::Status::kFailed: return on_closed(failure());
   }
   // No readiness tells of an end that came with the last bytes.
   if (connection_ && connection_->transport()->has_ended()) on_closed(ErrorCode::kPeerClosed);
+}
+
+// With TLS 1.3 a server says only now what it thinks of our certificate, or of our having none.
+ErrorCode H1Exchange::failure() {
+  const net::TlsEngine* const tls = connection_->transport()->tls();
+  if (!tls || tls->failure_text().empty()) return ErrorCode::kPeerReset;
+  pool_.note_tls_failure(tls->failure_text());
+  return tls->failure();
 }
 
 // Anybody may cut a TCP connection, so only what says itself where it ends is whole (RFC 9112 section 9.8).
@@ -316,7 +325,7 @@ void H1Exchange::read_body(std::string_view in) {
 
 void H1Exchange::on_closed(ErrorCode code) {
   if (state_ == State::kBody) {
-    if (code == ErrorCode::kPeerReset) return fail(Error{code, Side::kOrigin, Retry::kNo});
+    if (code != ErrorCode::kPeerClosed) return fail(Error{code, Side::kOrigin, Retry::kNo});
     if (const auto ended = decoder_.on_eof(); !ended) return fail(ended.error());
     keep_alive_ = false;
     return complete(false);

@@ -68,12 +68,16 @@ class H1Exchange final : public Connection::User, public Connector::User {
   void read_body(std::string_view in);
   void on_closed(ErrorCode code);
   void on_truncated();
+  ErrorCode failure();
 
   // Ends. Each leaves the state kFinished and calls the sink last.
   void complete(bool has_surplus);
   void switch_protocol(http::ResponseHead head, std::string early_bytes);
   void fail(Error error);
 
+  // What the kernel has taken of this request, under TLS as ciphertext.
+  std::uint64_t sent_bytes() const { return connection_ ? connection_->transport()->sent_bytes() - sent_before_ : 0; }
+  bool has_output() const { return !out_.empty() || connection_->transport()->has_unsent(); }
   bool may_resend() const;
   void resend();
   Retry retry_hint() const;
@@ -99,9 +103,6 @@ class H1Exchange final : public Connection::User, public Connector::User {
   Wait waiting_for_ = Wait::kNothing;
 
   net::OutQueue out_;
-  // What the kernel has taken of this request, under TLS as ciphertext.
-  std::uint64_t sent_bytes() { return connection_ ? connection_->transport()->sent_bytes() - sent_before_ : 0; }
-  bool has_output() { return !out_.empty() || connection_->transport()->has_unsent(); }
   std::uint64_t sent_before_ = 0;  // by the connection
   std::uint64_t body_left_ = 0;    // of the announced length
   bool is_sending_ = false;

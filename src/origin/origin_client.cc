@@ -17,6 +17,8 @@ using http::Traffic;
 constexpr Millis kMaxBackOff{300'000};
 
 Outcome outcome_of(const Error& error) {
+  // Nothing reaches a server that cannot be believed.
+  if (is_tls_failure(error.code)) return Outcome::kConnectFailure;
   switch (error.code) {
     case ErrorCode::kResolveFailed:
     case ErrorCode::kDnsTimeout:
@@ -376,7 +378,9 @@ void OriginClient::Call::on_error(Attempt& from, Error error) {
     leave();
     return std::exchange(sink_, nullptr)->on_error(error);
   }
-  end_attempt(from, {.outcome = outcome_of(error), .error = is_origins ? std::optional(error) : std::nullopt});
+  Verdict verdict{.outcome = outcome_of(error), .error = is_origins ? std::optional(error) : std::nullopt};
+  if (is_tls_failure(error.code)) verdict.reason = from.client->client->tls_failure();
+  end_attempt(from, verdict);
   if (!attempts_.empty()) return;  // the other try goes on
   if (may_repeat(error) && begin_attempt(0)) return;
   fail(error);
@@ -426,7 +430,10 @@ void OriginClient::Call::record_try(Attempt& attempt, Verdict verdict) {
 // Its server is free of it, and so is its place if it had one of its own.
 void OriginClient::Call::drop_attempt(Attempt& attempt) {
   if (!attempt.is_recorded) record_try(attempt, {});
-  if (attempt.made.server) state_->release_try(attempt.made);
+  if (attempt.made.server) {
+    const ServerStats stats = attempt.client->client->stats();
+    state_->release_try(attempt.made, stats.since(std::exchange(attempt.client->told, stats)));
+  }
   attempt.made.server = nullptr;
   attempt.exchange.reset();
   if (attempt.client.use_count() == 1) {

@@ -7,6 +7,8 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/byte_stream.h"
@@ -30,7 +32,7 @@ class Connection final : private ByteStream::User {
   Connection(net::Loop& loop, std::unique_ptr<net::Transport> transport, User& user);
 
   // Null once closed or released.
-  net::Transport* transport() { return transport_.get(); }
+  net::Transport* transport() const { return transport_.get(); }
   void set_user(User& user) { user_ = &user; }
   void watch(bool read, bool write) {
     if (transport_) transport_->watch(read, write);
@@ -69,6 +71,9 @@ class ServerClient::Pool final : public Connection::User {
 
   void count_resent() { ++stats_.resent; }
   ServerStats& counters() { return stats_; }
+  // See ServerClient.
+  void note_tls_failure(std::string text) { tls_failure_ = std::move(text); }
+  const std::string& tls_failure() const { return tls_failure_; }
   // For HTTP/1.1; null: the server is plain.
   net::TlsClient* tls() { return tls_ ? &*tls_ : nullptr; }
   ServerStats stats() const;
@@ -83,6 +88,7 @@ class ServerClient::Pool final : public Connection::User {
   std::optional<net::TlsClient> tls_;
   std::vector<std::unique_ptr<Connection>> idle_;  // the oldest first
   ServerStats stats_;
+  std::string tls_failure_;
 };
 
 }  // namespace seawall::origin

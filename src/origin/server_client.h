@@ -69,7 +69,14 @@ struct ServerStats {
   std::uint64_t failed_handshakes = 0;
   std::uint64_t http2_connections = 0;
   std::uint64_t http2_streams = 0;
+
+  // Of what is counted, all but the gauge `idle`.
+  ServerStats& operator+=(const ServerStats& more);
+  ServerStats since(const ServerStats& before) const;
 };
+
+// kTls..., with the server.
+bool is_tls_failure(ErrorCode code);
 
 class ServerClient {
  public:
@@ -84,6 +91,9 @@ class ServerClient {
 
   const ServerOptions& options() const { return options_; }
   ServerStats stats() const;
+  // Why TLS with the server failed the last time, for a person: OpenSSL's reason, or the alert that came. Within
+  // on_error() with a kTls... code, why that did.
+  const std::string& tls_failure() const;
   void close_idle();
 
  private:
