@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "origin/pool.h"
+
 namespace seawall::origin {
 namespace {
 
@@ -11,8 +13,12 @@ constexpr std::size_t kMostConnections = 8;
 
 }  // namespace
 
-H2Pool::H2Pool(net::Loop& loop, const ServerOptions& options, ServerStats& stats, StartH1 start_h1)
-    : loop_(loop), options_(options), stats_(stats), start_h1_(std::move(start_h1)), wake_(make_ref<Wake>(*this)) {
+H2Pool::H2Pool(net::Loop& loop, const ServerOptions& options, ServerClient::Pool& h1_pool, StartH1 start_h1)
+    : loop_(loop),
+      options_(options),
+      h1_pool_(h1_pool),
+      start_h1_(std::move(start_h1)),
+      wake_(make_ref<Wake>(*this)) {
   if (options.access.tls) tls_.emplace(options.access.tls, options.tls_name, true);
 }
 
@@ -49,8 +55,8 @@ void H2Pool::serve() {
     H2Connection* const connection = find_vacant(next->wants_fresh());
     if (!connection) return connect();
     waiting_.pop_front();
-    ++stats_.http2_streams;
-    if (connection->is_proven()) ++stats_.connections_reused;
+    ++h1_pool_.counters().http2_streams;
+    if (connection->is_proven()) ++h1_pool_.counters().connections_reused;
     next->begin(*connection);
   }
 }
@@ -66,7 +72,8 @@ H2Connection* H2Pool::find_vacant(bool wants_fresh) const {
 
 void H2Pool::connect() {
   if (connector_ || connections_.size() >= kMostConnections) return;
-  connector_ = std::make_unique<Connector>(loop_, options_, tls_ ? &*tls_ : nullptr, std::string(), stats_, *this);
+  connector_ =
+      std::make_unique<Connector>(loop_, options_, tls_ ? &*tls_ : nullptr, std::string(), h1_pool_.counters(), *this);
   auto outcome = connector_->start();
   if (!outcome) return;
   // An exchange may be starting.
@@ -76,6 +83,7 @@ void H2Pool::connect() {
 }
 
 void H2Pool::on_connected(Result<Connector::Connected> outcome) {
+  if (!outcome) h1_pool_.note_tls_failure(connector_->failure_text());
   connector_->cancel();
   loop_.defer_delete(std::move(connector_));
   if (!outcome) {
@@ -97,8 +105,8 @@ void H2Pool::on_connected(Result<Connector::Connected> outcome) {
 }
 
 void H2Pool::add(std::unique_ptr<net::Transport> transport) {
-  ++stats_.connections_opened;
-  ++stats_.http2_connections;
+  ++h1_pool_.counters().connections_opened;
+  ++h1_pool_.counters().http2_connections;
   auto& added = connections_.emplace_back(std::make_unique<H2Connection>(
       loop_, std::move(transport), options_.idle_timeout, options_.head_limits.header_bytes, *this));
   added->start();
@@ -134,6 +142,10 @@ void H2Pool::on_gone(H2Connection& connection) {
   loop_.defer_delete(std::move(*it));
   connections_.erase(it);
   serve();
+}
+
+void H2Pool::count_resent() {
+  h1_pool_.count_resent();
 }
 
 void H2Pool::close_idle() {

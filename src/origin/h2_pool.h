@@ -31,8 +31,8 @@ class H2Pool final : public H2Connection::User, public Connector::User {
   using StartH1 = std::function<void(http::OutgoingRequest request, http::ExchangeSink& sink,
                                      std::unique_ptr<net::Transport> transport, std::unique_ptr<http::Exchange>& into)>;
 
-  // `options` and `stats` outlive it.
-  H2Pool(net::Loop& loop, const ServerOptions& options, ServerStats& stats, StartH1 start_h1);
+  // `options` and `h1_pool`, which counts for both, outlive it.
+  H2Pool(net::Loop& loop, const ServerOptions& options, ServerClient::Pool& h1_pool, StartH1 start_h1);
   ~H2Pool() override;  // every exchange must be gone
   H2Pool(const H2Pool&) = delete;
   H2Pool& operator=(const H2Pool&) = delete;
@@ -47,7 +47,7 @@ class H2Pool final : public H2Connection::User, public Connector::User {
                 std::unique_ptr<http::Exchange>& into) {
     start_h1_(std::move(request), sink, std::move(transport), into);
   }
-  void count_resent() { ++stats_.resent; }
+  void count_resent();
   void close_idle();
   std::string_view scheme() const { return tls_ ? "https" : "http"; }
 
@@ -71,7 +71,7 @@ class H2Pool final : public H2Connection::User, public Connector::User {
 
   net::Loop& loop_;
   const ServerOptions& options_;
-  ServerStats& stats_;
+  ServerClient::Pool& h1_pool_;
   StartH1 start_h1_;
   std::optional<net::TlsClient> tls_;
   bool speaks_h1_ = false;  // ALPN's last choice

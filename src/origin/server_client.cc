@@ -75,7 +75,7 @@ ServerClient::ServerClient(net::Loop& loop, ServerOptions options)
       starting.start();
     }
   };
-  h2_pool_ = std::make_unique<H2Pool>(loop_, options_, pool_->counters(), std::move(start_h1));
+  h2_pool_ = std::make_unique<H2Pool>(loop_, options_, *pool_, std::move(start_h1));
 }
 
 ServerClient::~ServerClient() = default;

@@ -98,6 +98,7 @@ class ServerClient {
 
  private:
   friend class H1Exchange;
+  friend class H2Pool;
   class Pool;
   net::Loop& loop_;
   ServerOptions options_;
