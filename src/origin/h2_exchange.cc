@@ -73,6 +73,7 @@ void H2Exchange::begin(H2Connection& connection) {
   connection_ = &connection;
   state_ = State::kHead;
   is_reused_ = connection.is_proven();
+  request_time_ = loop_.wall_now();  // until it is known when the head has left
   is_sending_ = true;
   body_left_ = request_.body_length.value_or(0);
   const bool has_body = request_.body && request_.body_length != 0;
@@ -154,7 +155,7 @@ void H2Exchange::take_data(std::size_t size, net::OutQueue& out) {
 
 void H2Exchange::on_flushed() {
   if (!std::exchange(head_flushed_, true)) {
-    request_time_ = loop_.wall_now();
+    if (!has_received_) request_time_ = loop_.wall_now();
     if (std::exchange(is_deferred_, false)) connection_->resume(*this);
   }
   if (request_framed_) is_sending_ = false;

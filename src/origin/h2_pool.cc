@@ -14,11 +14,7 @@ constexpr std::size_t kMostConnections = 8;
 }  // namespace
 
 H2Pool::H2Pool(net::Loop& loop, const ServerOptions& options, ServerClient::Pool& h1_pool, StartH1 start_h1)
-    : loop_(loop),
-      options_(options),
-      h1_pool_(h1_pool),
-      start_h1_(std::move(start_h1)),
-      wake_(make_ref<Wake>(*this)) {
+    : loop_(loop), options_(options), h1_pool_(h1_pool), start_h1_(std::move(start_h1)), wake_(make_ref<Wake>(*this)) {
   if (options.access.tls) tls_.emplace(options.access.tls, options.tls_name, true);
 }
 

@@ -196,6 +196,7 @@ class H2Origin {
       nghttp2_option_new(&option);
       nghttp2_option_set_no_http_messaging(option, 1);
       nghttp2_option_set_no_auto_window_update(option, 1);
+      nghttp2_option_set_max_send_header_block_length(option, std::size_t{1024} * 1024);
       nghttp2_session_callbacks_set_on_header_callback(
           callbacks, [](nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
                         const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* user) {
