@@ -1,7 +1,4 @@
-// HTTP/2 to an origin over real TCP: streams on one connection, its ends, its windows, and what hostile servers send.
-#include "support/h2_origin.h"
-
-#include <algorithm>
+// One request and its response over HTTP/2: heads, bodies, windows, uploads, timeouts, cancellation.
 #include <boost/test/unit_test.hpp>
 #include <memory>
 #include <string>
@@ -9,63 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "loopback/origin/fixture.h"
-#include "support/tls_pair.h"
+#include "loopback/origin/h2_fixture.h"
 
 namespace seawall::test {
 namespace {
-
-using Fields = H2Origin::Fields;
-
-constexpr std::string_view kMaxStreams = "3";     // SETTINGS_MAX_CONCURRENT_STREAMS
-constexpr std::string_view kInitialWindow = "4";  // SETTINGS_INITIAL_WINDOW_SIZE
-
-struct H2Fixture {
-  FdCount fds;
-  ManualClock clock;
-  net::Loop loop{0, clock};
-  H2Origin origin{loop};
-  std::optional<origin::ServerClient> client;
-
-  H2Fixture() { make_client({}); }
-
-  void make_client(origin::ServerOptions options) {
-    options.addresses = {origin.address()};
-    options.access.protocol = origin::Protocol::kHttp2;
-    client.emplace(loop, std::move(options));
-  }
-  std::unique_ptr<RecordingSink> start(http::OutgoingRequest r) {
-    auto sink = std::make_unique<RecordingSink>();
-    sink->exchange = client->start(std::move(r), *sink);
-    BOOST_TEST(!sink->is_ended());  // never inside start()
-    return sink;
-  }
-  void await_end(const RecordingSink& sink) {
-    pump_until(loop, "the end of an exchange", [&] { return sink.is_ended(); });
-    settle(loop);
-    BOOST_TEST(sink.calls_after_end == 0);
-  }
-  // A whole GET, so that the connection is there and has been good.
-  void warm_up(std::size_t connection = 0) {
-    const auto sink = start(request("GET"));
-    auto& peer = origin.await(1, connection);
-    peer.answer(last_of(peer));
-    await_end(*sink);
-    BOOST_REQUIRE(sink->is_complete);
-  }
-  static std::int32_t last_of(H2Origin::Peer& peer) { return peer.streams().rbegin()->first; }
-  void advance(Millis by) {
-    clock.advance(by);
-    settle(loop);
-  }
-  void check_error(const RecordingSink& sink, ErrorCode code, Retry retry) {
-    await_end(sink);
-    BOOST_REQUIRE(sink.error.has_value());
-    BOOST_TEST(to_string(sink.error->code) == to_string(code));
-    BOOST_TEST((sink.error->side == Side::kOrigin));
-    BOOST_TEST(static_cast<int>(sink.error->retry) == static_cast<int>(retry));
-  }
-};
 
 BOOST_FIXTURE_TEST_SUITE(origin_h2, H2Fixture)
 
@@ -130,59 +74,6 @@ BOOST_AUTO_TEST_CASE(framings) {
     }
   }
   BOOST_TEST(origin.connections() == 1U);
-}
-
-// All that come while the connection is being made go over it, and their answers in any order.
-BOOST_AUTO_TEST_CASE(many_on_one_connection) {
-  std::vector<std::unique_ptr<RecordingSink>> sinks;
-  for (int i = 0; i < 20; ++i) sinks.push_back(start(request("GET", "/" + std::to_string(i))));
-  auto& peer = origin.await(20);
-  for (std::int32_t id = 39; id > 0; id -= 2) peer.answer(id, peer.stream(id).field(":path"));
-  for (int i = 0; i < 20; ++i) {
-    auto& sink = *sinks[static_cast<std::size_t>(i)];
-    await_end(sink);
-    BOOST_TEST(sink.body == "/" + std::to_string(i));
-  }
-  BOOST_TEST(origin.connections() == 1U);
-  BOOST_TEST(client->stats().connections_opened == 1U);
-}
-
-BOOST_AUTO_TEST_CASE(past_the_servers_limit_another_connection_is_made) {
-  origin.set_settings({{std::string(kMaxStreams), "2"}});
-  warm_up();
-  std::vector<std::unique_ptr<RecordingSink>> sinks;
-  for (int i = 0; i < 4; ++i) sinks.push_back(start(request("GET")));
-  auto& first = origin.await(2, 0);
-  auto& second = origin.await(2, 1);
-  for (auto* peer : {&first, &second}) {
-    for (const std::int32_t id : {last_of(*peer), last_of(*peer) - 2}) peer->answer(id);
-  }
-  for (const auto& sink : sinks) {
-    await_end(*sink);
-    BOOST_TEST(sink->is_complete);
-  }
-  BOOST_TEST(origin.connections() == 2U);
-}
-
-// With as many connections as there may be, requests wait in order, and no longer than connecting may take.
-BOOST_AUTO_TEST_CASE(waiting_for_a_stream) {
-  origin.set_settings({{std::string(kMaxStreams), "1"}});
-  std::vector<std::unique_ptr<RecordingSink>> sinks;
-  for (std::size_t i = 0; i < 8; ++i) {
-    sinks.push_back(start(request("GET")));
-    origin.await(1, i);
-    settle(loop);
-  }
-  const auto next = start(request("GET", "/next"));
-  const auto last = start(request("GET", "/last"));
-  settle(loop);
-  BOOST_TEST(origin.connections() == 8U);
-  origin.peer(3).answer(1);
-  await_end(*sinks[3]);
-  BOOST_TEST(origin.await(1, 3).stream(3).field(":path") == "/next");
-  advance(Millis{1100});
-  check_error(*last, ErrorCode::kConnectTimeout, Retry::kYes);
-  BOOST_TEST(!next->is_ended());
 }
 
 BOOST_AUTO_TEST_CASE(informational_heads_are_passed_on) {
@@ -292,16 +183,6 @@ BOOST_AUTO_TEST_CASE(data_before_the_head) {
   check_error(*sink, ErrorCode::kHttp2Failed, Retry::kNo);
 }
 
-// Without even an interim head before it, nghttp2 takes it for the connection's fault.
-BOOST_AUTO_TEST_CASE(data_before_anything) {
-  const auto sink = start(request("GET"));
-  auto& peer = origin.await();
-  peer.frame(NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1, "ok");
-  check_error(*sink, ErrorCode::kHttp2Failed, Retry::kFreshConnection);
-  pump_until(loop, "the connection's end", [&] { return peer.saw_end(); });
-  BOOST_TEST((peer.goaway_code() == std::uint32_t{NGHTTP2_PROTOCOL_ERROR}));
-}
-
 BOOST_AUTO_TEST_CASE(resets) {
   struct Row {
     const char* name;
@@ -334,125 +215,6 @@ BOOST_AUTO_TEST_CASE(resets) {
   BOOST_TEST(origin.connections() == 1U);
 }
 
-// What the server has seen it still answers; the rest goes over another connection, a POST too.
-BOOST_AUTO_TEST_CASE(goaway) {
-  const auto seen = start(request("GET"));
-  const auto unseen = start(request("POST"));
-  auto& peer = origin.await(2);
-  peer.goaway(1);
-  auto& other = origin.await(1, 1);
-  BOOST_TEST(other.stream(1).field(":method") == "POST");
-  const auto later = start(request("GET"));
-  origin.await(2, 1);
-  peer.answer(1);
-  other.answer(1);
-  other.answer(3);
-  for (const auto* sink : {&seen, &unseen, &later}) {
-    await_end(**sink);
-    BOOST_TEST((*sink)->is_complete);
-  }
-  BOOST_TEST(client->stats().resent == 1U);
-  pump_until(loop, "the first connection's end", [&] { return peer.saw_end(); });
-}
-
-BOOST_AUTO_TEST_CASE(second_goaway_is_an_error_that_may_be_retried) {
-  const auto sink = start(request("POST"));
-  origin.await(1, 0).goaway(0);
-  origin.await(1, 1).goaway(0);
-  check_error(*sink, ErrorCode::kPeerReset, Retry::kYes);
-}
-
-BOOST_AUTO_TEST_CASE(death_of_a_fresh_connection) {
-  const auto get = start(request("GET"));
-  const auto post = start(request("POST"));
-  const auto half = start(request("GET"));
-  auto& peer = origin.await(3);
-  peer.head(5, {{":status", "200"}});
-  peer.data(5, "some");
-  pump_until(loop, "a body", [&] { return half->body == "some"; });
-  peer.close();
-  check_error(*get, ErrorCode::kPeerClosed, Retry::kFreshConnection);
-  check_error(*post, ErrorCode::kPeerClosed, Retry::kNo);
-  check_error(*half, ErrorCode::kIncompleteBody, Retry::kNo);
-}
-
-BOOST_AUTO_TEST_CASE(death_of_a_connection_that_was_good) {
-  warm_up();
-  const auto get = start(request("GET"));
-  const auto post = start(request("POST"));
-  origin.await(2).close();
-  check_error(*post, ErrorCode::kPeerClosed, Retry::kNo);
-  auto& fresh = origin.await(1, 1);
-  BOOST_TEST(fresh.stream(1).field(":method") == "GET");
-  BOOST_TEST(client->stats().resent == 1U);
-  fresh.close();  // once is enough
-  check_error(*get, ErrorCode::kPeerClosed, Retry::kFreshConnection);
-}
-
-BOOST_AUTO_TEST_CASE(idle_connection_that_died_costs_nothing) {
-  warm_up();
-  origin.destroy(0);
-  const auto sink = start(request("GET"));
-  origin.await(1, 1).answer(1);
-  await_end(*sink);
-  BOOST_TEST(sink->is_complete);
-}
-
-BOOST_AUTO_TEST_CASE(refused_connection) {
-  origin::ServerOptions options;
-  options.access.protocol = origin::Protocol::kHttp2;
-  {
-    const auto gone = net::Listener::bind(*net::Address::parse("127.0.0.1:0"));
-    options.addresses = {(*gone)->address()};
-  }
-  client.emplace(loop, std::move(options));
-  const auto one = start(request("GET"));
-  const auto two = start(request("POST"));
-  check_error(*one, ErrorCode::kConnectRefused, Retry::kYes);
-  check_error(*two, ErrorCode::kConnectRefused, Retry::kYes);
-}
-
-BOOST_AUTO_TEST_CASE(server_that_speaks_http1) {
-  ScriptedOrigin plain(loop);
-  origin::ServerOptions options;
-  options.access.protocol = origin::Protocol::kHttp2;
-  options.addresses = {plain.address()};
-  client.emplace(loop, std::move(options));
-  const auto sink = start(request("GET"));
-  plain.await(0, "PRI * HTTP/2.0").send("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-  check_error(*sink, ErrorCode::kHttp2Failed, Retry::kFreshConnection);
-}
-
-BOOST_AUTO_TEST_CASE(paused_stream_does_not_hold_up_the_others) {
-  const std::string large(3 * origin::ServerOptions{}.head_limits.header_bytes * 16, 'x');  // 3 MiB
-  const auto slow = start(request("GET"));
-  const auto fast = start(request("GET"));
-  auto& peer = origin.await(2);
-  bool has_paused = false;
-  slow->hook = [&](std::string_view call) {
-    if (call == "body" && !std::exchange(has_paused, true)) slow->exchange->pause();
-  };
-  for (const std::int32_t id : {1, 3}) {
-    peer.head(id, {{":status", "200"}});
-    peer.data(id, large, true);
-  }
-  await_end(*fast);
-  BOOST_TEST(fast->body.size() == large.size());
-  settle(loop);
-  BOOST_TEST(slow->body.size() <= std::size_t{16} * 1024);
-  // What is on its way is bounded by the window.
-  BOOST_TEST(peer.stream(1).answer.size() >= large.size() - 1024 * 1024 - 16 * 1024);
-  advance(Millis{60'000});  // nobody waits for the origin
-  BOOST_TEST(!slow->is_ended());
-  slow->exchange->resume();
-  BOOST_TEST(slow->body.size() <= std::size_t{16} * 1024);  // never inside resume()
-  await_end(*slow);
-  BOOST_TEST(slow->is_complete);
-  BOOST_TEST((slow->body == large));
-  BOOST_TEST(slow->largest_piece <= std::size_t{64} * 1024);
-}
-
-// The end that has come is told only after what is kept.
 BOOST_AUTO_TEST_CASE(end_behind_a_pause) {
   const auto sink = start(request("GET"));
   auto& peer = origin.await();
@@ -522,7 +284,6 @@ BOOST_AUTO_TEST_CASE(request_without_a_body_that_might_have_one) {
   await_end(*sink);
 }
 
-// A window that is shut stops the reading of the pipe; opened, all goes on. The wait has a limit.
 BOOST_AUTO_TEST_CASE(back_pressure_of_an_upload) {
   origin.set_settings({{std::string(kInitialWindow), "1000"}});
   warm_up();
@@ -679,7 +440,6 @@ BOOST_AUTO_TEST_CASE(between_bytes_timeout) {
   check_error(*sink, ErrorCode::kBetweenBytesTimeout, Retry::kNo);
 }
 
-// The client's turn: the origin owes nothing.
 BOOST_AUTO_TEST_CASE(no_timeout_while_the_client_owes_body) {
   auto r = request("POST");
   r.body = make_ref<http::BodyPipe>(loop, 1024);
@@ -693,209 +453,6 @@ BOOST_AUTO_TEST_CASE(no_timeout_while_the_client_owes_body) {
   settle(loop);
   advance(Millis{10'100});
   check_error(*sink, ErrorCode::kFirstByteTimeout, Retry::kNo);
-}
-
-BOOST_AUTO_TEST_CASE(idle_connections_are_closed) {
-  warm_up();
-  auto& peer = origin.peer();
-  advance(Millis{59'000});
-  BOOST_TEST(!peer.saw_end());
-  advance(Millis{1'100});
-  pump_until(loop, "the end", [&] { return peer.saw_end(); });
-  BOOST_TEST((peer.goaway_code() == std::uint32_t{NGHTTP2_NO_ERROR}));
-}
-
-BOOST_AUTO_TEST_CASE(floods_end_the_connection) {
-  struct Row {
-    const char* name;
-    std::string frame;
-    int count;
-  };
-  const auto frame = [](std::uint8_t type, std::uint8_t flags, std::int32_t id, std::string_view payload) {
-    return H2Origin::Peer::frame_of(type, flags, id, payload);
-  };
-  const Row rows[] = {
-      {"SETTINGS", frame(NGHTTP2_SETTINGS, 0, 0, ""), 200},
-      {"PING", frame(NGHTTP2_PING, 0, 0, "12345678"), 1'500},
-      {"empty DATA", frame(NGHTTP2_DATA, 0, 1, ""), 300},
-      {"PRIORITY", frame(NGHTTP2_PRIORITY, 0, 1, std::string(5, '\0')), 300},
-      {"unknown frames", frame(0x7f, 0, 0, ""), 300},
-      {"WINDOW_UPDATE", frame(NGHTTP2_WINDOW_UPDATE, 0, 1, std::string("\0\0\0\1", 4)), 6'000},
-      {"DATA of a closed stream", frame(NGHTTP2_DATA, 0, 3, "x"), 6'000},
-  };
-  std::size_t connection = 0;
-  for (const Row& row : rows) {
-    BOOST_TEST_CONTEXT(row.name) {
-      const auto sink = start(request("GET"));
-      const auto closed = start(request("GET"));
-      auto& peer = origin.await(2, connection);
-      peer.head(1, {{":status", "200"}});
-      peer.answer(3);
-      await_end(*closed);
-      std::string flood;
-      for (int i = 0; i < row.count; ++i) flood += row.frame;
-      peer.raw(flood);
-      check_error(*sink, ErrorCode::kHttp2Failed, Retry::kNo);
-      pump_until(loop, "the connection's end", [&] { return peer.saw_end(); });
-      BOOST_TEST((peer.goaway_code() == std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM}));
-      ++connection;
-    }
-  }
-}
-
-BOOST_AUTO_TEST_CASE(pushed_streams_are_refused) {
-  const auto sink = start(request("GET"));
-  auto& peer = origin.await();
-  settle(loop);
-  peer.frame(NGHTTP2_PUSH_PROMISE, NGHTTP2_FLAG_END_HEADERS, 1, std::string("\0\0\0\2\x82\x84\x86", 7));
-  check_error(*sink, ErrorCode::kHttp2Failed, Retry::kFreshConnection);
-  pump_until(loop, "the connection's end", [&] { return peer.saw_end(); });
-}
-
-BOOST_AUTO_TEST_CASE(upgrades_and_proxy_headers_are_of_http1) {
-  ScriptedOrigin plain(loop);
-  origin::ServerOptions options;
-  options.addresses = {plain.address()};
-  options.access.protocol = origin::Protocol::kHttp2;
-  client.emplace(loop, options);
-  auto r = request("GET");
-  r.upgrade = "websocket";
-  auto sink = start(std::move(r));
-  plain.await(0, "GET / HTTP/1.1\r\n");
-  sink.reset();
-  options.access.proxy_protocol = net::ProxyVersion::kV1;
-  client.emplace(loop, options);
-  sink = start(request("GET"));
-  plain.await(1, "GET / HTTP/1.1\r\n");
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
-// HTTP/1.1 under TLS: records what comes on each connection.
-class TlsH1Origin {
- public:
-  TlsH1Origin(net::Loop& loop, Ref<const net::TlsServer> tls) : tls_(std::move(tls)) {
-    auto listener = net::Listener::bind(*net::Address::parse("127.0.0.1:0"));
-    BOOST_REQUIRE(listener.has_value());
-    listener_ = std::move(*listener);
-    listener_->start(loop, [this, &loop](Fd fd, const net::Address&) {
-      peers_.push_back(std::make_unique<Peer>(loop, std::move(fd), *tls_));
-    });
-  }
-  const net::Address& address() const { return listener_->address(); }
-  std::size_t connections() const { return peers_.size(); }
-  const std::string& received(std::size_t i) const { return peers_.at(i)->received; }
-  void send(std::size_t i, std::string_view bytes) { peers_.at(i)->transport.write(bytes); }
-
- private:
-  struct Peer final : ByteStream::User {
-    Peer(net::Loop& loop, Fd fd, const net::TlsServer& tls) : transport(loop, std::move(fd)) {
-      transport.set_user(*this);
-      transport.start_tls(tls.accept());
-      transport.watch(true, false);
-    }
-    void on_stream_ready(bool readable, bool) override {
-      if (!readable) return;
-      std::vector<char> buffer(ByteStream::kReadBytes);
-      const ByteStream::Outcome outcome = transport.read(buffer);
-      received.append(buffer.data(), outcome.bytes);
-      const bool goes_on = outcome.status == ByteStream::Status::kOk || outcome.status == ByteStream::Status::kBlocked;
-      if (!goes_on) transport.watch(false, false);
-    }
-    net::Transport transport;
-    std::string received;
-  };
-
-  Ref<const net::TlsServer> tls_;
-  std::unique_ptr<net::Listener> listener_;
-  std::vector<std::unique_ptr<Peer>> peers_;
-};
-
-// Under TLS, where ALPN has a say.
-struct H2TlsFixture {
-  FdCount fds;
-  TlsFixture tls;
-  net::Loop loop{0, tls.clock};
-  std::optional<origin::ServerClient> client;
-
-  Ref<const net::TlsServer> make_server(bool has_http2) const {
-    net::TlsServerOptions options;
-    options.http2 = has_http2;
-    return tls.make_server({tls.issue("origin")}, options);
-  }
-  void make_client(const net::Address& address, origin::Protocol protocol) {
-    const auto context = net::TlsClientContext::load({.ca = tls.ca});
-    BOOST_REQUIRE(context.has_value());
-    origin::ServerOptions options;
-    options.addresses = {address};
-    options.tls_name = "localhost";
-    options.access = {.tls = *context, .protocol = protocol};
-    client.emplace(loop, std::move(options));
-  }
-  std::unique_ptr<RecordingSink> start() {
-    auto sink = std::make_unique<RecordingSink>();
-    sink->exchange = client->start(request("GET"), *sink);
-    return sink;
-  }
-  void await_end(const RecordingSink& sink) {
-    pump_until(loop, "the end of an exchange", [&] { return sink.is_ended(); });
-    settle(loop);
-    BOOST_TEST(sink.calls_after_end == 0);
-  }
-};
-
-BOOST_FIXTURE_TEST_SUITE(origin_h2_tls, H2TlsFixture)
-
-BOOST_AUTO_TEST_CASE(alpn_chooses_http2) {
-  H2Origin origin(loop, {}, make_server(true));
-  make_client(origin.address(), origin::Protocol::kAuto);
-  const auto one = start();
-  const auto two = start();
-  auto& peer = origin.await(2);
-  BOOST_TEST(peer.stream(1).field(":scheme") == "https");
-  peer.answer(1, std::string(200'000, 'x'));
-  peer.answer(3);
-  await_end(*one);
-  await_end(*two);
-  BOOST_TEST(one->is_complete);
-  BOOST_TEST(one->body.size() == 200'000U);
-  BOOST_TEST(two->body == "ok");
-  BOOST_TEST(client->stats().handshakes == 1U);
-}
-
-// The connection just made serves the first request; what was chosen is remembered.
-BOOST_AUTO_TEST_CASE(alpn_chooses_http1) {
-  TlsH1Origin origin(loop, make_server(false));
-  make_client(origin.address(), origin::Protocol::kAuto);
-  const auto one = start();
-  const auto two = start();
-  pump_until(loop, "two requests",
-             [&] { return origin.connections() == 2 && !origin.received(0).empty() && !origin.received(1).empty(); });
-  for (const std::size_t i : {0U, 1U}) {
-    BOOST_TEST(origin.received(i).starts_with("GET / HTTP/1.1\r\n"));
-    origin.send(i, kOk);
-  }
-  for (const auto* sink : {&one, &two}) {
-    await_end(**sink);
-    BOOST_TEST((*sink)->is_complete);
-    BOOST_TEST((*sink)->body == "ok");
-  }
-  const std::size_t before = origin.received(0).size();
-  const auto three = start();
-  pump_until(loop, "a request", [&] { return origin.received(0).size() + origin.received(1).size() > 2 * before; });
-  origin.send(origin.received(0).size() > before ? 0 : 1, kOk);
-  await_end(*three);
-  BOOST_TEST(three->is_complete);
-  BOOST_TEST(origin.connections() == 2U);
-  BOOST_TEST(client->stats().http2_connections == 0U);
-}
-
-BOOST_AUTO_TEST_CASE(server_without_http2_fails_where_it_is_demanded) {
-  TlsH1Origin origin(loop, make_server(false));
-  make_client(origin.address(), origin::Protocol::kHttp2);
-  const auto sink = start();
-  await_end(*sink);
-  BOOST_TEST((sink->error == Error{ErrorCode::kHttp2Failed, Side::kOrigin, Retry::kNo}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
