@@ -155,15 +155,17 @@ std::string TestCertificate::fingerprint() const {
   return text;
 }
 
-std::string TestCertificate::ocsp_response(const TestCertificate& of) const {
+std::string TestCertificate::ocsp_response(const TestCertificate& of, WallTime until) const {
   const std::shared_ptr<OCSP_BASICRESP> basic(must(OCSP_BASICRESP_new(), "OCSP"), OCSP_BASICRESP_free);
-  const CertificateSpec dates;
-  const std::shared_ptr<ASN1_TIME> from(
-      ASN1_GENERALIZEDTIME_set(nullptr, static_cast<time_t>(dates.not_before.unix_seconds())), ASN1_TIME_free);
-  const std::shared_ptr<ASN1_TIME> until(
-      ASN1_GENERALIZEDTIME_set(nullptr, static_cast<time_t>(dates.not_after.unix_seconds())), ASN1_TIME_free);
+  const auto time_of = [](WallTime time) {
+    return std::shared_ptr<ASN1_TIME>(ASN1_GENERALIZEDTIME_set(nullptr, static_cast<time_t>(time.unix_seconds())),
+                                      ASN1_TIME_free);
+  };
+  const auto this_update = time_of(CertificateSpec().not_before);
+  const auto next_update = time_of(until);
   const std::shared_ptr<OCSP_CERTID> id(OCSP_cert_to_id(EVP_sha1(), of.certificate(), certificate()), OCSP_CERTID_free);
-  must(OCSP_basic_add1_status(basic.get(), id.get(), V_OCSP_CERTSTATUS_GOOD, 0, nullptr, from.get(), until.get()),
+  must(OCSP_basic_add1_status(basic.get(), id.get(), V_OCSP_CERTSTATUS_GOOD, 0, nullptr, this_update.get(),
+                              next_update.get()),
        "OCSP status");
   must(OCSP_basic_sign(basic.get(), certificate(), key(), EVP_sha256(), nullptr, 0) == 1, "OCSP signature");
   const std::shared_ptr<OCSP_RESPONSE> response(OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic.get()),

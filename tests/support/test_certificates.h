@@ -40,8 +40,8 @@ class TestCertificate {
   std::string chain_pem() const;  // with who signed it behind it, the root left out
   std::string key_pem(const std::string& passphrase = {}) const;
   std::string fingerprint() const;  // SHA-256, hexadecimal
-  // DER, signed by this one: that `of` is good, from 2020 to 2100.
-  std::string ocsp_response(const TestCertificate& of) const;
+  // DER, signed by this one: that `of` is good, from 2020 on.
+  std::string ocsp_response(const TestCertificate& of, WallTime until = CertificateSpec().not_after) const;
   // DER: an answer that is no answer.
   static std::string ocsp_refusal();
 
