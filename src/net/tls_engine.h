@@ -32,6 +32,9 @@ class TlsEngine {
   TlsEngine(const TlsEngine&) = delete;
   TlsEngine& operator=(const TlsEngine&) = delete;
 
+  // What every context needs that engines are made from.
+  static void prepare(SSL_CTX* context);
+
   // Bytes from the peer; they must stay in place until read() has said kBlocked (then all are consumed), kEnd or
   // kFailed. Empty with `is_end`: the peer has closed its TCP direction.
   void feed(std::string_view ciphertext, bool is_end = false);
