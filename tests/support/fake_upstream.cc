@@ -86,8 +86,7 @@ void FakeUpstream::Call::fail(ErrorCode code) {
   to.on_error({code, Side::kOrigin});
 }
 
-void FakeUpstream::Call::upgrade(std::unique_ptr<ByteStream> connection, std::string early_bytes,
-                                 const Lines& lines) {
+void FakeUpstream::Call::upgrade(std::unique_ptr<ByteStream> connection, std::string early_bytes, const Lines& lines) {
   http::ExchangeSink& to = sink();
   end();
   http::ResponseHead head;

@@ -107,7 +107,7 @@ struct H2Client::Callbacks {
   }
 };
 
-H2Client::H2Client(Fd fd, const H2ClientOptions& options) : fd_(std::move(fd)) {
+H2Client::H2Client(Fd fd, const H2ClientOptions& options) : fd_(std::move(fd)), is_raw_(options.is_raw) {
   nghttp2_session_callbacks* callbacks = nullptr;
   nghttp2_option* option = nullptr;
   BOOST_REQUIRE(nghttp2_session_callbacks_new(&callbacks) == 0);
@@ -117,12 +117,17 @@ H2Client::H2Client(Fd fd, const H2ClientOptions& options) : fd_(std::move(fd)) {
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, Callbacks::on_data);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, Callbacks::on_close);
   if (!options.opens_windows) nghttp2_option_set_no_auto_window_update(option, 1);
-  if (options.is_lenient) nghttp2_option_set_no_http_messaging(option, 1);
-  nghttp2_option_set_no_recv_client_magic(option, 0);
   BOOST_REQUIRE(nghttp2_session_client_new2(&session_, callbacks, this, option) == 0);
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
   if (!options.sends_preface) return;
+  if (is_raw_) {
+    out_ = NGHTTP2_CLIENT_MAGIC;
+    std::string window("\0\x04", 2);
+    for (int shift = 24; shift >= 0; shift -= 8) window += static_cast<char>(options.window >> shift);
+    out_ += frame(NGHTTP2_SETTINGS, 0, 0, window);
+    return;
+  }
   const std::array<nghttp2_settings_entry, 2> settings = {
       {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options.window}, {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}}};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
@@ -135,16 +140,15 @@ H2Client::~H2Client() {
 std::int32_t H2Client::send(const Lines& fields, std::optional<std::string> body, bool is_whole) {
   const auto list = entries_of(fields);
   const nghttp2_data_provider provider{.source = {.ptr = nullptr}, .read_callback = Callbacks::read_upload};
-  const std::int32_t stream = nghttp2_submit_request(session_, nullptr, list.data(), list.size(),
-                                                     body ? &provider : nullptr, nullptr);
+  const std::int32_t stream =
+      nghttp2_submit_request(session_, nullptr, list.data(), list.size(), body ? &provider : nullptr, nullptr);
   BOOST_REQUIRE(stream > 0);
   if (body) uploads_[stream] = {.bytes = *body, .is_whole = is_whole};
   return stream;
 }
 
 std::int32_t H2Client::get(std::string_view path, const Lines& more) {
-  Lines fields = {
-      {":method", "GET"}, {":scheme", "http"}, {":authority", "example.com"}, {":path", std::string(path)}};
+  Lines fields = {{":method", "GET"}, {":scheme", "http"}, {":authority", "example.com"}, {":path", std::string(path)}};
   fields.insert(fields.end(), more.begin(), more.end());
   return send(fields);
 }
@@ -170,7 +174,6 @@ void H2Client::ping() {
 }
 
 void H2Client::raw(std::string_view bytes) {
-  flush();
   out_ += bytes;
 }
 
@@ -195,7 +198,7 @@ std::string H2Client::encode(const Lines& fields) {
 }
 
 bool H2Client::flush() {
-  while (true) {
+  while (!is_raw_) {
     const std::uint8_t* bytes = nullptr;
     const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
     if (size <= 0) break;
@@ -218,10 +221,43 @@ bool H2Client::pump() {
     has_moved = true;
     has_end_ = size <= 0;
     if (has_end_) break;
-    const ssize_t taken = nghttp2_session_mem_recv(session_, buffer.data(), static_cast<std::size_t>(size));
-    BOOST_REQUIRE_MESSAGE(taken == size, "the server broke HTTP/2: " << nghttp2_strerror(static_cast<int>(taken)));
+    take(view_of(buffer.data(), static_cast<std::size_t>(size)));
   }
   return flush() || has_moved;
+}
+
+void H2Client::take(std::string_view bytes) {
+  if (is_raw_) return take_raw(bytes);
+  const ssize_t taken =
+      nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  BOOST_REQUIRE_MESSAGE(taken == static_cast<ssize_t>(bytes.size()),
+                        "the server broke HTTP/2: " << nghttp2_strerror(static_cast<int>(taken)));
+}
+
+void H2Client::take_raw(std::string_view bytes) {
+  constexpr std::size_t kHead = 9;
+  in_ += bytes;
+  const auto number = [this](std::size_t at, std::size_t size) {
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < size; ++i) value = value << 8 | static_cast<unsigned char>(in_[at + i]);
+    return value;
+  };
+  while (in_.size() >= kHead) {
+    const std::size_t size = number(0, 3);
+    if (in_.size() < kHead + size) return;
+    const auto type = static_cast<unsigned char>(in_[3]);
+    const auto flags = static_cast<unsigned char>(in_[4]);
+    const auto stream = static_cast<std::int32_t>(number(5, 4));
+    if (type == NGHTTP2_GOAWAY) {
+      goaways_.emplace_back(static_cast<std::int32_t>(number(kHead, 4)), number(kHead + 4, 4));
+    }
+    if (type == NGHTTP2_RST_STREAM) answers_[stream].reset = number(kHead, 4);
+    if (type == NGHTTP2_DATA) data_frames_.emplace_back(stream, size);
+    if (type == NGHTTP2_PING && (flags & NGHTTP2_FLAG_ACK) != 0) ++pings_acked_;
+    const bool is_answer = type == NGHTTP2_DATA || type == NGHTTP2_HEADERS;
+    if (is_answer && (flags & NGHTTP2_FLAG_END_STREAM) != 0) answers_[stream].has_ended = true;
+    in_.erase(0, kHead + size);
+  }
 }
 
 void H2Client::close() {

@@ -1,5 +1,5 @@
 // An HTTP/2 client at the other end of a socket, pumped by hand: nghttp2 for what is well-formed, raw frames for what
-// is not. Thread: one.
+// is not. A raw client takes frames apart and does nothing else with them. Thread: one.
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -35,7 +35,7 @@ struct H2ClientOptions {
   bool opens_windows = true;  // by itself, as data comes
   std::uint32_t window = 65'535;
   bool sends_preface = true;
-  bool is_lenient = false;  // sends what HTTP does not allow
+  bool is_raw = false;  // only raw() sends; of answers only END_STREAM, RST_STREAM and the sizes of DATA are seen
 };
 
 class H2Client {
@@ -53,7 +53,7 @@ class H2Client {
   void reset(std::int32_t stream, std::uint32_t code = NGHTTP2_CANCEL);
   void open_window(std::int32_t stream, std::int32_t bytes);
   void ping();
-  // Frames as they are, after all that nghttp2 has to send.
+  // Frames as they are.
   void raw(std::string_view bytes);
   static std::string frame(std::uint8_t type, std::uint8_t flags, std::int32_t stream, std::string_view payload);
   // Literal fields without indexing or Huffman codes, for raw HEADERS.
@@ -89,8 +89,12 @@ class H2Client {
   };
 
   bool flush();
+  void take(std::string_view bytes);
+  void take_raw(std::string_view bytes);
 
   Fd fd_;
+  bool is_raw_;
+  std::string in_;  // of a raw client: an incomplete frame
   nghttp2_session* session_ = nullptr;
   std::string out_;
   bool is_reading_ = true;

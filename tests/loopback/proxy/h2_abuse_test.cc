@@ -12,6 +12,7 @@ namespace {
 
 using proxy::H2Abuse;
 
+const H2FixtureOptions kRaw = {.client = {.is_raw = true}};
 constexpr std::uint8_t kEndStream = NGHTTP2_FLAG_END_STREAM;
 constexpr std::uint8_t kEndHeaders = NGHTTP2_FLAG_END_HEADERS;
 
@@ -49,13 +50,12 @@ void check_calmed(H2Fixture& h, H2Abuse kind) {
     const auto other = static_cast<H2Abuse>(i);
     BOOST_TEST(h.abuse(other) == (other == kind ? 1U : 0U), to_string(other));
   }
-  BOOST_TEST(h.upstream.open_calls() == 0U);
 }
 
 BOOST_AUTO_TEST_SUITE(loopback_h2_abuse)
 
 BOOST_AUTO_TEST_CASE(rapid_reset) {
-  H2Fixture h;
+  H2Fixture h(kRaw);
   const int sent = flood(h, 5'000, [](int i) {
     const std::int32_t stream = 2 * i + 1;
     return headers_frame(stream, get_fields()) +
@@ -67,9 +67,10 @@ BOOST_AUTO_TEST_CASE(rapid_reset) {
 
 // Streams that we have to reset: a window that overflows, a body that is not what was announced.
 BOOST_AUTO_TEST_CASE(made_you_reset) {
-  const auto zero_update = [](int i) {
+  const auto overflow = [](int i) {
     const std::int32_t stream = 2 * i + 1;
-    return headers_frame(stream, get_fields(), kEndHeaders) + window_update(stream, 0);
+    return headers_frame(stream, get_fields(), kEndHeaders) +
+           H2Client::frame(NGHTTP2_WINDOW_UPDATE, 0, stream, "\x7f\xff\xff\xff");
   };
   const auto wrong_length = [](int i) {
     const std::int32_t stream = 2 * i + 1;
@@ -77,9 +78,9 @@ BOOST_AUTO_TEST_CASE(made_you_reset) {
            H2Client::frame(NGHTTP2_DATA, kEndStream, stream, "two");
   };
   const auto malformed = [](int i) { return headers_frame(2 * i + 1, get_fields({{"Upper", "case"}})); };
-  for (const auto& attack : {std::function<std::string(int)>(zero_update), std::function<std::string(int)>(wrong_length),
+  for (const auto& attack : {std::function<std::string(int)>(overflow), std::function<std::string(int)>(wrong_length),
                              std::function<std::string(int)>(malformed)}) {
-    H2Fixture h;
+    H2Fixture h(kRaw);
     const int sent = flood(h, 5'000, attack);
     BOOST_TEST(sent < 100);
     check_calmed(h, H2Abuse::kStreamError);
@@ -132,13 +133,12 @@ BOOST_AUTO_TEST_CASE(floods_of_frames) {
          if (i == 0) return headers_frame(1, get_fields(), kEndStream);
          return H2Client::frame(NGHTTP2_CONTINUATION, 0, 1, H2Client::encode({{"x", "y"}}));
        }},
-      {"unknown frames", H2Abuse::kEmptyFrame, 80, [](int) { return H2Client::frame(0xfa, 0, 0, "grease"); }},
       {"settings of many entries", H2Abuse::kSettings, 10,
        [](int) { return H2Client::frame(NGHTTP2_SETTINGS, 0, 0, std::string(6 * 40, '\x10')); }},
   };
   for (const Row& row : rows) {
     BOOST_TEST_CONTEXT(row.name) {
-      H2Fixture h;
+      H2Fixture h(kRaw);
       const int sent = flood(h, 10'000, row.next);
       BOOST_TEST(sent <= row.most);
       check_calmed(h, row.kind);
@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(floods_of_frames) {
 }
 
 BOOST_AUTO_TEST_CASE(a_slow_trickle_passes) {
-  H2Fixture h({.session = {.idle_timeout = Millis{10'000'000}}});
+  H2Fixture h({.session = {.idle_timeout = Millis{10'000'000}}, .client = {.is_raw = true}});
   const std::string eight(8, '\0');
   for (int i = 0; i < 100; ++i) {
     for (int j = 0; j < 20; ++j) h.client().raw(H2Client::frame(NGHTTP2_PING, 0, 0, eight));
@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(a_slow_trickle_passes) {
 
 // Small on the wire, large once decoded.
 BOOST_AUTO_TEST_CASE(header_bomb) {
-  H2Fixture h;
+  H2Fixture h(kRaw);
   // One field of 4000 bytes goes into the dynamic table, and then every byte stands for it.
   const std::string large(4'000, 'x');
   std::string block = H2Client::encode(get_fields());
@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(header_bomb) {
 }
 
 BOOST_AUTO_TEST_CASE(a_bomb_of_cookie_crumbs) {
-  H2Fixture h;
+  H2Fixture h(kRaw);
   std::string block = H2Client::encode(get_fields());
   block += '\x40';
   block += H2Client::encode({{"cookie", "a=" + std::string(3'000, 'x')}}).substr(1);
@@ -185,15 +185,17 @@ BOOST_AUTO_TEST_CASE(a_bomb_of_cookie_crumbs) {
 
 // One byte of a window at a time.
 BOOST_AUTO_TEST_CASE(tiny_windows) {
-  H2Fixture h({.client = {.window = 0}});
-  h.client().get("/a");
+  H2Fixture h({.client = {.window = 0, .is_raw = true}});
+  h.client().raw(headers_frame(1, get_fields()));
   h.settle();
   h.upstream.last().respond(200, {{"Cache-Control", "max-age=600"}}, std::string(100'000, 'a'));
   h.settle();
-  const int sent = flood(h, 10'000, [](int) { return window_update(1, 1); });
-  BOOST_TEST(sent < 2'500);
-  BOOST_TEST(!h.client().is_connected());
-  BOOST_TEST(h.abuse(H2Abuse::kTinyWindow) == 1U);
+  for (int i = 0; i < 1'000 && h.client().is_connected(); ++i) {
+    h.client().raw(window_update(1, 1));
+    h.settle();
+  }
+  BOOST_TEST(h.client().data_frames().size() < 600U);
+  check_calmed(h, H2Abuse::kTinyWindow);
 }
 
 // Replies that it does not read are not kept without end.
@@ -231,24 +233,23 @@ BOOST_AUTO_TEST_CASE(requests_that_are_no_requests) {
        {}},
       {"length without a body", get_fields({{"content-length", "5"}}), {}},
       {"another host", get_fields({{"host", "evil.example"}}), 400},
-      {"another scheme",
-       {{":method", "GET"}, {":scheme", "https"}, {":authority", "a"}, {":path", "/"}},
-       400},
+      {"another scheme", {{":method", "GET"}, {":scheme", "https"}, {":authority", "a"}, {":path", "/"}}, 400},
       {"bad authority", {{":method", "GET"}, {":scheme", "http"}, {":authority", "a:b"}, {":path", "/"}}, 400},
       {"fragment", {{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/#"}}, 400},
       {"long path",
        {{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/" + std::string(9'000, 'a')}},
        414},
       {"large fields", get_fields({{"x", std::string(15'000, 'x')}, {"y", std::string(1, 'y')}}), 404},
-      {"too large fields", get_fields({{"a", std::string(5'000, 'x')}, {"b", std::string(5'000, 'x')},
-                                       {"c", std::string(5'000, 'x')}}),
+      {"too large fields",
+       get_fields({{"a", std::string(5'000, 'x')}, {"b", std::string(5'000, 'x')}, {"c", std::string(5'000, 'x')}}),
        431},
       {"CONNECT", {{":method", "CONNECT"}, {":authority", "a:443"}}, 405},
       {"TRACE", {{":method", "TRACE"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}}, 405},
   };
   for (const Row& row : rows) {
     BOOST_TEST_CONTEXT(row.name) {
-      H2Fixture h({.session = {.head_limits = {.header_bytes = row.status == 404 ? 32U * 1024 : 14U * 1024}}});
+      H2Fixture h({.session = {.head_limits = {.header_bytes = row.status == 404 ? 32U * 1024 : 14U * 1024}},
+                   .client = {.is_raw = true}});
       // The client's own encoder would put names into lower case.
       h.client().raw(headers_frame(1, row.fields));
       h.settle();
@@ -262,6 +263,8 @@ BOOST_AUTO_TEST_CASE(requests_that_are_no_requests) {
       BOOST_TEST(h.upstream.calls() == 0U);
       BOOST_TEST(h.is_serving());
       BOOST_TEST(h.client().goaways().empty());
+      BOOST_TEST(h.client().answer(1).has_ended == row.status.has_value());
+      BOOST_TEST(h.client().answer(1).reset.has_value() == !row.status.has_value());
     }
   }
 }
@@ -274,10 +277,8 @@ BOOST_AUTO_TEST_CASE(refusals_are_answered) {
   for (int i = 0; i < 101; ++i) many.emplace_back("x-" + std::to_string(i), "");
   const std::int32_t fields = h.client().get("/a", many);
   const std::int32_t connect = h.client().send({{":method", "CONNECT"}, {":authority", "example.com:443"}}, "", false);
-  const std::int32_t head = h.client().send({{":method", "HEAD"},
-                                             {":scheme", "https"},
-                                             {":authority", "example.com"},
-                                             {":path", "/a"}});
+  const std::int32_t head =
+      h.client().send({{":method", "HEAD"}, {":scheme", "https"}, {":authority", "example.com"}, {":path", "/a"}});
   h.settle();
   BOOST_TEST(h.client().answer(host).status == 400U);
   BOOST_TEST(h.client().answer(host).has_ended);
@@ -295,8 +296,9 @@ BOOST_AUTO_TEST_CASE(refusals_are_answered) {
 
 BOOST_AUTO_TEST_CASE(a_body_too_large) {
   H2Fixture h({.session = {.body_bytes = 1'000}});
-  const std::int32_t stream = h.client().send(
-      {{":method", "PUT"}, {":scheme", "http"}, {":authority", "example.com"}, {":path", "/a"}}, std::string(2'000, 'x'));
+  const std::int32_t stream =
+      h.client().send({{":method", "PUT"}, {":scheme", "http"}, {":authority", "example.com"}, {":path", "/a"}},
+                      std::string(2'000, 'x'));
   h.settle();
   const auto body = h.upstream.last().request().body;
   BOOST_REQUIRE(body->error().has_value());
@@ -310,7 +312,7 @@ BOOST_AUTO_TEST_CASE(a_body_too_large) {
 // DATA that contradicts Content-Length never looks like a whole body to the origin.
 BOOST_AUTO_TEST_CASE(lengths_that_do_not_hold) {
   for (const std::string& data : {std::string("12"), std::string("12345678")}) {
-    H2Fixture h;
+    H2Fixture h(kRaw);
     h.client().raw(headers_frame(1,
                                  {{":method", "POST"},
                                   {":scheme", "http"},
@@ -329,7 +331,7 @@ BOOST_AUTO_TEST_CASE(lengths_that_do_not_hold) {
 }
 
 BOOST_AUTO_TEST_CASE(not_http2) {
-  H2Fixture h({.client = {.sends_preface = false}});
+  H2Fixture h({.client = {.sends_preface = false, .is_raw = true}});
   h.client().raw("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   h.settle();
   BOOST_TEST(!h.client().is_connected());

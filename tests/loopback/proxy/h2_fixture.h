@@ -55,22 +55,23 @@ class H2Fixture {
                  .upstreams = {&upstream},
                  .running = running_,
                  .connections = connections_},
-        make_handler_([this](proxy::ResponseWriter& writer, const proxy::ClientInfo& client,
-                             std::function<void()> on_finished) {
-          ++handlers;
-          return std::make_unique<proxy::Transaction>(context_, writer, client, std::move(on_finished));
-        }) {
+        make_handler_(
+            [this](proxy::ResponseWriter& writer, const proxy::ClientInfo& client, std::function<void()> on_finished) {
+              ++handlers;
+              return std::make_unique<proxy::Transaction>(context_, writer, client, std::move(on_finished));
+            }) {
     guards.queue->start(loop, false);
     std::array<int, 2> ends{};
     BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()) == 0);
     client_ = std::make_unique<H2Client>(Fd(ends[0]), options.client);
     auto transport = std::make_unique<net::Transport>(loop, Fd(ends[1]));
-    session_ = new proxy::SessionH2(loop, options.session, std::move(transport), {.ip = "192.0.2.1"}, make_handler_,
-                                    [this](proxy::Session&) {
-                                      loop.defer_delete(std::unique_ptr<proxy::SessionH2>(session_));
-                                      session_ = nullptr;
-                                    },
-                                    counters);
+    session_ = new proxy::SessionH2(
+        loop, options.session, std::move(transport), {.ip = "192.0.2.1"}, make_handler_,
+        [this](proxy::Session&) {
+          loop.defer_delete(std::unique_ptr<proxy::SessionH2>(session_));
+          session_ = nullptr;
+        },
+        counters);
     session_->start();
     settle();
   }
@@ -103,9 +104,7 @@ class H2Fixture {
   proxy::SessionH2& session() { return *session_; }
   bool is_serving() const { return session_ != nullptr; }
   proxy::Context& context() { return context_; }
-  std::uint64_t abuse(proxy::H2Abuse kind) const {
-    return counters.abuse[static_cast<std::size_t>(kind)].load();
-  }
+  std::uint64_t abuse(proxy::H2Abuse kind) const { return counters.abuse[static_cast<std::size_t>(kind)].load(); }
 
   // Until neither side has anything to do.
   void settle() {

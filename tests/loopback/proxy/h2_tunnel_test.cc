@@ -12,8 +12,8 @@
 namespace seawall::test {
 namespace {
 
-const Lines kConnect = {{":method", "CONNECT"},           {":protocol", "websocket"}, {":scheme", "http"},
-                        {":authority", "example.com"}, {":path", "/chat"},         {"sec-websocket-version", "13"},
+const Lines kConnect = {{":method", "CONNECT"},          {":protocol", "websocket"}, {":scheme", "http"},
+                        {":authority", "example.com"},   {":path", "/chat"},         {"sec-websocket-version", "13"},
                         {"origin", "http://example.com"}};
 
 // The origin's end of an upgraded connection.

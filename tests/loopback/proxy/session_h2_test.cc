@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "http/list_syntax.h"
 #include "loopback/proxy/h2_fixture.h"
 
 namespace seawall::test {
@@ -13,8 +14,10 @@ namespace {
 const Lines kFresh = {{"Cache-Control", "max-age=60"}};
 
 Lines request(std::string_view method, std::string_view path, const Lines& more = {}) {
-  Lines fields = {
-      {":method", std::string(method)}, {":scheme", "http"}, {":authority", "example.com"}, {":path", std::string(path)}};
+  Lines fields = {{":method", std::string(method)},
+                  {":scheme", "http"},
+                  {":authority", "example.com"},
+                  {":path", std::string(path)}};
   fields.insert(fields.end(), more.begin(), more.end());
   return fields;
 }
@@ -122,7 +125,7 @@ BOOST_AUTO_TEST_CASE(streams_do_not_wait_for_each_other) {
 }
 
 BOOST_AUTO_TEST_CASE(more_streams_than_allowed_are_refused) {
-  H2Fixture h({.session = {.http2 = {.streams = 3}}});
+  H2Fixture h({.session = {.http2 = {.streams = 3}}, .client = {.is_raw = true}});
   // Sent before the client knows: nghttp2's client would keep to the limit.
   std::string frames;
   for (std::int32_t stream = 1; stream <= 9; stream += 2) {
@@ -455,7 +458,8 @@ BOOST_AUTO_TEST_CASE(drain_of_an_idle_connection) {
   h.session().drain();
   h.settle();
   BOOST_TEST(!h.client().is_connected());
-  BOOST_TEST(h.client().goaways().size() == 2U);
+  BOOST_REQUIRE(!h.client().goaways().empty());  // without streams nghttp2's client hears the first only
+  BOOST_TEST(h.client().goaways()[0].second == NGHTTP2_NO_ERROR);
 }
 
 BOOST_AUTO_TEST_CASE(drain_does_not_wait_for_a_client_that_does_not_answer) {
@@ -509,8 +513,9 @@ BOOST_AUTO_TEST_CASE(timeouts) {
   }
   {
     // A field section that does not end.
-    H2Fixture h;
-    h.client().raw(H2Client::frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 1, H2Client::encode({{":method", "GET"}})));
+    H2Fixture h({.client = {.is_raw = true}});
+    h.client().raw(
+        H2Client::frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 1, H2Client::encode({{":method", "GET"}})));
     h.settle();
     h.advance(Millis{10'100});
     BOOST_TEST(!h.client().is_connected());
@@ -533,7 +538,8 @@ BOOST_AUTO_TEST_CASE(timeouts) {
 
 // A client that opens no window holds its stream for as long as a client that does not read, and no other.
 BOOST_AUTO_TEST_CASE(a_closed_window_is_not_waited_for) {
-  H2Fixture h({.session = {.idle_timeout = Millis{600'000}, .send_timeout = Millis{5'000}}, .client = {.window = 0}});
+  H2Fixture h({.session = {.idle_timeout = Millis{600'000}, .send_timeout = Millis{5'000}},
+               .client = {.opens_windows = false, .window = 0}});
   h.get("/a");
   h.upstream.last().respond(200, kFresh, "hello");
   h.settle();
@@ -594,7 +600,7 @@ BOOST_AUTO_TEST_CASE(the_client_leaves_in_the_middle) {
   h.client().close();
   h.settle();
   BOOST_TEST(!h.is_serving());
-  BOOST_TEST(h.upstream.open_calls() == 0U);
+  BOOST_TEST(h.upstream.last().is_cancelled());  // a fetch for the cache goes on
 }
 
 BOOST_AUTO_TEST_SUITE_END()
