@@ -100,7 +100,7 @@ AdminReply metrics(const Call& call) {
   const ServerView server{
       .started = context.executor.wall_now() - std::chrono::duration_cast<Millis>(now - services.started_at),
       .is_draining = context.is_draining,
-      .connections = context.connections.load(std::memory_order_relaxed),
+      .connections = context.connections.total(),
       .reloads = services.reloads,
       .last_reload_failed = services.last_reload_failed,
       .cache = context.store.stats(),
@@ -108,7 +108,10 @@ AdminReply metrics(const Call& call) {
       .fills_in_flight = context.fills.fills_in_flight(),
       .waiters = context.fills.waiting(),
       .miss_events = context.miss_events.stats(),
-      .purge = services.purge.stats()};
+      .purge = services.purge.stats(),
+      .edge = &context.edge,
+      .http2 = context.http2,
+      .certificates = context.certificates};
   const obs::Prometheus::Format format = wanted_format(call.request.head.headers);
   return {.content_type = std::string(obs::content_type(format)),
           .body = metrics_text(server, route_views(*context.router, now), origin_views(*context.router, now), format)};
@@ -196,11 +199,6 @@ AdminReply not_allowed(const AdminRequest& request) {
   return reply;
 }
 
-std::string_view host_of(std::string_view authority) {
-  if (authority.starts_with('[')) return authority.substr(0, authority.find(']') + 1);
-  return authority.substr(0, authority.find(':'));
-}
-
 bool is_ip_address(std::string_view host) {
   if (host.starts_with('[')) return true;  // the parser lets nothing else stand in brackets
   in_addr address;
@@ -222,7 +220,7 @@ std::optional<AdminReply> refuse_pages(const http::RequestHead& head, std::strin
                                       config::quote(*origin), config::quote(head.authority), kWhatToDo));
     }
   }
-  const std::string_view host = host_of(head.authority);
+  const std::string_view host = http::host_of(head.authority);
   if (client_ip == "unix" || host.empty() || host == "localhost" || is_ip_address(host)) return std::nullopt;
   return refusal(403, fmt::format("{} is a name, and any page could make one that leads here; ask with an IP address "
                                   "or localhost in place of it, or through the Unix socket",

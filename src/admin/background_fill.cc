@@ -30,19 +30,27 @@ bool is_fresh(const proxy::Context& context, const proxy::Route& route, const ht
   return plan.verdict == policy::Verdict::kServeFresh;
 }
 
+Target target_of(http::AbsoluteUri uri) {
+  Target target{.uri = std::move(uri), .key = {}};
+  policy::append_key(target.key, target.uri.scheme, target.uri.authority, target.uri.path);
+  target.hash = policy::hash_key(target.key);
+  return target;
+}
+
 }  // namespace
 
 std::optional<Target> parse_target(const proxy::Context& context, std::string_view url) {
   auto uri = http::parse_absolute_uri(url);
   if (!uri || uri->path.size() > context.router->session().head_limits.target_bytes) return std::nullopt;
-  // Clients' requests are stored as "http": TLS ends before them.
-  uri->scheme = "http";
   // A client's path is taken as it is, too, when its escapes are malformed.
   http::normalise_path(uri->path);
-  Target target{.uri = std::move(*uri), .key = {}};
-  policy::append_key(target.key, target.uri.scheme, target.uri.authority, target.uri.path);
-  target.hash = policy::hash_key(target.key);
-  return target;
+  return target_of(std::move(*uri));
+}
+
+Target with_other_scheme(const Target& target) {
+  http::AbsoluteUri uri = target.uri;
+  uri.scheme = uri.scheme == "https" ? "http" : "https";
+  return target_of(std::move(uri));
 }
 
 http::RequestHead plain_get(const Target& target) {

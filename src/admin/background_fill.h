@@ -26,6 +26,8 @@ struct Target {
 // As a client's request for it would be looked up; nullopt: no absolute http or https URL, or longer than a client may
 // send.
 std::optional<Target> parse_target(const proxy::Context& context, std::string_view url);
+// The same resource by the other scheme: who purges a URL means what clients see there, however they come.
+Target with_other_scheme(const Target& target);
 http::RequestHead plain_get(const Target& target);
 // Whether what the route fetches in the background answers its clients.
 bool is_filled_in_background(const proxy::Route& route);

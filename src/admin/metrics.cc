@@ -100,6 +100,66 @@ void add_server(Prometheus& out, const ServerView& server) {
   add(out, "seawall_http_connections", "Client connections that are open.", server.connections);
 }
 
+void add_tls(Prometheus& out, const ServerView& server) {
+  const proxy::EdgeCounters& edge = *server.edge;
+  family(out, "seawall_tls_handshakes_total", "TLS handshakes with clients that were completed.");
+  for (const bool is_resumed : {false, true}) {
+    const std::string_view resumed = is_resumed ? "yes" : "no";
+    put(out, {{"version", "1.2"}, {"resumed", resumed}}, edge.handshakes(net::TlsVersion::kTls12, is_resumed));
+    put(out, {{"version", "1.3"}, {"resumed", resumed}}, edge.handshakes(net::TlsVersion::kTls13, is_resumed));
+  }
+  family(out, "seawall_tls_handshake_failures_total",
+         "TLS handshakes with clients that failed, and plain HTTP instead.");
+  for (const ErrorCode code : proxy::EdgeCounters::kHandshakeFailures) {
+    put(out, {{"reason", to_string(code)}}, edge.handshake_failures(code));
+  }
+  if (server.certificates.empty()) return;
+  family(out, "seawall_tls_certificate_not_after_seconds",
+         "When the certificate expires, in seconds since the Unix epoch; by the first of its names.");
+  for (const Ref<const net::Certificate>& certificate : server.certificates) {
+    put(out, {{"name", certificate->names().front()}, {"file", certificate->files().certificate}},
+        static_cast<std::uint64_t>(certificate->not_after().unix_seconds()));
+  }
+}
+
+void add_connections(Prometheus& out, const ServerView& server) {
+  const proxy::EdgeCounters& edge = *server.edge;
+  family(out, "seawall_connections_refused_total",
+         "Client connections refused: too many in all (server.connections), or of one client "
+         "(server.connections_per_client).");
+  for (std::size_t i = 0; i < proxy::kRefusals.size(); ++i) {
+    put(out, {{"reason", proxy::kRefusals[i]}}, edge.refusals(static_cast<proxy::Refusal>(i)));
+  }
+  family(out, "seawall_proxy_protocol_errors_total", "Client connections closed for want of a good PROXY header.");
+  for (std::size_t i = 0; i < proxy::kProxyFaults.size(); ++i) {
+    put(out, {{"reason", proxy::kProxyFaults[i]}}, edge.proxy_faults(static_cast<proxy::ProxyFault>(i)));
+  }
+}
+
+void add_http2(Prometheus& out, const ServerView& server) {
+  const auto sum = [&](auto count_of) {
+    std::uint64_t total = 0;
+    for (const proxy::H2Counters& counters : server.http2) total += count_of(counters).load(std::memory_order_relaxed);
+    return total;
+  };
+  add(out, "seawall_http2_connections_total", "HTTP/2 connections of clients.",
+      sum([](const proxy::H2Counters& c) -> auto& { return c.connections; }));
+  add(out, "seawall_http2_streams_total", "Requests that came by HTTP/2.",
+      sum([](const proxy::H2Counters& c) -> auto& { return c.streams; }));
+  family(out, "seawall_http2_abuse_total", "HTTP/2 connections closed for abuse, by its kind.");
+  for (std::size_t kind = 0; kind < proxy::kH2Abuses; ++kind) {
+    put(out, {{"kind", to_string(static_cast<proxy::H2Abuse>(kind))}},
+        sum([&](const proxy::H2Counters& c) -> auto& { return c.abuse[kind]; }));
+  }
+}
+
+void add_edge(Prometheus& out, const ServerView& server) {
+  if (server.edge == nullptr) return;
+  add_connections(out, server);
+  add_tls(out, server);
+  add_http2(out, server);
+}
+
 void add_cache(Prometheus& out, const ServerView& server) {
   const cache::StoreStats& cache = server.cache;
   add(out, "seawall_cache_objects", "Stored responses.", cache.objects);
@@ -190,6 +250,24 @@ void add_origin_calls(Prometheus& out, std::span<const OriginView> origins) {
       [](const OriginView& o) { return o.state.retries; });
   add(out, "seawall_origin_hedges_total", "Second tries beside a slow first one.", origins,
       [](const OriginView& o) { return o.state.hedges; });
+}
+
+void add_origin_connections(Prometheus& out, std::span<const OriginView> origins) {
+  add(out, "seawall_origin_connections_total", "Connections opened to the origin, health checks left out.", origins,
+      [](const OriginView& o) { return o.state.connections.connections_opened; });
+  add(out, "seawall_origin_connections_reused_total", "Requests that an idle connection took.", origins,
+      [](const OriginView& o) { return o.state.connections.connections_reused; });
+  family(out, "seawall_origin_tls_handshakes_total", "TLS handshakes with the origin, by how they ended.");
+  for (const OriginView& origin : origins) {
+    const origin::ServerStats& s = origin.state.connections;
+    put(out, {{"origin", origin.state.name}, {"result", "full"}}, s.handshakes - s.resumed_handshakes);
+    put(out, {{"origin", origin.state.name}, {"result", "resumed"}}, s.resumed_handshakes);
+    put(out, {{"origin", origin.state.name}, {"result", "failed"}}, s.failed_handshakes);
+  }
+  add(out, "seawall_origin_http2_connections_total", "HTTP/2 connections opened to the origin.", origins,
+      [](const OriginView& o) { return o.state.connections.http2_connections; });
+  add(out, "seawall_origin_http2_streams_total", "Requests sent on HTTP/2 connections.", origins,
+      [](const OriginView& o) { return o.state.connections.http2_streams; });
 }
 
 void add_origin_guards(Prometheus& out, std::span<const OriginView> origins) {
@@ -321,8 +399,10 @@ std::string metrics_text(const ServerView& server, std::vector<RouteView> routes
   Prometheus out(text, format);
   add_server(out, server);
   add_routes(out, routes);
+  add_edge(out, server);
   add_cache(out, server);
   add_origin_calls(out, origins);
+  add_origin_connections(out, origins);
   add_origin_guards(out, origins);
   add_servers(out, origins);
   add_fills(out, origins);

@@ -13,7 +13,10 @@
 #include "cache/store.h"
 #include "fill/miss_events.h"
 #include "http/header_map.h"
+#include "net/certificate.h"
 #include "obs/prometheus.h"
+#include "proxy/edge_counters.h"
+#include "proxy/h2_budget.h"
 
 namespace seawall::admin {
 
@@ -30,6 +33,9 @@ struct ServerView {
   std::uint64_t waiters = 0;
   fill::MissEvents::Stats miss_events;
   PurgeService::Stats purge;
+  const proxy::EdgeCounters* edge = nullptr;   // null: none
+  std::span<const proxy::H2Counters> http2{};  // of each worker
+  std::span<const Ref<const net::Certificate>> certificates{};
 };
 
 // Of several routes with one name, which share what is counted, the first. Adds what the kernel knows of this process.

@@ -27,7 +27,9 @@ constexpr Millis kRefreshPause{1000};
 
 struct Wanted {
   std::vector<Target> urls;
-  std::vector<cache::PurgeRule> rules;
+  std::vector<cache::PurgeRule> rules;  // a prefix makes two, one for each scheme
+  std::size_t entries = 0;
+  std::size_t named_rules = 0;  // prefixes and tags
   bool is_soft = false;
 };
 
@@ -55,9 +57,12 @@ std::expected<void, std::string> take(const proxy::Context& context, std::string
     return std::unexpected(fmt::format(R"(must be absolute, such as "http://host/path", and of at most {} bytes)",
                                        context.router->session().head_limits.target_bytes));
   }
+  Target other = with_other_scheme(*target);
   if (member == "urls") {
+    wanted.urls.push_back(std::move(other));
     wanted.urls.push_back(std::move(*target));
   } else {
+    wanted.rules.push_back({.kind = cache::PurgeKind::kPrefix, .text = std::move(other.key)});
     wanted.rules.push_back({.kind = cache::PurgeKind::kPrefix, .text = std::move(target->key)});
   }
   return {};
@@ -105,7 +110,7 @@ std::expected<Wanted, AdminReply> parse(const proxy::Context& context, const std
     }
     if (!value.is_array()) return refuse(fmt::format("\"{}\" must be a list of strings", member));
     for (std::size_t i = 0; i < value.size(); ++i) {
-      if (wanted.urls.size() + wanted.rules.size() == kMaxEntries) {
+      if (wanted.entries++ == kMaxEntries) {
         return refuse(
             fmt::format("\"{}\" is too long: the lists may have {} entries together; purge in several "
                         "requests, or by a prefix or a tag",
@@ -115,6 +120,7 @@ std::expected<Wanted, AdminReply> parse(const proxy::Context& context, const std
       if (const auto taken = take(context, member, value[i].get_ref<const std::string&>(), wanted); !taken) {
         return refuse(fmt::format("\"{}\"[{}] {}", member, i, taken.error()));
       }
+      if (member != "urls") ++wanted.named_rules;
     }
   }
   if (wanted.urls.empty() && wanted.rules.empty()) {
@@ -150,12 +156,12 @@ AdminReply PurgeService::purge(const AdminRequest& request) {
     context_.store.purges().add(std::move(rule));
   }
   stats_.urls += gone;
-  stats_.rules += wanted->rules.size();
+  stats_.rules += wanted->named_rules;
   if (!stale.empty()) add_refreshes(std::move(stale));
   if (!wanted->rules.empty() && !is_sweeping_ && !sweep_timer_.is_armed()) {
     context_.executor.timers().arm(sweep_timer_, context_.executor.mono_now() + kSweepDelay);
   }
-  const Json answer = {{"urls", gone}, {"rules", wanted->rules.size()}, {"soft", wanted->is_soft}};
+  const Json answer = {{"urls", gone}, {"rules", wanted->named_rules}, {"soft", wanted->is_soft}};
   return {.body = answer.dump()};
 }
 

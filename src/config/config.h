@@ -10,7 +10,9 @@
 #include "fill/fill_schedule.h"
 #include "fill/miss_events.h"
 #include "fill/options.h"
+#include "net/listen_options.h"
 #include "net/resolver.h"
+#include "net/tls_options.h"
 #include "obs/access_log.h"
 #include "obs/log.h"
 #include "origin/origin_options.h"
@@ -53,9 +55,13 @@ struct PushOptions {
 };
 
 struct Config {
-  std::vector<std::string> listen;  // "ADDR:PORT"
-  unsigned workers = 0;             // 0: one per core
+  std::vector<net::ListenOptions> listen;
+  unsigned workers = 0;  // 0: one per core
+  // Whose PROXY headers, Forwarded and X-Forwarded-* are believed: addresses, networks, and "unix" for Unix sockets.
+  std::vector<std::string> trusted_proxies;
   proxy::SessionOptions session;
+  proxy::EdgeOptions edge;
+  net::TlsServerOptions tls;
   cache::StoreOptions cache;
   fill::FillOptions fill;
   net::ResolverOptions dns;

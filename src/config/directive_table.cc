@@ -1,14 +1,16 @@
 // The rows of the directive table, and what is asked of their texts.
 #include <fmt/format.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <type_traits>
 
+#include "config/certificate_entry.h"
 #include "config/diagnostics.h"
 #include "config/directives.h"
+#include "config/entry_words.h"
+#include "config/listen_entry.h"
 #include "config/server_entry.h"
 #include "http/list_syntax.h"
 #include "http/token.h"
@@ -21,7 +23,7 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-using HeaderPairs = std::vector<std::pair<std::string, std::string>>;
+using HeaderPair = std::pair<std::string, std::string>;
 
 // "Name: value" in its two parts.
 std::pair<std::string, std::string> split_header(std::string_view text) {
@@ -30,8 +32,39 @@ std::pair<std::string, std::string> split_header(std::string_view text) {
   return {std::string(text.substr(0, colon)), std::string(http::trim_ows(text.substr(colon + 1)))};
 }
 
+// An element of an array, out of a text that the row's check has let through, and as such a text.
+void read_entry(std::string_view text, origin::ServerConfig& out) {
+  out = *parse_server(text);
+}
+void read_entry(std::string_view text, net::ListenOptions& out) {
+  out = *parse_listen(text);
+}
+void read_entry(std::string_view text, net::CertificateFiles& out) {
+  out = *parse_certificate(text);
+}
+void read_entry(std::string_view text, HeaderPair& out) {
+  out = split_header(text);
+}
+
+std::string write_entry(const origin::ServerConfig& server) {
+  return format_server(server);
+}
+std::string write_entry(const net::ListenOptions& listen) {
+  return format_listen(listen);
+}
+std::string write_entry(const net::CertificateFiles& files) {
+  return format_certificate(files);
+}
+std::string write_entry(const HeaderPair& header) {
+  return fmt::format("{}: {}", header.first, header.second);
+}
+
 template <class T>
 constexpr bool kIsNumber = std::is_enum_v<T> || (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>);
+template <class T>
+constexpr bool kIsEntries = false;
+template <class T>
+constexpr bool kIsEntries<std::vector<T>> = !std::is_same_v<T, std::string>;
 
 // The member that kAccess names, read and written as a Value that the row's kind and check have let through.
 template <auto kAccess>
@@ -42,12 +75,9 @@ void store(const Draft& draft, Value value) {
     member = Member{std::get<std::int64_t>(value)};
   } else if constexpr (kIsNumber<Member>) {
     member = static_cast<Member>(std::get<std::int64_t>(value));
-  } else if constexpr (std::is_same_v<Member, std::vector<origin::ServerConfig>>) {
+  } else if constexpr (kIsEntries<Member>) {
     member.clear();
-    for (const std::string& text : std::get<std::vector<std::string>>(value)) member.push_back(*parse_server(text));
-  } else if constexpr (std::is_same_v<Member, HeaderPairs>) {
-    member.clear();
-    for (const std::string& text : std::get<std::vector<std::string>>(value)) member.push_back(split_header(text));
+    for (const std::string& text : std::get<std::vector<std::string>>(value)) read_entry(text, member.emplace_back());
   } else {
     member = std::get<Member>(std::move(value));
   }
@@ -63,15 +93,10 @@ Value load(const Draft& draft) {
     return std::int64_t{std::llround(member)};
   } else if constexpr (kIsNumber<Member>) {
     return static_cast<std::int64_t>(member);
-  } else if constexpr (std::is_same_v<Member, std::vector<origin::ServerConfig>>) {
+  } else if constexpr (kIsEntries<Member>) {
     std::vector<std::string> texts;
     texts.reserve(member.size());
-    for (const origin::ServerConfig& server : member) texts.push_back(format_server(server));
-    return texts;
-  } else if constexpr (std::is_same_v<Member, HeaderPairs>) {
-    std::vector<std::string> texts;
-    texts.reserve(member.size());
-    for (const auto& [name, text] : member) texts.push_back(fmt::format("{}: {}", name, text));
+    for (const auto& entry : member) texts.push_back(write_entry(entry));
     return texts;
   } else {
     return member;
@@ -95,6 +120,21 @@ constexpr Directive with_ratio(Directive directive) {
   return directive;
 }
 
+// A choice whose first is "", for none.
+template <auto kAccess>
+constexpr Directive with_optional(Directive directive) {
+  using Choice = typename std::remove_cvref_t<decltype(kAccess(std::declval<const Draft&>()))>::value_type;
+  directive.set = [](const Draft& d, Value value) {
+    const std::int64_t index = std::get<std::int64_t>(value);
+    kAccess(d) = index == 0 ? std::nullopt : std::optional(static_cast<Choice>(index - 1));
+  };
+  directive.get = [](const Draft& d) {
+    const auto& member = kAccess(d);
+    return Value(member ? static_cast<std::int64_t>(*member) + 1 : std::int64_t{0});
+  };
+  return directive;
+}
+
 std::optional<Problem> refuse(const Directive& d, std::string_view wanted, std::string_view text) {
   return Problem{fmt::format("{} must be {}, not {}", d.path, wanted, quote(text)), {}};
 }
@@ -103,19 +143,15 @@ bool is_plain(char c) {
   return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F;
 }
 
-std::optional<Problem> check_listen(const Directive& d, std::string_view text) {
-  if (net::Address::parse(text)) return std::nullopt;
-  return refuse(d, R"("ADDR:PORT" such as "127.0.0.1:8080", "[::1]:8080" or ":8080")", text);
+std::optional<Problem> check_listen(const Directive&, std::string_view text) {
+  auto listen = parse_listen(text);
+  if (listen) return std::nullopt;
+  return std::move(listen.error());
 }
 
 std::optional<Problem> check_admin_listen(const Directive& d, std::string_view text) {
   if (text == "off" || net::Address::parse(text)) return std::nullopt;
   return refuse(d, R"("off" or "ADDR:PORT" such as "127.0.0.1:9180")", text);
-}
-
-// What the kernel takes as the name of a Unix socket.
-bool is_socket_path(std::string_view path) {
-  return !path.empty() && path.size() < sizeof(sockaddr_un::sun_path) && path.find('\0') == std::string_view::npos;
 }
 
 std::optional<Problem> check_admin_socket(const Directive& d, std::string_view text) {
@@ -126,6 +162,22 @@ std::optional<Problem> check_admin_socket(const Directive& d, std::string_view t
 std::optional<Problem> check_network(const Directive& d, std::string_view text) {
   if (net::Network::parse(text)) return std::nullopt;
   return refuse(d, R"(an address or a network such as "10.0.0.5", "10.0.0.0/8" or "fd00::/8")", text);
+}
+
+std::optional<Problem> check_trusted(const Directive& d, std::string_view text) {
+  if (text == "unix" || net::Network::parse(text)) return std::nullopt;
+  return refuse(d, R"("unix", an address, or a network such as "10.0.0.0/8" or "fd00::/8")", text);
+}
+
+std::optional<Problem> check_certificate(const Directive&, std::string_view text) {
+  auto files = parse_certificate(text);
+  if (files) return std::nullopt;
+  return std::move(files.error());
+}
+
+std::optional<Problem> check_server_name(const Directive& d, std::string_view text) {
+  if (text.find(':') == std::string_view::npos && http::normalise_authority(text, "https")) return std::nullopt;
+  return refuse(d, "a name such as \"shop.example.com\"", text);
 }
 
 std::optional<Problem> check_name_server(const Directive& d, std::string_view text) {
@@ -149,7 +201,8 @@ std::optional<Problem> check_webhook(const Directive& d, std::string_view text) 
   const bool has_path = end != std::string_view::npos && text[end] == '/';
   if (uri && uri->scheme == "http" && has_path && text.find('#') == std::string_view::npos) return std::nullopt;
   auto problem = refuse(d, R"("http://host/path" or "http://host:port/path")", text);
-  if (uri && uri->scheme == "https") problem->hint = "TLS to a webhook is not available in this version";
+  if (uri && uri->scheme == "https")
+    problem->hint = "events are sent in plain: to a relay on this machine, where they must go further under TLS";
   if (uri && uri->scheme == "http" && end == std::string_view::npos) {
     problem->hint = fmt::format("did you mean {}?", quote(fmt::format("{}/", text)));
   }
@@ -253,10 +306,16 @@ std::optional<Problem> check_header(const Directive& d, std::string_view text) {
 }
 
 // In the order of the enumerators.
+constexpr std::array kPolicies = {"modern"sv, "intermediate"sv, "old"sv};
+constexpr std::array kVersions = {"1.2"sv, "1.3"sv};
+constexpr std::array kVersionsOrNone = {""sv, "1.2"sv, "1.3"sv};
+constexpr std::array kClientAuths = {"off"sv, "optional"sv, "required"sv};
 constexpr std::array kLevels = {"debug"sv, "info"sv, "warning"sv, "error"sv};
 constexpr std::array kFormats = {"combined"sv, "json"sv};
 constexpr std::array kHosts = {"preserve"sv, "origin"sv};
 constexpr std::array kBalances = {"round-robin"sv, "least-conn"sv, "random-two"sv, "hash"sv};
+constexpr std::array kProtocols = {"http1"sv, "http2"sv, "auto"sv};
+constexpr std::array kProxyVersions = {"off"sv, "v1"sv, "v2"sv};
 constexpr std::array kMisses = {"collapse"sv, "async"sv, "push"sv, "stale-only"sv, "pass"sv};
 
 constexpr std::int64_t kKiB = 1 << 10;
@@ -278,11 +337,15 @@ constexpr std::string_view kNoHealth = "without health.path there are no active 
 // clang-format off: one row a key.
 const std::array kDirectives = {
     with<SW_AT(d.config->listen)>({.path = "server.listen", .kind = Kind::kTexts, .default_text = R"(["127.0.0.1:8080"])", .min = 1, .max = 64, .check = check_listen,
-        .help = "Addresses to accept clients on. \":8080\" is every address of the machine, IPv4 and IPv6."}),
+        .help = "Where clients are accepted: \"ADDR:PORT\", \":PORT\" (every address of the machine) or \"unix:PATH\", behind it tls, plain, proxy, redirect or mode=OCTAL."}),
     with<SW_AT(d.config->workers)>({.path = "server.workers", .kind = Kind::kWorkers, .default_text = "\"auto\"", .min = 1, .max = 256,
         .help = "Threads that serve; \"auto\" is one for each processor core."}),
     with<SW_AT(d.config->session.connections)>({.path = "server.connections", .kind = Kind::kCount, .default_text = "10000", .min = 1, .max = 10'000'000,
         .help = "Client connections at once, in the whole process; one more gets 503 and is closed."}),
+    with<SW_AT(d.config->session.connections_per_client)>({.path = "server.connections_per_client", .kind = Kind::kCount, .default_text = "0", .min = 0, .max = 10'000'000,
+        .help = "The same of one client, which is an IPv4 address or an IPv6 network of 64 bits; 0: no bound of its own."}),
+    with<SW_AT(d.config->trusted_proxies)>({.path = "server.trusted_proxies", .kind = Kind::kTexts, .default_text = "[]", .min = 0, .max = 64, .check = check_trusted,
+        .help = "Proxies in front whose PROXY headers, Forwarded and X-Forwarded-* are believed: addresses, networks, or \"unix\" for Unix sockets."}),
     with<SW_AT(d.config->session.head_limits.target_bytes)>({.path = "server.target_bytes", .kind = Kind::kSize, .default_text = "\"8KiB\"", .min = 64, .max = kMiB,
         .help = "Length of a request's target; longer gets 414."}),
     with<SW_AT(d.config->session.head_limits.header_bytes)>({.path = "server.header_bytes", .kind = Kind::kSize, .default_text = "\"32KiB\"", .min = kKiB, .max = kMiB,
@@ -291,6 +354,8 @@ const std::array kDirectives = {
         .help = "Header lines of a request; more get 431."}),
     with<SW_AT(d.config->session.body_bytes)>({.path = "server.body_bytes", .kind = Kind::kSize, .default_text = "\"10GiB\"", .min = 0, .max = kPiB,
         .help = "Size of a request's body; larger gets 413."}),
+    with<SW_AT(d.config->session.tls_timeout)>({.path = "server.timeout.tls", .kind = Kind::kDuration, .default_text = "\"10s\"", .min = 1, .max = kHourMs,
+        .help = "From a connection to the end of its TLS handshake, the PROXY header before it included; it is then closed."}),
     with<SW_AT(d.config->session.header_timeout)>({.path = "server.timeout.header", .kind = Kind::kDuration, .default_text = "\"10s\"", .min = 1, .max = kHourMs,
         .help = "From the first byte of a request's head to its last; longer gets 408."}),
     with<SW_AT(d.config->session.body_timeout)>({.path = "server.timeout.body", .kind = Kind::kDuration, .default_text = "\"30s\"", .min = 1, .max = kHourMs,
@@ -301,6 +366,32 @@ const std::array kDirectives = {
         .help = "Without progress while a client does not read, whose connection is then closed."}),
     with<SW_AT(d.config->session.shutdown_timeout)>({.path = "server.timeout.shutdown", .kind = Kind::kDuration, .default_text = "\"30s\"", .min = 0, .max = kHourMs,
         .help = "How long SIGTERM waits for requests in flight."}),
+
+    with<SW_AT(d.config->tls.certificates)>({.path = "tls.certificates", .kind = Kind::kTexts, .default_text = "[]", .min = 0, .max = 1000, .check = check_certificate,
+        .help = "PEM files, each a certificate with its chain, behind it key=FILE and ocsp=FILE; the first is for clients that ask for another name or none."}),
+    with<SW_AT(d.config->tls.policy)>({.path = "tls.policy", .kind = Kind::kChoice, .default_text = "\"intermediate\"", .choices = kPolicies,
+        .help = "Versions and ciphers, after Mozilla's guidelines of that name; never below TLS 1.2."}),
+    with_optional<SW_AT(d.config->tls.min_version)>({.path = "tls.min_version", .kind = Kind::kChoice, .default_text = "\"\"", .choices = kVersionsOrNone,
+        .help = "The least version of TLS, in place of the policy's; \"\": the policy's."}),
+    with<SW_AT(d.config->tls.client_auth)>({.path = "tls.client_auth", .kind = Kind::kChoice, .default_text = "\"off\"", .choices = kClientAuths,
+        .help = "Whether clients are asked for a certificate of their own, and whether they must have one."}),
+    with<SW_AT(d.config->tls.client_ca)>({.path = "tls.client_ca", .kind = Kind::kText, .default_text = "\"\"", .check = check_file,
+        .help = "PEM file with the authorities that may have signed it; required with client_auth."}),
+    with<SW_AT(d.config->tls.session_tickets)>({.path = "tls.session_tickets", .kind = Kind::kFlag, .default_text = "true",
+        .help = "Whether a client that comes back may leave out most of the handshake."}),
+    with<SW_AT(d.config->tls.ticket_rotation)>({.path = "tls.ticket_rotation", .kind = Kind::kSeconds, .default_text = "\"12h\"", .min = 1, .max = 7 * kDaySeconds,
+        .help = "How often tickets get a new key; those of the two keys before are still taken."}),
+    with<SW_AT(d.config->edge.hsts)>({.path = "tls.hsts", .kind = Kind::kSeconds, .default_text = "\"0s\"", .min = 0, .max = 10 * kYearSeconds,
+        .help = "max-age of Strict-Transport-Security (RFC 6797) on answers over TLS; \"0s\": none is added."}),
+    with<SW_AT(d.config->edge.acme_directory)>({.path = "tls.acme", .kind = Kind::kText, .default_text = "\"\"", .check = check_file,
+        .help = "Directory of ACME challenges, files named by their token, served in plain under /.well-known/acme-challenge/; \"\": none."}),
+    with<SW_AT(d.config->tls.kernel)>({.path = "tls.kernel", .kind = Kind::kFlag, .default_text = "true",
+        .help = "Whether the kernel encrypts, where it can (kTLS)."}),
+
+    with<SW_AT(d.config->session.http2.enabled)>({.path = "http2.enabled", .kind = Kind::kFlag, .default_text = "true",
+        .help = "Whether clients may speak HTTP/2: agreed on under TLS, or from the first byte on."}),
+    with<SW_AT(d.config->session.http2.streams)>({.path = "http2.streams", .kind = Kind::kCount, .default_text = "100", .min = 1, .max = 10'000,
+        .help = "Requests at once on one connection."}),
 
     with<SW_AT(d.config->admin.listen)>({.path = "admin.listen", .kind = Kind::kText, .default_text = "\"127.0.0.1:9180\"", .check = check_admin_listen,
         .help = "Address of the metrics and the admin API, or \"off\". Whoever reaches it may purge: keep it local."}),
@@ -360,7 +451,25 @@ const std::array kDirectives = {
     with<SW_AT(d.origin->options.name)>({.path = "origin.name", .kind = Kind::kText, .check = check_name,
         .help = "What routes and logs call it; host and port of its first server when not given."}),
     with<SW_AT(d.origin->options.servers)>({.path = "origin.servers", .kind = Kind::kTexts, .min = 1, .max = 64, .check = check_server,
-        .help = "Its servers: \"http://host:port\" or \"srv+http://_http._tcp.name\", behind it weight=N, backup or drain; required."}),
+        .help = "Its servers: \"http://host:port\", \"https://host:port\" or \"srv+http://_http._tcp.name\", behind it weight=N, backup or drain; required."}),
+    with<SW_AT(d.origin->options.tls.ca)>({.path = "origin.tls.ca", .kind = Kind::kText, .default_text = "\"\"", .check = check_file,
+        .help = "PEM file with the authorities that may have signed the certificates of https servers; \"\": those of the system."}),
+    with<SW_AT(d.origin->options.tls.verify)>({.path = "origin.tls.verify", .kind = Kind::kFlag, .default_text = "true",
+        .help = "Whether they are checked at all."}),
+    with<SW_AT(d.origin->options.tls.server_name)>({.path = "origin.tls.server_name", .kind = Kind::kText, .default_text = "\"\"", .check = check_server_name,
+        .help = "Name that they must be for, and that is asked for (SNI); \"\": the host of the server."}),
+    with<SW_AT(d.origin->options.tls.certificate)>({.path = "origin.tls.certificate", .kind = Kind::kText, .default_text = "\"\"", .check = check_file,
+        .help = "PEM file of a client certificate with its chain; \"\": none."}),
+    with<SW_AT(d.origin->options.tls.key)>({.path = "origin.tls.key", .kind = Kind::kText, .default_text = "\"\"", .check = check_file,
+        .help = "PEM file of its key; \"\": in the file of the certificate."}),
+    with<SW_AT(d.origin->options.tls.min_version)>({.path = "origin.tls.min_version", .kind = Kind::kChoice, .default_text = "\"1.2\"", .choices = kVersions,
+        .help = "The least version of TLS."}),
+    with<SW_AT(d.origin->options.tls.max_version)>({.path = "origin.tls.max_version", .kind = Kind::kChoice, .default_text = "\"1.3\"", .choices = kVersions,
+        .help = "The greatest."}),
+    with<SW_AT(d.origin->options.protocol)>({.path = "origin.protocol", .kind = Kind::kChoice, .default_text = "\"http1\"", .choices = kProtocols,
+        .help = "What it is spoken to in: HTTP/1.1, HTTP/2, or what an https server chooses (ALPN)."}),
+    with<SW_AT(d.origin->options.proxy_protocol)>({.path = "origin.proxy_protocol", .kind = Kind::kChoice, .default_text = "\"off\"", .choices = kProxyVersions,
+        .help = "Whether each connection to it begins with a PROXY header that names the client, and in which version."}),
     with<SW_AT(d.origin->host_policy)>({.path = "origin.host", .kind = Kind::kChoice, .default_text = "\"preserve\"", .choices = kHosts,
         .help = "Host of forwarded requests: the client's, or host and port of the server."}),
     with<SW_AT(d.origin->options.balance)>({.path = "origin.balance", .kind = Kind::kChoice, .default_text = "\"round-robin\"", .choices = kBalances,
@@ -375,6 +484,8 @@ const std::array kDirectives = {
         .help = "How long an idle connection is kept."}),
     with<SW_AT(d.origin->options.timeouts.connect)>({.path = "origin.timeout.connect", .kind = Kind::kDuration, .default_text = "\"1s\"", .min = 1, .max = kHourMs,
         .help = "Until a connection is made."}),
+    with<SW_AT(d.origin->options.timeouts.tls)>({.path = "origin.timeout.tls", .kind = Kind::kDuration, .default_text = "\"2s\"", .min = 1, .max = kHourMs,
+        .help = "From then to the end of the TLS handshake, with https servers."}),
     with<SW_AT(d.origin->options.timeouts.first_byte)>({.path = "origin.timeout.first_byte", .kind = Kind::kDuration, .default_text = "\"10s\"", .min = 1, .max = kDayMs,
         .help = "From the end of the request to the first byte of the response."}),
     with<SW_AT(d.origin->options.timeouts.between_bytes)>({.path = "origin.timeout.between_bytes", .kind = Kind::kDuration, .default_text = "\"10s\"", .min = 1, .max = kDayMs,

@@ -18,10 +18,10 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-constexpr std::array kSections = {"server"sv, "admin"sv, "cache"sv,  "collapse"sv, "push"sv,
-                                  "dns"sv,    "log"sv,   "origin"sv, "route"sv};
+constexpr std::array kSections = {"server"sv, "tls"sv, "http2"sv, "admin"sv,  "cache"sv, "collapse"sv,
+                                  "push"sv,   "dns"sv, "log"sv,   "origin"sv, "route"sv};
 
-constexpr std::array kPlanned = {"tls"sv, "cache.disk"sv, "origin.tls"sv, "server.tls"sv};
+constexpr std::array kPlanned = {"cache.disk"sv};
 
 // Whether "" stands for no value.
 bool may_be_empty(const Directive& d) {
@@ -162,6 +162,43 @@ std::string format_texts(const std::vector<std::string>& texts) {
   return "[" + list + "]";
 }
 
+std::string why_moot_in_tls(const Directive& directive, const Config& config) {
+  const net::TlsServerOptions& tls = config.tls;
+  const std::string_view key = directive.key();
+  // Challenges are answered in plain, and answers may go out under the TLS of a proxy in front.
+  if (key == "certificates" || key == "acme" || (key == "hsts" && !config.trusted_proxies.empty())) return {};
+  if (tls.certificates.empty()) return "without certificates";
+  if (key == "client_ca" && tls.client_auth == net::ClientAuth::kOff) {
+    return "without client_auth = \"optional\" or \"required\"";
+  }
+  return key == "ticket_rotation" && !tls.session_tickets ? "with session_tickets = false" : "";
+}
+
+std::string why_moot_in_origin(const Directive& directive, const origin::OriginOptions& options) {
+  const std::string_view key = directive.key();
+  if (key.starts_with("health.")) {
+    return options.health.path.empty() && key != "health.path" ? "without health.path" : "";
+  }
+  if (!key.starts_with("tls.")) return {};
+  if (std::ranges::none_of(options.servers, &origin::ServerConfig::is_tls)) return "without an https server";
+  if (key == "tls.ca" && !options.tls.verify) return "with verify = false";
+  return key == "tls.key" && options.tls.certificate.empty() ? "without tls.certificate" : "";
+}
+
+std::string why_moot_in_route(const Directive& directive, const RouteConfig& route) {
+  const auto is_in = [&](std::string_view group) { return directive.path.starts_with(group); };
+  const proxy::MissPolicy miss = route.miss.policy;
+  const bool is_of_storing =
+      is_in("route.stale.") || is_in("route.heuristic.") || is_in("route.refresh.") || is_in("route.placeholder.");
+  const bool is_moot = (is_of_storing && miss == proxy::MissPolicy::kPass) ||
+                       (is_in("route.storm.") && miss != proxy::MissPolicy::kCollapse);
+  if (is_moot) return "with miss = " + format_value(*find_directive("route.miss"), static_cast<std::int64_t>(miss));
+  // RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5: responses without a body.
+  const std::uint16_t status = route.miss.placeholder.status;
+  const bool has_no_body = status == 204 || status == 205 || status == 304;
+  return directive.path == "route.placeholder.file" && has_no_body ? fmt::format("with status = {}", status) : "";
+}
+
 }  // namespace
 
 const Directive* find_directive(std::string_view path) {
@@ -183,22 +220,12 @@ bool is_planned(std::string_view path) {
 }
 
 std::string why_moot(const Directive& directive, const Draft& draft) {
-  const auto is_in = [&](std::string_view group) { return directive.path.starts_with(group); };
-  if (directive.section() == "origin") {
-    const bool is_unchecked = is_in("origin.health.") && draft.origin->options.health.path.empty();
-    return is_unchecked && directive.path != "origin.health.path" ? "without health.path" : "";
-  }
-  if (directive.section() != "route") return {};
-  const proxy::MissPolicy miss = draft.route->miss.policy;
-  const bool is_of_storing =
-      is_in("route.stale.") || is_in("route.heuristic.") || is_in("route.refresh.") || is_in("route.placeholder.");
-  const bool is_moot = (is_of_storing && miss == proxy::MissPolicy::kPass) ||
-                       (is_in("route.storm.") && miss != proxy::MissPolicy::kCollapse);
-  if (is_moot) return "with miss = " + format_value(*find_directive("route.miss"), static_cast<std::int64_t>(miss));
-  // RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5: responses without a body.
-  const std::uint16_t status = draft.route->miss.placeholder.status;
-  const bool has_no_body = status == 204 || status == 205 || status == 304;
-  return directive.path == "route.placeholder.file" && has_no_body ? fmt::format("with status = {}", status) : "";
+  const std::string_view section = directive.section();
+  if (section == "tls") return why_moot_in_tls(directive, *draft.config);
+  if (section == "origin") return why_moot_in_origin(directive, draft.origin->options);
+  if (section == "route") return why_moot_in_route(directive, *draft.route);
+  const bool has_http2 = draft.config->session.http2.enabled;
+  return directive.path == "http2.streams" && !has_http2 ? "with enabled = false" : "";
 }
 
 Problem mismatch(const Directive& directive, std::string_view what) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +34,8 @@ struct Input {
   Settings set;
   std::vector<OriginDraft> origins;
   std::vector<RouteDraft> routes;
-  bool is_incomplete = false;  // something could not be read: what seems to be missing may stand there
+  bool is_incomplete = false;         // something could not be read: what seems to be missing may stand there
+  std::set<std::string_view> unread;  // keys whose values could not be read, anywhere: so is what depends on them
 
   Draft draft() { return {.config = &config, .max_object = &max_object}; }
   Draft draft(OriginDraft& o) { return {.config = &config, .origin = &o.config}; }

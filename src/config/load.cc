@@ -62,6 +62,9 @@ std::string unknown_hint(std::string_view prefix, std::string_view key) {
   if (std::string hint = did_you_mean(key, candidates); !hint.empty()) return hint;
   std::vector<std::string_view> elsewhere;
   for (const Directive& d : directives()) elsewhere.push_back(d.key());
+  if (std::ranges::find(sections(), key) != sections().end()) {
+    return fmt::format("{} is a table of its own", table_name(key));
+  }
   if (const std::string_view meant = nearest(key, elsewhere); !meant.empty()) {
     const auto at = std::ranges::find(directives(), meant, &Directive::key);
     return fmt::format("\"{}\" belongs to {}", meant, table_name(at->section()));
@@ -90,6 +93,7 @@ class Reader {
       auto value = convert_override(*directive, setting.values);
       if (!value) {
         report_.add(place, value.error().message, value.error().hint);
+        input_.unread.insert(directive->path);
         continue;
       }
       directive->set(input_.draft(), std::move(*value));
@@ -294,7 +298,10 @@ class Reader {
     auto value = convert(document, directive, node);
     if (value) {
       directive.set(draft, std::move(*value));
-    } else if (!value.error().message.empty()) {
+      return;
+    }
+    input_.unread.insert(directive.path);
+    if (!value.error().message.empty()) {
       report_.add(place_of(document, node.source()), value.error().message, value.error().hint);
     }
   }
@@ -352,7 +359,7 @@ std::expected<Config, Diagnostics> load(Document& main, const Environment& envir
   Report report;
   Reader reader(environment, report);
   Input& input = reader.input();
-  input.config.listen = {std::string(kDefaultListen)};
+  input.config.listen.push_back({.address = std::string(kDefaultListen)});
   input.max_object.percent = input.config.cache.max_object_share * 100;
   reader.read(main);
   reader.apply(overrides);

@@ -39,7 +39,7 @@ std::expected<Config, Diagnostics> load_flags(const Overrides& overrides);
 
 // Whether a flag's value has the form that its directive asks for.
 std::optional<Problem> check_override(const Override& setting);
-// Whether it is "http://host[:port]".
+// Whether it is an entry of origin.servers.
 std::optional<Problem> check_origin_url(std::string_view url);
 
 // The configuration as a TOML file that loads to the same.

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "config/draft.h"
+#include "config/listen_entry.h"
 #include "config/load.h"
 #include "config/server_entry.h"
 #include "config/suggest.h"
@@ -24,8 +25,35 @@ Place place_of(const Settings& set, std::string_view path, const Place& otherwis
   return at == set.end() ? otherwise : at->second;
 }
 
-void report_moot(const Settings& set, const Draft& draft, Report& report) {
+// A path is relative to the folder of the file that names it, and kept whole, so that it means the same wherever a dump
+// is put.
+std::string whole_path(const std::string& path, const Place& place) {
+  const std::filesystem::path folder =
+      place.document == nullptr ? "" : std::filesystem::path(place.document->name).parent_path();
+  std::error_code error;
+  const std::filesystem::path whole = std::filesystem::absolute(folder / path, error);
+  return error ? path : whole.string();
+}
+
+void make_whole(std::string& path, const Settings& set, std::string_view key) {
+  const auto at = set.find(key);
+  if (!path.empty() && at != set.end()) path = whole_path(path, at->second);
+}
+
+// Keys that may take the effect of others away: what is wrong with one of them would make the others look moot.
+constexpr std::array<std::string_view, 11> kGovernors = {
+    "tls.certificates",       "tls.client_auth",    "tls.session_tickets",     "http2.enabled",
+    "server.trusted_proxies", "origin.health.path", "origin.servers",          "origin.tls.certificate",
+    "origin.tls.verify",      "route.miss",         "route.placeholder.status"};
+
+void report_moot(const Settings& set, const Draft& draft, const Input& input, Report& report) {
   for (const auto& [path, place] : set) {
+    const std::string_view section = find_directive(path)->section();
+    const auto is_unread_governor = [&](std::string_view governor) {
+      const std::string_view its = find_directive(governor)->section();
+      return (its == section || its == "server") && input.unread.contains(governor);
+    };
+    if (std::ranges::any_of(kGovernors, is_unread_governor)) continue;
     const std::string why = why_moot(*find_directive(path), draft);
     if (why.empty()) continue;
     constexpr std::string_view kWithout = "without ";
@@ -78,10 +106,11 @@ void report_same_names(const std::vector<DraftType>& drafts, std::string_view ta
 void resolve_origins(Input& input, const Place& whole, Report& report) {
   for (OriginDraft& origin : input.origins) {
     resolve_servers(origin, report);
-    // A path that could not be read would make the rest look moot.
-    if (!origin.config.options.health.path.empty() || !origin.set.contains("origin.health.path")) {
-      report_moot(origin.set, input.draft(origin), report);
-    }
+    report_moot(origin.set, input.draft(origin), input, report);
+    net::TlsClientOptions& tls = origin.config.options.tls;
+    make_whole(tls.ca, origin.set, "origin.tls.ca");
+    make_whole(tls.certificate, origin.set, "origin.tls.certificate");
+    make_whole(tls.key, origin.set, "origin.tls.key");
   }
   report_same_names(input.origins, "origin", [](const OriginDraft& o) { return o.config.options.name; }, report);
   if (input.origins.empty() && !input.is_incomplete) {
@@ -191,8 +220,7 @@ void report_unreachable(const Input& input, Report& report) {
   }
 }
 
-// The body of the placeholder. A path is relative to the folder of the file that names it, and kept whole, so that it
-// means the same wherever a dump is put.
+// The body of the placeholder.
 void read_placeholder(RouteDraft& route, Report& report) {
   proxy::Placeholder& placeholder = route.config.miss.placeholder;
   if (placeholder.file.empty() ||
@@ -200,11 +228,7 @@ void read_placeholder(RouteDraft& route, Report& report) {
     return;
   }
   const Place& place = route.set["route.placeholder.file"];
-  const std::filesystem::path folder =
-      place.document == nullptr ? "" : std::filesystem::path(place.document->name).parent_path();
-  std::error_code error;
-  const std::filesystem::path whole = std::filesystem::absolute(folder / placeholder.file, error);
-  const std::string path = error ? placeholder.file : whole.string();
+  const std::string path = whole_path(placeholder.file, place);
   auto body = read_file(path);
   if (!body) {
     report.add(place, fmt::format("route.placeholder.file {} {}", quote(placeholder.file), body.error()),
@@ -226,7 +250,7 @@ void resolve_route(Input& input, RouteDraft& route, Report& report) {
   }
   if (!route.set.contains("route.name")) route.config.name = fmt::format("{} {}", route.config.host, route.config.path);
   resolve_route_origin(input, route, report);
-  report_moot(route.set, input.draft(route), report);
+  report_moot(route.set, input.draft(route), input, report);
   read_placeholder(route, report);
 }
 
@@ -272,10 +296,13 @@ struct Bound {
 
 constexpr std::array kBounds = {
     Bound{"server.target_bytes", "server.header_bytes"},
+    Bound{"server.connections_per_client", "server.connections"},
     Bound{"collapse.waiters", "collapse.waiters_total"},
     Bound{"dns.min_ttl", "dns.max_ttl"},
     Bound{"origin.timeout.connect", "origin.timeout.total"},
     Bound{"origin.timeout.first_byte", "origin.timeout.total"},
+    Bound{"origin.timeout.tls", "origin.timeout.total"},
+    Bound{"origin.tls.min_version", "origin.tls.max_version"},
     Bound{"origin.limit.adaptive_min", "origin.limit.in_flight"},
     Bound{"origin.breaker.open", "origin.breaker.open_max"},
     Bound{"origin.health.timeout", "origin.health.interval"},
@@ -319,23 +346,93 @@ void resolve_cache(Input& input, const Place& whole, Report& report) {
   }
 }
 
+// Port 0 is another one each time.
+bool is_same_place(const net::ListenOptions& a, const net::ListenOptions& b) {
+  if (a.path != b.path) return false;
+  const auto address = net::Address::parse(a.address);
+  const auto other = net::Address::parse(b.address);
+  if (!address || !other) return !address && !other;
+  return address->port() != 0 && address->to_string() == other->to_string();
+}
+
 void check_listeners(const Input& input, const Place& whole, Report& report) {
   const auto& listen = input.config.listen;
+  const Place place = place_of(input.set, "server.listen", whole);
   for (auto at = listen.begin(); at != listen.end(); ++at) {
-    if (std::find(listen.begin(), at, *at) == at) continue;
-    report.add(place_of(input.set, "server.listen", whole), fmt::format("server.listen names {} twice", quote(*at)),
-               "remove one of the two");
+    const auto first = std::find_if(listen.begin(), at, [&](const auto& other) { return is_same_place(*at, other); });
+    if (first == at) continue;
+    report.add(place, fmt::format("server.listen names {} twice", quote(listen_place(*at))), "remove one of the two");
+  }
+  const auto has = [&](bool net::ListenOptions::* word) { return std::ranges::any_of(listen, word); };
+  const bool takes_tls = has(&net::ListenOptions::takes_tls);
+  const bool takes_plain = has(&net::ListenOptions::takes_plain);
+  const bool has_certificates = !input.config.tls.certificates.empty();
+  const bool is_unread = input.unread.contains("server.listen") || input.unread.contains("tls.certificates");
+  if (takes_tls && !has_certificates && !is_unread) {
+    report.add(place, "server.listen takes TLS, and there is no certificate for it",
+               R"(add [tls] with certificates = ["FILE key=FILE"])");
+  }
+  if (has_certificates && !takes_tls && !is_unread) {
+    report.add(place_of(input.set, "tls.certificates", whole),
+               "tls.certificates has no effect without a listener that takes TLS",
+               R"(write "tls" behind an address of server.listen, such as ":443 tls")");
+  }
+  if (!input.config.edge.acme_directory.empty() && !takes_plain) {
+    report.add(place_of(input.set, "tls.acme", whole),
+               "tls.acme has no effect without a listener that takes plain requests",
+               R"(add one, such as ":80 redirect", or remove it)");
+  }
+  if (has(&net::ListenOptions::redirects) && !takes_tls) {
+    report.add(place, "server.listen redirects to https, and no listener takes TLS",
+               R"(add one, such as ":443 tls", or leave out redirect)");
+  }
+  const bool trusts_none = input.config.trusted_proxies.empty() && !input.unread.contains("server.trusted_proxies");
+  if (has(&net::ListenOptions::expects_proxy) && trusts_none) {
+    report.add(place, "server.listen expects a PROXY header, and no proxy is trusted to send it",
+               R"(add trusted_proxies with their addresses, or leave out proxy)");
+  }
+  if (input.set.contains("admin.socket") && std::ranges::any_of(listen, [&](const auto& l) {
+        return !l.path.empty() && l.path == input.config.admin.socket;
+      })) {
+    report.add(input.set.at("admin.socket"),
+               fmt::format("admin.socket and server.listen are both {}", quote(input.config.admin.socket)),
+               "give each a path of its own");
   }
   if (!input.set.contains("admin.listen")) return;
-  const auto admin = net::Address::parse(input.config.admin.listen);
-  const auto is_admin = [&](const std::string& text) {
-    const auto address = net::Address::parse(text);
-    return admin && admin->port() != 0 && address && address->to_string() == admin->to_string();
-  };
-  if (std::ranges::any_of(listen, is_admin)) {
+  const net::ListenOptions admin{.address = input.config.admin.listen, .path = {}};
+  if (admin.address != "off" && std::ranges::any_of(listen, [&](const auto& l) { return is_same_place(admin, l); })) {
     report.add(input.set.at("admin.listen"),
                fmt::format("admin.listen and server.listen are both {}", quote(input.config.admin.listen)),
                "give each an address of its own");
+  }
+}
+
+void resolve_tls(Input& input, Report& report) {
+  net::TlsServerOptions& tls = input.config.tls;
+  proxy::EdgeOptions& edge = input.config.edge;
+  report_moot(input.set, input.draft(), input, report);
+  tls.http2 = input.config.session.http2.enabled;
+  edge.tells_client_certificate = tls.client_auth != net::ClientAuth::kOff;
+  const bool is_unread = input.unread.contains("tls.client_ca") || input.unread.contains("tls.certificates");
+  if (edge.tells_client_certificate && tls.client_ca.empty() && !tls.certificates.empty() && !is_unread) {
+    const Directive& directive = *find_directive("tls.client_auth");
+    report.add(input.set.at("tls.client_auth"),
+               fmt::format("tls.client_auth = {} needs to know whose certificates count",
+                           format_value(directive, directive.get(input.draft()))),
+               "add client_ca = \"FILE\" with the certificates of their authorities");
+  }
+  make_whole(tls.client_ca, input.set, "tls.client_ca");
+  make_whole(edge.acme_directory, input.set, "tls.acme");
+  for (net::CertificateFiles& files : tls.certificates) {
+    const Place& place = input.set.at("tls.certificates");
+    for (std::string* path : {&files.certificate, &files.key, &files.ocsp}) {
+      if (path->empty()) continue;
+      *path = whole_path(*path, place);
+      // As an entry it would be read otherwise.
+      if (path->find_first_of(" \t") == std::string::npos) continue;
+      report.add(place, fmt::format("tls.certificates takes no path with a space in it: {}", quote(*path)),
+                 "move the file, or name a symbolic link to it");
+    }
   }
 }
 
@@ -346,6 +443,7 @@ void resolve(Input& input, const Place& whole, Report& report) {
   input.config.admin.is_socket_given = input.set.contains("admin.socket") && !input.config.admin.socket.empty();
   resolve_cache(input, whole, report);
   check_listeners(input, whole, report);
+  resolve_tls(input, report);
   apply_bounds("", input.draft(), input.set, report);
   for (OriginDraft& origin : input.origins) apply_bounds("origin", input.draft(origin), origin.set, report);
   for (RouteDraft& route : input.routes) apply_bounds("route", input.draft(route), route.set, report);

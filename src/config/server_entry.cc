@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
 
 #include "config/diagnostics.h"
+#include "config/entry_words.h"
 #include "config/suggest.h"
 #include "http/list_syntax.h"
 #include "http/uri.h"
@@ -15,20 +15,12 @@
 namespace seawall::config {
 namespace {
 
-constexpr std::string_view kSrvScheme = "srv+http://";
+constexpr std::uint16_t kHttpsPort = 443;
 constexpr std::uint64_t kMaxWeight = 1000;
 constexpr std::array<std::string_view, 3> kParameters = {"weight", "backup", "drain"};
 
 std::unexpected<Problem> refuse(std::string message, std::string hint = {}) {
   return std::unexpected(Problem{std::move(message), std::move(hint)});
-}
-
-// The next word, taken off `rest`; empty: there is none.
-std::string_view take_word(std::string_view& rest) {
-  rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
-  const std::string_view word = rest.substr(0, rest.find_first_of(" \t"));
-  rest.remove_prefix(word.size());
-  return word;
 }
 
 // What follows "_service._proto."; empty: it does not begin so.
@@ -41,49 +33,46 @@ std::string_view without_service(std::string_view name) {
   return name;
 }
 
-std::expected<origin::ServerConfig, Problem> parse_srv(std::string_view url) {
-  const std::string_view name = url.substr(kSrvScheme.size());
-  const auto uri = http::parse_absolute_uri(fmt::format("http://{}", name));
+std::expected<origin::ServerConfig, Problem> parse_srv(std::string_view url, std::string_view scheme) {
+  const std::string prefix = fmt::format("srv+{}://", scheme);
+  const std::string_view name = url.substr(prefix.size());
+  const auto uri = http::parse_absolute_uri(fmt::format("{}://{}", scheme, name));
+  const std::string form = fmt::format("{}_{}._tcp.", prefix, scheme);
   if (!uri || name.starts_with('[')) {
-    return refuse(
-        fmt::format("origin.servers must name a service as \"{}_http._tcp.name\", not {}", kSrvScheme, quote(url)));
+    return refuse(fmt::format("origin.servers must name a service as \"{}name\", not {}", form, quote(url)));
   }
   if (uri->path != "/" || name.find_first_of("?#") != std::string_view::npos) {
     return refuse(fmt::format("origin.servers takes no path: {}", quote(url)),
-                  fmt::format("write \"{}{}\"", kSrvScheme, uri->authority));
+                  fmt::format("write \"{}{}\"", prefix, uri->authority));
   }
   if (const std::size_t colon = name.find(':'); colon != std::string_view::npos) {
     return refuse(fmt::format("origin.servers takes no port with SRV, whose records name it: {}", quote(url)),
-                  fmt::format("write {}", quote(fmt::format("{}{}", kSrvScheme, name.substr(0, colon)))));
+                  fmt::format("write {}", quote(fmt::format("{}{}", prefix, name.substr(0, colon)))));
   }
   const std::string_view domain = without_service(uri->authority);
   if (domain.empty()) {
-    return refuse(
-        fmt::format("origin.servers must name a service as \"{}_http._tcp.name\", not {}", kSrvScheme, quote(url)),
-        uri->authority.starts_with('_') ? ""
-                                        : fmt::format("did you mean \"{}_http._tcp.{}\"?", kSrvScheme, uri->authority));
+    return refuse(fmt::format("origin.servers must name a service as \"{}name\", not {}", form, quote(url)),
+                  uri->authority.starts_with('_') ? "" : fmt::format("did you mean \"{}{}\"?", form, uri->authority));
   }
-  return origin::ServerConfig{
-      .url = std::string(url), .host = uri->authority, .authority = std::string(domain), .is_srv = true};
+  origin::ServerConfig server{.url = std::string(url), .host = uri->authority, .authority = std::string(domain)};
+  server.is_srv = true;
+  return server;
 }
 
-std::expected<origin::ServerConfig, Problem> parse_url(std::string_view url) {
-  const std::string scheme = http::to_lower(url.substr(0, url.find("://")));
-  if (scheme == "https" || scheme == "srv+https") {
-    return refuse(fmt::format("TLS to the origin is not available in this version: {}", quote(url)),
-                  "use an \"http://\" address of the service");
-  }
-  if (scheme == "srv+http" && url.size() >= kSrvScheme.size()) return parse_srv(url);
+std::expected<origin::ServerConfig, Problem> parse_host(std::string_view url) {
   const auto uri = http::parse_absolute_uri(url);
-  if (!uri || uri->scheme != "http") {
-    return refuse(fmt::format("origin.servers must be \"http://host\" or \"http://host:port\", not {}", quote(url)),
-                  url.find("://") == std::string_view::npos && !url.empty()
-                      ? fmt::format("did you mean {}?", quote(fmt::format("http://{}", url)))
-                      : "");
+  if (!uri) {
+    const bool has_scheme = url.find("://") != std::string_view::npos;
+    return refuse(
+        fmt::format("origin.servers must be \"http://host:port\" or \"https://host:port\", not {}", quote(url)),
+        has_scheme || url.empty()
+            ? ""
+            : fmt::format("did you mean {}?",
+                          quote(fmt::format("http{}://{}", url.ends_with(":443") ? "s" : "", url))));
   }
   if (uri->path != "/" || url.find_first_of("?#") != std::string_view::npos) {
     return refuse(fmt::format("origin.servers takes no path: {}", quote(url)),
-                  fmt::format("write \"http://{}\"", uri->authority));
+                  fmt::format("write \"{}://{}\"", uri->scheme, uri->authority));
   }
   origin::ServerConfig server{.url = std::string(url), .host = {}, .authority = uri->authority};
   std::string_view host = uri->authority;
@@ -91,9 +80,20 @@ std::expected<origin::ServerConfig, Problem> parse_url(std::string_view url) {
   if (colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos) {
     std::from_chars(host.data() + colon + 1, host.data() + host.size(), server.port);
     host = host.substr(0, colon);
+  } else if (uri->scheme == "https") {
+    server.port = kHttpsPort;
   }
   if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
   server.host = host;
+  return server;
+}
+
+std::expected<origin::ServerConfig, Problem> parse_url(std::string_view url) {
+  const std::size_t end = url.find("://");
+  const std::string scheme = http::to_lower(url.substr(0, end));
+  const bool is_srv = end != std::string_view::npos && (scheme == "srv+http" || scheme == "srv+https");
+  auto server = is_srv ? parse_srv(url, std::string_view(scheme).substr(4)) : parse_host(url);
+  if (server) server->is_tls = scheme.ends_with("https");
   return server;
 }
 

@@ -29,6 +29,12 @@ struct OutgoingRequest {
   std::optional<std::uint64_t> body_length;  // with a body; absent: chunked
   std::string upgrade;                       // value of Upgrade to ask for; empty: none
 
+  // Whom it is made for, and where that client had connected to, for a PROXY header; empty: nobody.
+  std::string client_ip;
+  std::uint16_t client_port = 0;
+  std::string local_ip;
+  std::uint16_t local_port = 0;
+
   // What the origin's guards go by.
   Traffic traffic = Traffic::kClient;
   bool is_shared = false;   // a fetch for the cache: its 429 speaks of us and not of one client

@@ -183,6 +183,11 @@ std::optional<AbsoluteUri> parse_absolute_uri(std::string_view text) {
   return uri;
 }
 
+std::string_view host_of(std::string_view authority) {
+  if (authority.starts_with('[')) return authority.substr(0, authority.find(']') + 1);
+  return authority.substr(0, authority.find(':'));
+}
+
 bool normalise_path(std::string& path_and_query) {
   bool malformed = false;
   if (has_escapes(path_and_query, malformed)) {

@@ -24,6 +24,9 @@ std::optional<std::string> normalise_authority(std::string_view text, std::strin
 // The same appended to `out`, for the parser: no allocation once `out` has grown. False: `out` as it was.
 bool append_authority(std::string& out, std::string_view text, std::string_view scheme);
 
+// The host of a normalised authority, IPv6 in its brackets.
+std::string_view host_of(std::string_view authority);
+
 // RFC 3986 section 6.2.2 without harm, in place: %-encoded unreserved bytes decoded, hex digits upper case, dot
 // segments removed from the path; in the query only the case of %-escapes changes. The result is both the key's path
 // and what is sent to the origin. Costs one scan and no allocation when there is nothing to do. False, and unchanged,

@@ -1,5 +1,6 @@
 #include "net/listener.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -144,7 +145,7 @@ std::expected<std::unique_ptr<Listener>, std::string> Listener::bind(const Addre
   return std::unique_ptr<Listener>(new Listener(std::move(*fd), actual));
 }
 
-std::expected<std::unique_ptr<Listener>, std::string> Listener::bind_unix(const std::string& path) {
+std::expected<std::unique_ptr<Listener>, std::string> Listener::bind_unix(const std::string& path, std::uint32_t mode) {
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof name.sun_path) {
@@ -171,11 +172,17 @@ std::expected<std::unique_ptr<Listener>, std::string> Listener::bind_unix(const 
   if (!fd) return failed(errno);
   // Before bind() the mode of the descriptor is what the socket file gets: there is no moment at which others may use
   // it.
-  if (::fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0 || ::bind(fd.get(), address, sizeof name) != 0) return failed(errno);
+  if (::fchmod(fd.get(), mode) != 0 || ::bind(fd.get(), address, sizeof name) != 0) return failed(errno);
   if (::listen(fd.get(), SOMAXCONN) != 0) return failed(errno);
   std::unique_ptr<Listener> listener(new Listener(std::move(fd), Address(address, sizeof name)));
   listener->unix_path_ = path;
   return listener;
+}
+
+std::expected<std::unique_ptr<Listener>, std::string> Listener::share() const {
+  Fd fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!fd) return std::unexpected("cannot share " + address_.to_string() + ": " + std::strerror(errno));
+  return std::unique_ptr<Listener>(new Listener(std::move(fd), address_));
 }
 
 void Listener::start(Loop& loop, OnAccept on_accept) {

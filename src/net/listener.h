@@ -24,9 +24,13 @@ class Listener {
   // Binds and listens at once, so that an address in use is an error before anything is served; does not accept until
   // start().
   static std::expected<std::unique_ptr<Listener>, std::string> bind(const Address& address);
-  // A Unix stream socket that only its owner may connect to; its folder is made if missing. What a server that is gone
-  // has left there is replaced, and the path is removed by stop().
-  static std::expected<std::unique_ptr<Listener>, std::string> bind_unix(const std::string& path);
+  // A Unix stream socket of that mode; its folder is made if missing. What a server that is gone has left there is
+  // replaced, and the path is removed by stop().
+  static std::expected<std::unique_ptr<Listener>, std::string> bind_unix(const std::string& path,
+                                                                         std::uint32_t mode = 0600);
+  // Another one on the same socket, for another worker, where the address cannot be bound twice (a Unix socket's). Its
+  // stop() leaves the path in place.
+  std::expected<std::unique_ptr<Listener>, std::string> share() const;
   // Once started: on the loop's thread, while the loop lives. on_accept may destroy the listener.
   ~Listener();
   Listener(const Listener&) = delete;

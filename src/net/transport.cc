@@ -91,6 +91,7 @@ Transport::~Transport() = default;
 
 void Transport::start_tls(std::unique_ptr<TlsEngine> engine) {
   tls_ = std::make_unique<Tls>(std::move(engine));
+  tls_->early = std::exchange(unread_, {});
 }
 
 void Transport::unread(std::string_view bytes) {
@@ -99,24 +100,26 @@ void Transport::unread(std::string_view bytes) {
 
 ByteStream::Outcome Transport::read(std::span<char> into) {
   SW_DASSERT(into.size() >= kReadBytes, "what TLS decrypts must find room");
+  if (!unread_.empty()) return take_unread(into);
   if (tls_) return read_tls(into);
-  if (!unread_.empty()) {
-    const std::size_t size = std::min(into.size(), unread_.size());
-    std::memcpy(into.data(), unread_.data(), size);
-    unread_.erase(0, size);
-    if (unread_.empty()) unread_ = {};
-    return {Status::kOk, size};
-  }
   const ssize_t n = ::recv(fd_.get(), into.data(), into.size(), 0);
   if (n > 0) return {Status::kOk, static_cast<std::size_t>(n)};
   if (n == 0) return {Status::kEnd};
   return {would_block(errno) ? Status::kBlocked : Status::kFailed};
 }
 
+ByteStream::Outcome Transport::take_unread(std::span<char> into) {
+  const std::size_t size = std::min(into.size(), unread_.size());
+  std::memcpy(into.data(), unread_.data(), size);
+  unread_.erase(0, size);
+  if (unread_.empty()) unread_ = {};  // an idle connection keeps no buffer
+  return {Status::kOk, size};
+}
+
 ByteStream::Outcome Transport::read_tls(std::span<char> into) {
   if (has_failed_) return {Status::kFailed};
   thread_local std::array<char, kCipherReadBytes> cipher;
-  const std::string early = std::exchange(unread_, {});
+  const std::string early = std::exchange(tls_->early, {});
   TlsEngine& engine = *tls_->engine;
   if (!early.empty()) {
     engine.feed(early);
@@ -135,6 +138,7 @@ ByteStream::Outcome Transport::read_tls(std::span<char> into) {
     status = outcome.status;
     total += outcome.bytes;
   }
+  if (status == Status::kEnd) tls_->has_ended = true;
   send_output(output);
   update_watch();
   // What ended it is said again by the next read().

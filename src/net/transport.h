@@ -25,8 +25,9 @@ class Transport final : public ByteStream, private FdHandler {
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
-  // From here on all that is read and written goes through the engine. The handshake goes on in read(), which says
-  // kBlocked until it is done; is_established() tells. A client calls read() once to begin.
+  // From here on all that is read and written goes through the engine; what is unread is the peer's first ciphertext.
+  // The handshake goes on in read(), which says kBlocked until it is done; is_established() tells. To be followed by a
+  // read(), which begins it.
   void start_tls(std::unique_ptr<TlsEngine> engine);
   // Null: plain.
   const TlsEngine* tls() const { return tls_ ? tls_->engine.get() : nullptr; }
@@ -43,6 +44,8 @@ class Transport final : public ByteStream, private FdHandler {
   Outcome write(std::span<const iovec> pieces);
   bool has_unsent() const override { return tls_ && !tls_->unsent.empty(); }
   std::size_t unsent_bytes() const { return tls_ ? tls_->unsent.size() : 0; }
+  // Under TLS: the peer's word that it sends no more has come, with or behind the last bytes.
+  bool has_ended() const { return tls_ && tls_->has_ended; }
   // All that the kernel has taken; under TLS as ciphertext.
   std::uint64_t sent_bytes() const { return sent_bytes_; }
   void end_output() override;
@@ -56,13 +59,16 @@ class Transport final : public ByteStream, private FdHandler {
   struct Tls {
     explicit Tls(std::unique_ptr<TlsEngine> e) : engine(std::move(e)) {}
     std::unique_ptr<TlsEngine> engine;
+    std::string early;   // ciphertext that was read before there was an engine
     std::string unsent;  // ciphertext that the kernel has not taken
     std::size_t batch_bytes = std::size_t{64} * 1024;
     std::uint64_t burst_bytes = 0;  // since the last pause; sizes the records
     MonoTime last_write{};
+    bool has_ended = false;
   };
 
   void on_fd_ready(bool readable, bool writable) override;
+  Outcome take_unread(std::span<char> into);
   Outcome read_tls(std::span<char> into);
   Outcome write_tls(std::span<const iovec> pieces);
   std::size_t record_size(std::size_t left) const;

@@ -25,8 +25,9 @@ bool is_same(const net::SrvTarget& a, const net::SrvTarget& b) {
 }
 
 bool is_same(const Endpoint& a, const Endpoint& b) {
-  return a.name == b.name && a.host_header == b.host_header && is_same(a.addresses, b.addresses) &&
-         a.weight == b.weight && a.is_backup == b.is_backup && a.is_drain == b.is_drain;
+  return a.name == b.name && a.host_header == b.host_header && a.is_tls == b.is_tls && a.tls_name == b.tls_name &&
+         is_same(a.addresses, b.addresses) && a.weight == b.weight && a.is_backup == b.is_backup &&
+         a.is_drain == b.is_drain;
 }
 
 // The i-th IPv4 address goes with the i-th IPv6 one: most likely they are one machine's.
@@ -48,7 +49,8 @@ void append_unique(Endpoint endpoint, std::vector<Endpoint>& out) {
     return std::ranges::any_of(out, [&](const Endpoint& e) { return e.name == name; });
   };
   const auto is_alike = [&](const Endpoint& e) {
-    return e.host_header == endpoint.host_header && is_same(e.addresses.front(), endpoint.addresses.front());
+    return e.host_header == endpoint.host_header && e.is_tls == endpoint.is_tls &&
+           is_same(e.addresses.front(), endpoint.addresses.front());
   };
   if (std::ranges::any_of(out, is_alike)) return;
   if (is_taken(endpoint.name)) endpoint.name += " (" + endpoint.host_header + ")";
@@ -87,6 +89,8 @@ struct Discovery::Entry {
   Endpoint model() const {
     return {.name = {},
             .host_header = config.authority,
+            .is_tls = config.is_tls,
+            .tls_name = config.is_srv ? config.authority : config.host,
             .addresses = {},
             .weight = config.weight,
             .is_backup = config.is_backup,

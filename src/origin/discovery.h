@@ -25,7 +25,9 @@ struct Endpoint {
   // "10.0.0.5:3000": for people, and its identity over reloads and re-resolution. Unique in a list: of two entries that
   // lead to one address the first counts, and where their authorities differ the second has its own appended.
   std::string name;
-  std::string host_header;              // authority of its ServerConfig
+  std::string host_header;  // authority of its ServerConfig
+  bool is_tls = false;
+  std::string tls_name;                 // whose certificate it should have; with SRV the domain of the service
   std::vector<net::Address> addresses;  // tried in order: usually one; IPv4 then IPv6 of a name that has both
   std::uint32_t weight = 1;
   bool is_backup = false;

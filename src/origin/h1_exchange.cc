@@ -1,9 +1,6 @@
 #include "origin/h1_exchange.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "http/h1_writer.h"
@@ -19,6 +16,21 @@ constexpr std::uint16_t kSwitchingProtocols = 101;
 // RFC 9110 section 8.6: such a request without content says so.
 bool expects_content(http::Method method) {
   return method == http::Method::kPost || method == http::Method::kPut || method == http::Method::kPatch;
+}
+
+std::optional<net::Address> address_of(const std::string& ip, std::uint16_t port) {
+  const bool is_v6 = ip.find(':') != std::string::npos;
+  return net::Address::parse((is_v6 ? "[" + ip + "]" : ip) + ":" + std::to_string(port));
+}
+
+// For whom the connection is made, where the server wants to know.
+std::string proxy_header_for(const ServerOptions& options, const http::OutgoingRequest& request) {
+  const net::ProxyVersion version = options.access.proxy_protocol;
+  if (version == net::ProxyVersion::kOff) return {};
+  const auto client = address_of(request.client_ip, request.client_port);
+  const auto local = address_of(request.local_ip, request.local_port);
+  if (request.traffic == http::Traffic::kBackground || !client || !local) return net::local_proxy_header(version);
+  return net::proxy_header(version, *client, *local);
 }
 
 }  // namespace
@@ -40,9 +52,13 @@ void H1Exchange::start() {
     is_reused_ = true;
     begin(std::move(idle));
   } else {
-    dial();
+    connect();
   }
   is_starting_ = false;
+}
+
+void H1Exchange::start_on(std::unique_ptr<net::Transport> transport) {
+  begin(pool_.adopt(std::move(transport), *this));
 }
 
 void H1Exchange::pause() {
@@ -76,20 +92,23 @@ void H1Exchange::abandon(std::unique_ptr<H1Exchange> exchange) {
   }
 }
 
-void H1Exchange::dial() {
-  state_ = State::kDialing;
-  dialer_ = std::make_unique<Dialer>(loop_, options_.addresses, options_.timeouts.connect, *this);
-  if (auto outcome = dialer_->start()) on_dialled(std::move(*outcome));
+void H1Exchange::connect() {
+  state_ = State::kConnecting;
+  connector_ = std::make_unique<Connector>(loop_, options_, pool_.tls(), proxy_header_for(options_, request_),
+                                           pool_.counters(), *this);
+  if (auto outcome = connector_->start()) on_connected(std::move(*outcome));
 }
 
-void H1Exchange::on_dialled(Result<Fd> outcome) {
-  drop_dialer();
+void H1Exchange::on_connected(Result<Connector::Connected> outcome) {
+  if (!outcome) pool_.note_tls_failure(connector_->failure_text());
+  drop_connector();
   if (!outcome) return fail(outcome.error());
-  begin(pool_.adopt(std::move(*outcome), *this));
+  begin(pool_.adopt(std::move(outcome->transport), *this));
 }
 
 void H1Exchange::begin(std::unique_ptr<Connection> connection) {
   connection_ = std::move(connection);
+  sent_before_ = connection_->transport()->sent_bytes();
   state_ = State::kHead;
   is_sending_ = true;
   queue_head();
@@ -166,19 +185,9 @@ H1Exchange::Refill H1Exchange::refill() {
 
 void H1Exchange::send() {
   if (!is_sending_) return;
-  const std::uint64_t sent_before = sent_bytes_;
+  const std::uint64_t sent_before = sent_bytes();
   for (;;) {
-    if (out_.empty()) {
-      const Refill refilled = refill();
-      if (refilled == Refill::kFailed) return;
-      if (refilled == Refill::kNoDataYet) break;
-      if (refilled == Refill::kRequestQueued) {
-        is_sending_ = false;
-        request_sent_ = true;
-        break;
-      }
-    }
-    const net::SendStatus status = out_.flush(connection_->fd(), sent_bytes_);
+    const net::SendStatus status = out_.flush(*connection_->transport());
     if (status == net::SendStatus::kBlocked) break;
     if (status == net::SendStatus::kClosed) {
       // The response may be there already; if not, reading says what happened, and may send the request again.
@@ -187,8 +196,16 @@ void H1Exchange::send() {
       if (!may_resend()) drop_body();
       break;
     }
+    const Refill refilled = refill();
+    if (refilled == Refill::kFailed) return;
+    if (refilled == Refill::kNoDataYet) break;
+    if (refilled == Refill::kRequestQueued) {
+      is_sending_ = false;
+      request_sent_ = true;
+      break;
+    }
   }
-  const bool made_progress = sent_bytes_ > sent_before;
+  const bool made_progress = sent_bytes() > sent_before;
   if (sent_before == 0 && made_progress) request_time_ = loop_.wall_now();
   watch();
   rearm(made_progress);
@@ -203,7 +220,7 @@ void H1Exchange::drop_body() {
 
 void H1Exchange::on_pipe_data() {
   if (!is_sending_) return;
-  if (out_.empty()) return send();
+  if (!has_output()) return send();
   // The socket's readiness will go on with the data; a failure must not wait for it.
   if (request_.body->error()) refill();
 }
@@ -215,10 +232,32 @@ void H1Exchange::on_connection_ready(Connection&, bool readable, bool writable) 
 
 void H1Exchange::receive() {
   const auto buffer = loop_.read_buffer();
-  const ssize_t n = ::recv(connection_->fd(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (n > 0) return on_bytes({buffer.data(), static_cast<std::size_t>(n)});
-  if (n == 0) return on_closed(ErrorCode::kPeerClosed);
-  if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) on_closed(ErrorCode::kPeerReset);
+  const ByteStream::Outcome outcome = connection_->transport()->read(buffer);
+  switch (outcome.status) {
+    case ByteStream::Status::kOk: on_bytes({buffer.data(), outcome.bytes}); break;
+    case ByteStream::Status::kBlocked: return;
+    case ByteStream::Status::kEnd: return on_closed(ErrorCode::kPeerClosed);
+    case ByteStream::Status::kTruncated: return on_truncated();
+    case ByteStream::Status::kFailed: return on_closed(failure());
+  }
+  // No readiness tells of an end that came with the last bytes.
+  if (connection_ && connection_->transport()->has_ended()) on_closed(ErrorCode::kPeerClosed);
+}
+
+// With TLS 1.3 a server says only now what it thinks of our certificate, or of our having none.
+ErrorCode H1Exchange::failure() {
+  const net::TlsEngine* const tls = connection_->transport()->tls();
+  if (!tls || tls->failure_text().empty()) return ErrorCode::kPeerReset;
+  pool_.note_tls_failure(tls->failure_text());
+  return tls->failure();
+}
+
+// Anybody may cut a TCP connection, so only what says itself where it ends is whole (RFC 9112 section 9.8).
+void H1Exchange::on_truncated() {
+  if (state_ == State::kBody && decoder_.framing() == http::BodyFraming::kUntilClose) {
+    return fail(Error{ErrorCode::kIncompleteBody, Side::kOrigin, Retry::kNo});
+  }
+  on_closed(ErrorCode::kPeerClosed);
 }
 
 void H1Exchange::on_bytes(std::string_view in) {
@@ -286,7 +325,7 @@ void H1Exchange::read_body(std::string_view in) {
 
 void H1Exchange::on_closed(ErrorCode code) {
   if (state_ == State::kBody) {
-    if (code == ErrorCode::kPeerReset) return fail(Error{code, Side::kOrigin, Retry::kNo});
+    if (code != ErrorCode::kPeerClosed) return fail(Error{code, Side::kOrigin, Retry::kNo});
     if (const auto ended = decoder_.on_eof(); !ended) return fail(ended.error());
     keep_alive_ = false;
     return complete(false);
@@ -313,7 +352,7 @@ void H1Exchange::switch_protocol(http::ResponseHead head, std::string early_byte
   if (request_.upgrade.empty() || !request_sent_) {
     return fail(Error{ErrorCode::kUnsolicitedData, Side::kOrigin, Retry::kNo});
   }
-  auto stream = std::make_unique<net::Transport>(loop_, connection_->release());
+  std::unique_ptr<net::Transport> stream = connection_->release();
   finish();
   std::exchange(sink_, nullptr)->on_upgraded(std::move(head), std::move(stream), std::move(early_bytes));
 }
@@ -344,39 +383,38 @@ void H1Exchange::resend() {
   pool_.discard(std::move(connection_));
   is_reused_ = false;
   out_.clear();
-  sent_bytes_ = 0;
   is_sending_ = request_queued_ = request_sent_ = false;
   waiting_for_ = Wait::kNothing;
-  dial();
+  connect();
 }
 
 Retry H1Exchange::retry_hint() const {
   if (request_.body && request_.body->was_read()) return Retry::kNo;
-  if (sent_bytes_ == 0) return Retry::kYes;
+  if (sent_bytes() == 0) return Retry::kYes;
   return http::is_idempotent(request_.method) ? Retry::kFreshConnection : Retry::kNo;
 }
 
-void H1Exchange::drop_dialer() {
-  if (!dialer_) return;
-  dialer_->cancel();
-  loop_.defer_delete(std::move(dialer_));
+void H1Exchange::drop_connector() {
+  if (!connector_) return;
+  connector_->cancel();
+  loop_.defer_delete(std::move(connector_));
 }
 
 void H1Exchange::finish() {
   state_ = State::kFinished;
   is_sending_ = false;
-  drop_dialer();
+  drop_connector();
   if (connection_) pool_.discard(std::move(connection_));
   if (request_.body) request_.body->on_data({});
 }
 
 void H1Exchange::watch() {
   const bool reads = !(state_ == State::kBody && paused_);
-  connection_->watch(reads, is_sending_ && !out_.empty());
+  connection_->watch(reads, is_sending_ && has_output());
 }
 
 H1Exchange::Wait H1Exchange::waits_for() const {
-  if (is_sending_ && !out_.empty()) return Wait::kSend;
+  if (is_sending_ && has_output()) return Wait::kSend;
   // The client's turn: the origin owes nothing, and the client has a timeout of its own.
   if (is_sending_ && !request_queued_) return Wait::kNothing;
   if (state_ == State::kBody) return paused_ ? Wait::kNothing : Wait::kBody;

@@ -18,18 +18,20 @@
 #include "http/h1_parser.h"
 #include "net/out_queue.h"
 #include "net/transport.h"
-#include "origin/dialer.h"
+#include "origin/connector.h"
 #include "origin/pool.h"
 #include "origin/server_client.h"
 
 namespace seawall::origin {
 
-class H1Exchange final : public Connection::User, public Dialer::User {
+class H1Exchange final : public Connection::User, public Connector::User {
  public:
   H1Exchange(net::Loop& loop, const ServerOptions& options, ServerClient::Pool& pool, http::OutgoingRequest request,
              http::ExchangeSink& sink);
 
   void start();
+  // The same on a connection that has just been made, from within a callback of the loop.
+  void start_on(std::unique_ptr<net::Transport> transport);
   void pause();
   void resume();
   // The handle is gone: no call of the sink comes after.
@@ -37,22 +39,22 @@ class H1Exchange final : public Connection::User, public Dialer::User {
 
  private:
   enum class State {
-    kDialing,   // no connection yet
-    kHead,      // connected; no final head yet
-    kBody,      // the head was delivered
-    kFinished,  // complete, failed, upgraded or abandoned; no connection
+    kConnecting,  // no connection yet
+    kHead,        // connected; no final head yet
+    kBody,        // the head was delivered
+    kFinished,    // complete, failed, upgraded or abandoned; no connection
   };
   // What the connection's timer stands for.
   enum class Wait { kNothing, kSend, kFirstByte, kRestOfHead, kBody };
   enum class Refill { kQueued, kNoDataYet, kRequestQueued, kFailed };
 
-  void on_dialled(Result<Fd> outcome) override;
+  void on_connected(Result<Connector::Connected> outcome) override;
   void on_connection_ready(Connection& connection, bool readable, bool writable) override;
   void on_connection_timer(Connection& connection) override;
   void on_pipe_data();
 
   // Sending.
-  void dial();
+  void connect();
   void begin(std::unique_ptr<Connection> connection);
   void queue_head();
   Refill refill();
@@ -65,16 +67,21 @@ class H1Exchange final : public Connection::User, public Dialer::User {
   void read_head(std::string_view in);
   void read_body(std::string_view in);
   void on_closed(ErrorCode code);
+  void on_truncated();
+  ErrorCode failure();
 
   // Ends. Each leaves the state kFinished and calls the sink last.
   void complete(bool has_surplus);
   void switch_protocol(http::ResponseHead head, std::string early_bytes);
   void fail(Error error);
 
+  // What the kernel has taken of this request, under TLS as ciphertext.
+  std::uint64_t sent_bytes() const { return connection_ ? connection_->transport()->sent_bytes() - sent_before_ : 0; }
+  bool has_output() const { return !out_.empty() || connection_->transport()->has_unsent(); }
   bool may_resend() const;
   void resend();
   Retry retry_hint() const;
-  void drop_dialer();
+  void drop_connector();
   void finish();
   void watch();
   Wait waits_for() const;
@@ -86,18 +93,18 @@ class H1Exchange final : public Connection::User, public Dialer::User {
   http::OutgoingRequest request_;
   http::ExchangeSink* sink_;
 
-  State state_ = State::kDialing;
+  State state_ = State::kConnecting;
   bool is_starting_ = false;  // inside start(): a failure is reported in a later turn
   bool failure_posted_ = false;
   bool is_reused_ = false;
   bool paused_ = false;
-  std::unique_ptr<Dialer> dialer_;
+  std::unique_ptr<Connector> connector_;
   std::unique_ptr<Connection> connection_;
   Wait waiting_for_ = Wait::kNothing;
 
   net::OutQueue out_;
-  std::uint64_t sent_bytes_ = 0;
-  std::uint64_t body_left_ = 0;  // of the announced length
+  std::uint64_t sent_before_ = 0;  // by the connection
+  std::uint64_t body_left_ = 0;    // of the announced length
   bool is_sending_ = false;
   bool request_queued_ = false;  // all of it is in out_ or sent
   bool request_sent_ = false;

@@ -22,6 +22,7 @@ constexpr Millis kLongestTick{1000};
 std::string reason_of(const Error& error) {
   switch (error.code) {
     case ErrorCode::kConnectTimeout:
+    case ErrorCode::kTlsTimeout:
     case ErrorCode::kFirstByteTimeout:
     case ErrorCode::kBetweenBytesTimeout:
     case ErrorCode::kSendTimeout: return "timeout";
@@ -63,7 +64,7 @@ class HealthChecker::Check final : public http::ExchangeSink {
   void on_body(std::string_view payload) override;
   void on_complete(const http::HeaderMap&) override { judge(); }
   void on_upgraded(http::ResponseHead head, std::unique_ptr<ByteStream> connection, std::string early_bytes) override;
-  void on_error(Error error) override { finish(false, reason_of(error)); }
+  void on_error(Error error) override;
 
   HealthChecker& owner_;
   net::Loop& loop_;
@@ -86,7 +87,11 @@ void HealthChecker::Check::begin() {
   ServerOptions through;
   through.name = endpoint.name;
   through.addresses = endpoint.addresses;
+  through.access = owner_.state_->access();
+  if (!endpoint.is_tls) through.access.tls = nullptr;
+  through.tls_name = endpoint.tls_name;
   through.timeouts = {.connect = options.timeout,
+                      .tls = options.timeout,
                       .first_byte = options.timeout,
                       .between_bytes = options.timeout,
                       .send = options.timeout};
@@ -122,6 +127,13 @@ void HealthChecker::Check::on_body(std::string_view payload) {
 
 void HealthChecker::Check::on_upgraded(http::ResponseHead head, std::unique_ptr<ByteStream>, std::string) {
   finish(false, "status " + std::to_string(head.status));
+}
+
+void HealthChecker::Check::on_error(Error error) {
+  std::string reason = reason_of(error);
+  const std::string& why = client_->tls_failure();
+  if (is_tls_failure(error.code) && !why.empty()) reason += ": " + why;
+  finish(false, reason);
 }
 
 void HealthChecker::Check::judge() {

@@ -13,8 +13,10 @@ namespace seawall::origin {
 class Observer {
  public:
   virtual ~Observer() = default;
-  // A call failed, or was retried after failing; `server` is its address, empty when none was reached.
-  virtual void on_failure(std::string_view origin, std::string_view server, const Error& error) = 0;
+  // A call failed, or was retried after failing; `server` is its address, empty when none was reached. `reason` is
+  // what there is to say beyond the code, of TLS what OpenSSL says; else empty.
+  virtual void on_failure(std::string_view origin, std::string_view server, const Error& error,
+                          std::string_view reason) = 0;
   // `server` is empty for the origin's own breaker. `retry_after` with kOpen.
   virtual void on_breaker(std::string_view origin, std::string_view server, Breaker::State state,
                           Millis retry_after) = 0;

@@ -17,6 +17,8 @@ using http::Traffic;
 constexpr Millis kMaxBackOff{300'000};
 
 Outcome outcome_of(const Error& error) {
+  // Nothing reaches a server that cannot be believed.
+  if (is_tls_failure(error.code)) return Outcome::kConnectFailure;
   switch (error.code) {
     case ErrorCode::kResolveFailed:
     case ErrorCode::kDnsTimeout:
@@ -62,7 +64,7 @@ bool is_cut_off(ErrorCode code) {
 
 // One client serves both: weight, draining and the like do not touch connections.
 bool is_same_server(const Endpoint& a, const Endpoint& b) {
-  return a.name == b.name && a.addresses == b.addresses;
+  return a.name == b.name && a.addresses == b.addresses && a.is_tls == b.is_tls && a.tls_name == b.tls_name;
 }
 
 // Retry-After, as seconds or a date (RFC 9110 section 10.2.3).
@@ -376,7 +378,9 @@ void OriginClient::Call::on_error(Attempt& from, Error error) {
     leave();
     return std::exchange(sink_, nullptr)->on_error(error);
   }
-  end_attempt(from, {.outcome = outcome_of(error), .error = is_origins ? std::optional(error) : std::nullopt});
+  Verdict verdict{.outcome = outcome_of(error), .error = is_origins ? std::optional(error) : std::nullopt};
+  if (is_tls_failure(error.code)) verdict.reason = from.client->client->tls_failure();
+  end_attempt(from, verdict);
   if (!attempts_.empty()) return;  // the other try goes on
   if (may_repeat(error) && begin_attempt(0)) return;
   fail(error);
@@ -426,7 +430,10 @@ void OriginClient::Call::record_try(Attempt& attempt, Verdict verdict) {
 // Its server is free of it, and so is its place if it had one of its own.
 void OriginClient::Call::drop_attempt(Attempt& attempt) {
   if (!attempt.is_recorded) record_try(attempt, {});
-  if (attempt.made.server) state_->release_try(attempt.made);
+  if (attempt.made.server) {
+    const ServerStats stats = attempt.client->client->stats();
+    state_->release_try(attempt.made, stats.since(std::exchange(attempt.client->told, stats)));
+  }
   attempt.made.server = nullptr;
   attempt.exchange.reset();
   if (attempt.client.use_count() == 1) {
@@ -490,7 +497,7 @@ std::unique_ptr<http::Exchange> OriginClient::start(http::OutgoingRequest reques
 void OriginClient::set_options(OriginOptions options) {
   const bool is_same_client = options.timeouts == options_->timeouts &&
                               options.idle_connections == options_->idle_connections &&
-                              options.idle_timeout == options_->idle_timeout;
+                              options.idle_timeout == options_->idle_timeout && options.access == options_->access;
   options_ = std::make_shared<const OriginOptions>(std::move(options));
   if (!is_same_client) clients_.clear();
 }
@@ -511,6 +518,9 @@ std::shared_ptr<OriginClient::Client> OriginClient::client_of(const Server& serv
   options.name = server.endpoint.name;
   options.addresses = server.endpoint.addresses;
   options.timeouts = options_->timeouts;
+  options.access = options_->access;
+  if (!server.endpoint.is_tls) options.access.tls = nullptr;
+  options.tls_name = server.endpoint.tls_name;
   options.idle_connections = options_->idle_connections;
   options.idle_timeout = options_->idle_timeout;
   auto client = std::make_shared<Client>();

@@ -38,6 +38,7 @@ class OriginClient {
   struct Client {
     Endpoint endpoint;
     std::unique_ptr<ServerClient> client;
+    ServerStats told{};  // of its counts, to the OriginState
   };
 
   std::shared_ptr<Client> client_of(const Server& server);

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "net/proxy_protocol.h"
+#include "net/tls_options.h"
 #include "origin/server_client.h"
 
 namespace seawall::origin {
@@ -18,11 +20,12 @@ struct ServerConfig {
   std::string url;   // as written, without its parameters
   std::string host;  // name or IP address without brackets; with SRV, the service name "_http._tcp.shop.example.com"
   std::uint16_t port = 80;
-  std::string authority;  // "10.0.0.5:3000"
+  std::string authority;  // "10.0.0.5:3000"; without the scheme's default port
   std::uint32_t weight = 1;
   bool is_backup = false;  // used when no other server can be
   bool is_drain = false;   // gets no new requests
   bool is_srv = false;     // discovered by SRV records: "srv+http://_http._tcp.shop.example.com"
+  bool is_tls = false;     // "https://", "srv+https://"
 
   friend bool operator==(const ServerConfig&, const ServerConfig&) = default;
 };
@@ -88,6 +91,10 @@ struct OriginOptions {
   std::string name;
   std::vector<ServerConfig> servers;
   Balance balance = Balance::kRoundRobin;
+  Protocol protocol = Protocol::kHttp1;
+  net::TlsClientOptions tls;                                   // for the servers that are under TLS
+  net::ProxyVersion proxy_protocol = net::ProxyVersion::kOff;  // a PROXY header in front of each connection
+  ServerAccess access;  // made of the above when the configuration is taken into use
   ServerTimeouts timeouts;
   Millis total{30'000};               // until the head is there, retries included
   std::size_t idle_connections = 64;  // of one server, for each worker

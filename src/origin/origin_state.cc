@@ -20,6 +20,7 @@ bool is_overload(const Verdict& verdict) {
   if (!verdict.error) return verdict.status == 503 || verdict.status == 429;
   switch (verdict.error->code) {
     case ErrorCode::kConnectTimeout:
+    case ErrorCode::kTlsTimeout:
     case ErrorCode::kFirstByteTimeout:
     case ErrorCode::kTotalTimeout: return true;
     default: return false;
@@ -298,7 +299,7 @@ void OriginState::record_try(const Try& made, const Verdict& verdict, std::uint6
     if (verdict.outcome != Outcome::kNeutral && verdict.outcome != Outcome::kSuccess) ++server.failures;
     if (verdict.error) {
       ++errors_[static_cast<std::size_t>(verdict.error->code)];
-      news_.push_back({.server = server.endpoint.name, .failure = verdict.error});
+      news_.push_back({.server = server.endpoint.name, .failure = verdict.error, .reason = verdict.reason});
     }
     if (servers_.size() > 1) record(server.breaker, server.endpoint.name, made.admission, verdict.outcome, hash, now);
     const bool is_dropped = is_overload(verdict);
@@ -312,8 +313,9 @@ void OriginState::record_try(const Try& made, const Verdict& verdict, std::uint6
   tell(news);
 }
 
-void OriginState::release_try(const Try& made) {
+void OriginState::release_try(const Try& made, const ServerStats& more) {
   MutexLock lock(mutex_);
+  connections_ += more;
   --current(*made.server).in_flight;
   if (made.is_trickle) trickle_out_ = false;
 }
@@ -357,7 +359,7 @@ void OriginState::count_refusal(ErrorCode code) {
   }
   // The other refusals follow from what was told when it began.
   const bool is_timeout = code == ErrorCode::kQueueTimeout || code == ErrorCode::kTotalTimeout;
-  if (is_timeout) observer_.on_failure(name_, {}, local(code));
+  if (is_timeout) observer_.on_failure(name_, {}, local(code), {});
 }
 
 std::vector<std::shared_ptr<Server>> OriginState::servers() const {
@@ -393,11 +395,16 @@ void OriginState::record_health(const std::shared_ptr<Server>& server, bool ok, 
 
 void OriginState::tell(const std::vector<News>& news) {
   for (const News& one : news) {
-    if (one.failure) observer_.on_failure(name_, one.server, *one.failure);
+    if (one.failure) observer_.on_failure(name_, one.server, *one.failure, one.reason);
     if (one.breaker) observer_.on_breaker(name_, one.server, *one.breaker, one.retry_after);
     if (one.back_off) observer_.on_back_off(name_, *one.back_off);
     if (one.is_healthy) observer_.on_health(name_, one.server, *one.is_healthy, one.reason);
   }
+}
+
+ServerAccess OriginState::access() const {
+  MutexLock lock(mutex_);
+  return options_.access;
 }
 
 LimitOptions OriginState::limits() const {
@@ -441,6 +448,7 @@ OriginSnapshot OriginState::snapshot(MonoTime now) const {
   copy.hedges = hedges_;
   copy.statuses = statuses_;
   copy.errors = errors_;
+  copy.connections = connections_;
   return copy;
 }
 

@@ -67,6 +67,7 @@ struct Verdict {
   Outcome outcome = Outcome::kNeutral;
   std::uint16_t status = 0;  // of the response; 0: none came
   std::optional<Error> error;
+  std::string reason;              // of the error, for a person, where there is more to say than its code does
   std::optional<Millis> back_off;  // asked for by the origin
 };
 
@@ -106,6 +107,7 @@ struct OriginSnapshot {
   std::uint64_t hedges = 0;
   std::array<std::uint64_t, 6> statuses{};  // of responses by class; [0]: none came
   std::array<std::uint64_t, kErrorCodes> errors{};
+  ServerStats connections;  // of all servers and workers; `idle` is not known
 };
 
 class OriginState {
@@ -117,6 +119,7 @@ class OriginState {
   const std::string& name() const { return name_; }
   // Reload: breakers, health and places stay as they are.
   void set_options(const OriginOptions& options, MonoTime now);
+  ServerAccess access() const;
   // Servers that are in both lists keep what is known of them; the removed get no new requests.
   void set_endpoints(std::vector<Endpoint> endpoints, MonoTime now);
   // A name could not be resolved; what is known from before stays in use.
@@ -156,7 +159,8 @@ class OriginState {
   Result<Try> begin_try(http::Traffic traffic, std::uint64_t hash, const std::vector<std::shared_ptr<Server>>& tried,
                         MonoTime now);
   void record_try(const Try& made, const Verdict& verdict, std::uint64_t hash, MonoTime now);
-  void release_try(const Try& made);
+  // `more`: what its connections have come to since the last time.
+  void release_try(const Try& made, const ServerStats& more = {});
   // A body that broke off after its head had been recorded as good.
   void on_broken_body(const Try& made, const Error& error, std::uint64_t hash, MonoTime now);
 
@@ -233,6 +237,7 @@ class OriginState {
   std::uint64_t hedges_ SW_GUARDED_BY(mutex_) = 0;
   std::array<std::uint64_t, 6> statuses_ SW_GUARDED_BY(mutex_){};
   std::array<std::uint64_t, kErrorCodes> errors_ SW_GUARDED_BY(mutex_){};
+  ServerStats connections_ SW_GUARDED_BY(mutex_);
 };
 
 }  // namespace seawall::origin

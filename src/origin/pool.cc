@@ -7,21 +7,21 @@
 #include <utility>
 
 namespace seawall::origin {
-namespace {
 
-// Nothing to read and not closed. What is already there would be taken for the answer to the next request
-// (response-queue poisoning), and a connection known to be closed need not be tried.
-bool is_silent(int fd) {
-  char byte = 0;
-  const ssize_t n = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+Connection::Connection(net::Loop& loop, std::unique_ptr<net::Transport> transport, User& user)
+    : loop_(loop),
+      transport_(std::move(transport)),
+      timer_([this] { user_->on_connection_timer(*this); }),
+      user_(&user) {
+  transport_->set_user(*this);
 }
 
-}  // namespace
-
-Connection::Connection(net::Loop& loop, Fd fd, User& user)
-    : loop_(loop), fd_(std::move(fd)), timer_([this] { user_->on_connection_timer(*this); }), user_(&user) {
-  watcher_.emplace(loop_, fd_.get(), *this);
+bool Connection::is_silent() {
+  if (transport_->has_ended()) return false;
+  if (transport_->tls()) return transport_->read(loop_.read_buffer()).status == ByteStream::Status::kBlocked;
+  char byte = 0;
+  const ssize_t n = ::recv(transport_->fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 void Connection::set_deadline(MonoTime deadline) {
@@ -33,17 +33,25 @@ void Connection::set_deadline(MonoTime deadline) {
 }
 
 void Connection::close() {
-  release().close();
-}
-
-Fd Connection::release() {
   timer_.cancel();
-  watcher_.reset();
-  return std::move(fd_);
+  if (!transport_) return;
+  transport_->watch(false, false);
+  // Its own event may be what is running.
+  loop_.defer_delete(std::move(transport_));
 }
 
-void Connection::on_fd_ready(bool readable, bool writable) {
+std::unique_ptr<net::Transport> Connection::release() {
+  timer_.cancel();
+  transport_->watch(false, false);
+  return std::move(transport_);
+}
+
+void Connection::on_stream_ready(bool readable, bool writable) {
   user_->on_connection_ready(*this, readable, writable);
+}
+
+ServerClient::Pool::Pool(net::Loop& loop, const ServerOptions& options) : loop_(loop), options_(options) {
+  if (options.access.tls) tls_.emplace(options.access.tls, options.tls_name, false);
 }
 
 ServerClient::Pool::~Pool() {
@@ -54,7 +62,7 @@ std::unique_ptr<Connection> ServerClient::Pool::take(Connection::User& user) {
   while (!idle_.empty()) {
     auto connection = std::move(idle_.back());
     idle_.pop_back();
-    if (is_silent(connection->fd())) {
+    if (connection->is_silent()) {
       ++stats_.connections_reused;
       connection->set_user(user);
       return connection;
@@ -64,12 +72,14 @@ std::unique_ptr<Connection> ServerClient::Pool::take(Connection::User& user) {
   return nullptr;
 }
 
-std::unique_ptr<Connection> ServerClient::Pool::adopt(Fd fd, Connection::User& user) {
+std::unique_ptr<Connection> ServerClient::Pool::adopt(std::unique_ptr<net::Transport> transport,
+                                                      Connection::User& user) {
   ++stats_.connections_opened;
-  return std::make_unique<Connection>(loop_, std::move(fd), user);
+  return std::make_unique<Connection>(loop_, std::move(transport), user);
 }
 
 void ServerClient::Pool::put(std::unique_ptr<Connection> connection) {
+  if (options_.access.proxy_protocol != net::ProxyVersion::kOff) return discard(std::move(connection));
   connection->set_user(*this);
   connection->watch(true, false);
   connection->set_deadline(loop_.mono_now() + options_.idle_timeout);
@@ -82,7 +92,6 @@ void ServerClient::Pool::put(std::unique_ptr<Connection> connection) {
 }
 
 void ServerClient::Pool::discard(std::unique_ptr<Connection> connection) {
-  // Deleted later: its own event may be what is running.
   connection->close();
   loop_.defer_delete(std::move(connection));
 }
@@ -97,7 +106,8 @@ ServerStats ServerClient::Pool::stats() const {
   return stats;
 }
 
-void ServerClient::Pool::on_connection_ready(Connection& connection, bool, bool) {
+void ServerClient::Pool::on_connection_ready(Connection& connection, bool readable, bool) {
+  if (!readable || (connection.transport()->tls() && connection.is_silent())) return;
   remove(connection);
 }
 

@@ -23,6 +23,42 @@ class Handle final : public http::Exchange {
 
 }  // namespace
 
+bool is_tls_failure(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kTlsFailed:
+    case ErrorCode::kTlsTimeout:
+    case ErrorCode::kTlsVersion:
+    case ErrorCode::kTlsCertificateExpired:
+    case ErrorCode::kTlsCertificateUntrusted:
+    case ErrorCode::kTlsCertificateName:
+    case ErrorCode::kTlsClientCertificate: return true;
+    default: return false;
+  }
+}
+
+ServerStats& ServerStats::operator+=(const ServerStats& more) {
+  connections_opened += more.connections_opened;
+  connections_reused += more.connections_reused;
+  resent += more.resent;
+  handshakes += more.handshakes;
+  resumed_handshakes += more.resumed_handshakes;
+  failed_handshakes += more.failed_handshakes;
+  http2_connections += more.http2_connections;
+  http2_streams += more.http2_streams;
+  return *this;
+}
+
+ServerStats ServerStats::since(const ServerStats& before) const {
+  return {.connections_opened = connections_opened - before.connections_opened,
+          .connections_reused = connections_reused - before.connections_reused,
+          .resent = resent - before.resent,
+          .handshakes = handshakes - before.handshakes,
+          .resumed_handshakes = resumed_handshakes - before.resumed_handshakes,
+          .failed_handshakes = failed_handshakes - before.failed_handshakes,
+          .http2_connections = http2_connections - before.http2_connections,
+          .http2_streams = http2_streams - before.http2_streams};
+}
+
 ServerClient::ServerClient(net::Loop& loop, ServerOptions options)
     : loop_(loop), options_(std::move(options)), pool_(std::make_unique<Pool>(loop_, options_)) {}
 
@@ -36,6 +72,10 @@ std::unique_ptr<http::Exchange> ServerClient::start(http::OutgoingRequest reques
 
 ServerStats ServerClient::stats() const {
   return pool_->stats();
+}
+
+const std::string& ServerClient::tls_failure() const {
+  return pool_->tls_failure();
 }
 
 void ServerClient::close_idle() {

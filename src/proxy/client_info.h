@@ -25,11 +25,13 @@ struct ClientTls {
 };
 
 struct ClientInfo {
-  std::string ip;                  // the peer, or whom a trusted PROXY header names; "unix" for a Unix socket
-  std::uint16_t port = 0;          // likewise
-  std::string peer_ip;             // who is connected to us
-  std::string scheme = "http";     // "https" under TLS, our own or that of a trusted proxy
-  bool redirects_to_https = false;
+  std::string ip;          // the peer, or whom a trusted PROXY header names; "unix" for a Unix socket
+  std::uint16_t port = 0;  // likewise
+  std::string peer_ip;     // who is connected to us
+  std::string local_ip;    // where to; empty unless an origin is to be told (origin.proxy_protocol)
+  std::uint16_t local_port = 0;
+  std::string scheme = "http";           // "https" under TLS, our own or that of a trusted proxy
+  std::uint16_t https_port = 0;          // where its plain requests are redirected to; 0: they are not
   std::shared_ptr<const ClientTls> tls;  // null: not under our TLS
 };
 

@@ -1,7 +1,6 @@
 // What every transaction of a worker shares. Owned by the worker; thread: that worker.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -13,8 +12,12 @@
 #include "fill/fill_table.h"
 #include "fill/miss_events.h"
 #include "fill/upstream.h"
+#include "net/certificate.h"
 #include "net/network.h"
 #include "obs/access_log.h"
+#include "proxy/connection_limits.h"
+#include "proxy/edge_counters.h"
+#include "proxy/h2_budget.h"
 #include "proxy/router.h"
 
 namespace seawall::proxy {
@@ -30,8 +33,13 @@ struct Context {
   Ref<const Router> router;                // replaced on reload
   std::vector<fill::Upstream*> upstreams;  // by Router::origins' index
   fill::RunningFills& running;
-  std::atomic<std::size_t>& connections;       // open client connections of the whole process
-  std::span<const net::Network> purge_from{};  // whose PURGE requests are obeyed
+  ConnectionLimits& connections;  // of clients, in the whole process
+  EdgeCounters& edge;
+  std::span<const H2Counters> http2{};  // of each worker
+  std::span<const Ref<const net::Certificate>> certificates{};
+  std::span<const net::Network> purge_from{};       // whose PURGE requests are obeyed
+  std::span<const net::Network> trusted_proxies{};  // whose Forwarded and X-Forwarded-* are believed
+  bool trusts_unix = false;                         // and whoever comes by a Unix socket
   bool is_draining = false;
   std::string scratch{};  // for look-ups
 };

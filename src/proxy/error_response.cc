@@ -23,7 +23,8 @@ std::string_view explanation(const Error& error) {
     case ErrorCode::kUnsupportedMethod: return "this method is not served here";
     case ErrorCode::kUnsupportedExpectation: return "only the expectation 100-continue is known";
     case ErrorCode::kUnsupportedProtocol: return "of extended CONNECT only websocket is served here";
-    case ErrorCode::kMisdirected: return "the certificate of this connection is not for this host: open another one for it";
+    case ErrorCode::kMisdirected:
+      return "the certificate of this connection is not for this host: open another one for it";
     case ErrorCode::kBadHttp2: return "the request's fields are not valid";
     case ErrorCode::kPlainOnTls: return "this port speaks TLS: use https://";
     case ErrorCode::kResolveFailed: return "the origin's name could not be resolved";
@@ -75,7 +76,6 @@ std::uint16_t client_status(ErrorCode code) {
     case ErrorCode::kUnsupportedProtocol:
     case ErrorCode::kUnsupportedTransferCoding: return 501;
     case ErrorCode::kTargetTooLong: return 414;
-    case ErrorCode::kMisdirected: return 421;
     case ErrorCode::kHeadersTooLarge: return 431;
     case ErrorCode::kBodyTooLarge: return 413;
     case ErrorCode::kUnsupportedMethod: return 405;
@@ -104,6 +104,7 @@ ErrorAnswer answer_for(const Error& error) {
     case Side::kLocal:
       switch (error.code) {
         case ErrorCode::kNoRoute: return {.status = 404};
+        case ErrorCode::kMisdirected: return {.status = 421};
         case ErrorCode::kNotAllowed: return {.status = 403};
         case ErrorCode::kNotCached: return {.status = 504};
         default: return {.status = 503, .retry_after = true};

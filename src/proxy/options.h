@@ -21,12 +21,21 @@ struct SessionOptions {
   http::HeadLimits head_limits;                        // 414 and 431
   std::uint64_t body_bytes = std::uint64_t{10} << 30;  // 413
   std::size_t connections = 10'000;                    // whole process; past it 503 and close
+  std::size_t connections_per_client = 0;              // likewise, of one address; 0: no bound of its own
+  Millis tls_timeout{10'000};                          // a PROXY header and the TLS handshake: closed
   Millis header_timeout{10'000};                       // from the first byte of a head to its end: 408
   Millis body_timeout{30'000};                         // without a byte of a request body: 408
   Millis idle_timeout{60'000};                         // between requests: closed silently
   Millis send_timeout{30'000};                         // without progress while the client does not read: closed
   Millis shutdown_timeout{30'000};                     // how long a drain waits for requests in flight
   Http2Options http2;
+};
+
+// What requests get for the connection they came by.
+struct EdgeOptions {
+  Seconds hsts{0};                        // Strict-Transport-Security over TLS (RFC 6797); 0: none is added
+  std::string acme_directory;             // files named by token (RFC 8555 section 8.3); empty: none
+  bool tells_client_certificate = false;  // to origins, in fields (RFC 9440)
 };
 
 // What becomes of a request that the store cannot answer.

@@ -1,14 +1,14 @@
 #include "proxy/router.h"
 
+#include "http/uri.h"
+
 namespace seawall::proxy {
-namespace {
-
-std::string_view without_port(std::string_view authority) {
-  if (authority.starts_with('[')) return authority.substr(0, authority.find(']') + 1);
-  return authority.substr(0, authority.find(':'));
+Router::Router(std::vector<Origin> origins, std::vector<Route> routes, SessionOptions session, EdgeOptions edge)
+    : origins_(std::move(origins)), routes_(std::move(routes)), session_(session), edge_(std::move(edge)) {
+  if (edge_.hsts.count() > 0) {
+    hsts_line_ = "Strict-Transport-Security: max-age=" + std::to_string(edge_.hsts.count()) + "\r\n";
+  }
 }
-
-}  // namespace
 
 bool Route::matches(std::string_view request_host, std::string_view request_path) const {
   if (host.starts_with("*.")) {
@@ -23,7 +23,7 @@ bool Route::matches(std::string_view request_host, std::string_view request_path
 }
 
 const Route* Router::find(std::string_view authority, std::string_view path) const {
-  const std::string_view host = without_port(authority);
+  const std::string_view host = http::host_of(authority);
   const std::string_view plain = path.substr(0, path.find('?'));
   for (const Route& route : routes_) {
     if (route.matches(host, plain)) return &route;

@@ -47,19 +47,23 @@ struct Route {
 
 class Router final : public RefCounted<Router> {
  public:
-  Router(std::vector<Origin> origins, std::vector<Route> routes, SessionOptions session)
-      : origins_(std::move(origins)), routes_(std::move(routes)), session_(session) {}
+  Router(std::vector<Origin> origins, std::vector<Route> routes, SessionOptions session, EdgeOptions edge = {});
 
   // nullptr when nothing matches. `authority` may carry a port, `path` a query.
   const Route* find(std::string_view authority, std::string_view path) const;
   const std::vector<Origin>& origins() const { return origins_; }
   const std::vector<Route>& routes() const { return routes_; }
   const SessionOptions& session() const { return session_; }
+  const EdgeOptions& edge() const { return edge_; }
+  // "Strict-Transport-Security: max-age=N" with its CRLF; empty: none is added.
+  const std::string& hsts_line() const { return hsts_line_; }
 
  private:
   std::vector<Origin> origins_;
   std::vector<Route> routes_;
   SessionOptions session_;
+  EdgeOptions edge_;
+  std::string hsts_line_;
 };
 
 }  // namespace seawall::proxy

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/list.h"
+#include "proxy/connection_limits.h"
 
 namespace seawall::proxy {
 
@@ -14,7 +15,8 @@ class Session {
   // Finish what is being served, then close; idle connections close now.
   virtual void drain() = 0;
 
-  ListNode link;  // the worker's list
+  ListNode link;                // the worker's list
+  ConnectionLimits::Slot slot;  // among the connections of all workers
 };
 
 // Must take the session away by net::Loop::defer_delete.

@@ -129,6 +129,7 @@ Transaction::Flow Transaction::route() {
   if (request_.framing == http::BodyFraming::kLength && request_.content_length > router_->session().body_bytes) {
     return answer_error({ErrorCode::kBodyTooLarge, Side::kClient});
   }
+  if (auto answered = answer_at_the_edge()) return *answered;
   if (request_.method == Method::kOptions) {
     if (request_.path == "*" || request_.headers.find(Field::kMaxForwards) == "0") return answer_options();
   }
@@ -534,11 +535,8 @@ Transaction::Flow Transaction::respond_stream() {
     fields.remove(Field::kAge);
     append_age(head.freshness);
   }
-  AnswerHead answer{.status = head.response.status,
-                    .reason = head.response.reason,
-                    .fields = &fields,
-                    .composed = composed_,
-                    .length = head.body_bytes};
+  AnswerHead answer{
+      .status = head.response.status, .reason = head.response.reason, .fields = &fields, .length = head.body_bytes};
   if (request_.method == Method::kHead || head.response.status == 204 || head.response.status == 304) {
     answer.has_body = false;
     const bool tells_length = head.response.has_content_length && head.response.status != 204;

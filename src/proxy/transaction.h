@@ -121,6 +121,11 @@ class Transaction final : public RequestHandler {
   void make_conditional(fill::FillRequest& wanted) const;
   void ask_for_missing(fill::FillRequest& wanted) const;
   void leave_fill();
+  bool is_misdirected();
+  std::optional<Flow> answer_at_the_edge();
+  Flow answer_challenge(const std::string& directory, std::string_view token);
+  Flow redirect_to_https();
+  void append_hsts(const http::HeaderMap* fields);
   void send_head(AnswerHead head);
   void compose_status();
   void append_proxy_status();
@@ -155,8 +160,9 @@ class Transaction final : public RequestHandler {
   std::size_t informational_sent_ = 0;
   Timer wait_timer_;
   bool wait_is_over_ = false;
-  std::uint64_t range_end_ = 0;  // with kBody: where to stop; 0: at the end of the body
-  std::string composed_;         // Age and Cache-Status lines of this answer
+  std::uint64_t range_end_ = 0;    // with kBody: where to stop; 0: at the end of the body
+  std::string composed_;           // Age and Cache-Status lines of this answer
+  std::string covered_authority_;  // that the connection's certificate was last found to cover
 
   // For Cache-Status and the access log.
   policy::Why why_ = policy::Why::kNone;

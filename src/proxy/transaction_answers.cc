@@ -106,6 +106,8 @@ void Transaction::append_age(const policy::Freshness& freshness) {
 }
 
 void Transaction::send_head(AnswerHead head) {
+  append_hsts(head.fields);
+  head.composed = composed_;
   status_ = head.status;
   answered_at_ = context_.executor.mono_now();
   writer_.send_head(head);
@@ -133,13 +135,13 @@ Transaction::Flow Transaction::respond_stored() {
     status_ = object.status();
     answered_at_ = context_.executor.mono_now();
     if (!is_head) body_bytes_ = object.complete_length();
+    append_hsts(&object.headers());
     writer_.send_stored(std::move(found_), composed_, !is_head);
     return go(Step::kFinish);
   }
   AnswerHead answer{.status = object.status(),
                     .reason = object.reason(),
                     .fields = &object.headers(),
-                    .composed = composed_,
                     .length = object.complete_length(),
                     .has_body = !is_head};
   const bool with_trailers = !is_head && !object.trailers().empty() && request_.version != http::Version::kHttp10;
@@ -156,7 +158,7 @@ Transaction::Flow Transaction::respond_stored() {
 Transaction::Flow Transaction::answer_not_modified(const http::HeaderMap& stored) {
   const http::HeaderMap fields = without_body_fields(stored);
   compose_status();
-  send_head({.status = 304, .fields = &fields, .composed = composed_, .has_body = false});
+  send_head({.status = 304, .fields = &fields, .has_body = false});
   writer_.end({});
   return go(Step::kFinish);
 }
@@ -179,7 +181,7 @@ Transaction::Flow Transaction::answer_ranges(const cache::Object& object, const 
   http::HeaderMap fields = object.headers();
   fields.set(Field::kContentRange, http::format_content_range(range, object.complete_length()));
   compose_status();
-  send_head({.status = 206, .fields = &fields, .composed = composed_, .length = range.size()});
+  send_head({.status = 206, .fields = &fields, .length = range.size()});
   body_bytes_ = range.size();
   writer_.send_body(object.slices_of(range));
   writer_.end({});
@@ -212,7 +214,7 @@ Transaction::Flow Transaction::answer_multipart(const cache::Object& object,
   fields.set(Field::kContentType, "multipart/byteranges; boundary=" + boundary);
   compose_status();
   const std::uint64_t length = total_size(body);
-  send_head({.status = 206, .fields = &fields, .composed = composed_, .length = length});
+  send_head({.status = 206, .fields = &fields, .length = length});
   body_bytes_ = length;
   writer_.send_body(std::move(body));
   writer_.end({});
@@ -228,7 +230,7 @@ Transaction::Flow Transaction::answer_local(std::uint16_t status, const http::He
   add_unless_given(Field::kCacheControl, "no-store");
   add_unless_given(Field::kContentType, "text/plain; charset=utf-8");
   const bool has_body = request_.method != Method::kHead;
-  send_head({.status = status, .fields = &fields, .composed = composed_, .length = text.size(), .has_body = has_body});
+  send_head({.status = status, .fields = &fields, .length = text.size(), .has_body = has_body});
   if (has_body) {
     body_bytes_ = text.size();
     writer_.send_body({Slice::copy_of(nullptr, text)});
@@ -258,7 +260,7 @@ Transaction::Flow Transaction::answer_options() {
   fields.add(Field::kDate, http::format_date(context_.executor.wall_now()));
   fields.add(Field::kAllow, "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS");
   compose_status();
-  send_head({.status = 200, .fields = &fields, .composed = composed_, .length = 0});
+  send_head({.status = 200, .fields = &fields, .length = 0});
   writer_.end({});
   return go(Step::kFinish);
 }

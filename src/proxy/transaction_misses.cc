@@ -7,6 +7,7 @@
 #include "http/date.h"
 #include "http/list_syntax.h"
 #include "obs/log.h"
+#include "policy/key.h"
 #include "proxy/transaction.h"
 
 namespace seawall::proxy {
@@ -219,8 +220,15 @@ Transaction::Flow Transaction::purge() {
       context_.purge_from, [&](const net::Network& network) { return network.contains(client_.ip); });
   if (!is_allowed) return answer_error({ErrorCode::kNotAllowed, Side::kLocal});
   const bool is_soft = request_.headers.find("Soft-Purge").value_or("0") != "0";
-  context_.fills.detach_all(key_, hash_);
-  const std::size_t count = context_.store.purge_url(key_, hash_, is_soft, context_.executor.wall_now());
+  // However clients come to it: what a program at the origin purges over plain HTTP is read by browsers over TLS.
+  std::size_t count = 0;
+  for (const std::string_view scheme : {"http", "https"}) {
+    key_.clear();
+    policy::append_key(key_, scheme, request_.authority, request_.path);
+    hash_ = policy::hash_key(key_);
+    context_.fills.detach_all(key_, hash_);
+    count += context_.store.purge_url(key_, hash_, is_soft, context_.executor.wall_now());
+  }
   compose_status();
   return answer_local(200, {}, "purged " + std::to_string(count) + "\n");
 }

@@ -25,9 +25,24 @@ std::string place(std::string_view origin, std::string_view server) {
   return text;
 }
 
+// What to do about it, where that is not plain from its name.
+std::string_view hint_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kTlsCertificateUntrusted: return "; nobody trusted has signed its certificate: see origin.tls.ca";
+    case ErrorCode::kTlsCertificateExpired: return "; its certificate is out of date: renew it there";
+    case ErrorCode::kTlsCertificateName: return "; its certificate is for another name: see origin.tls.server_name";
+    case ErrorCode::kTlsClientCertificate: return "; it wants another client certificate: see origin.tls.certificate";
+    case ErrorCode::kTlsVersion: return "; no TLS version or cipher in common: see origin.tls.min_version";
+    case ErrorCode::kTlsFailed: return "; does it speak TLS at this port?";
+    case ErrorCode::kHttp2Failed: return "; it does not speak HTTP/2 as it should: see origin.protocol";
+    default: return "";
+  }
+}
+
 }  // namespace
 
-void OriginLog::on_failure(std::string_view origin, std::string_view server, const Error& error) {
+void OriginLog::on_failure(std::string_view origin, std::string_view server, const Error& error,
+                           std::string_view reason) {
   const MonoTime now = clock_.mono_now();
   std::uint64_t more = 0;
   {
@@ -44,7 +59,8 @@ void OriginLog::on_failure(std::string_view origin, std::string_view server, con
     }
   }
   if (more == 0) {
-    log(LogLevel::kWarning, "{}: {}", place(origin, server), to_string(error.code));
+    log(LogLevel::kWarning, "{}: {}{}{}{}", place(origin, server), to_string(error.code), reason.empty() ? "" : ": ",
+        reason, hint_of(error.code));
   } else {
     log(LogLevel::kWarning, "{}: {} (and {} more like it)", place(origin, server), to_string(error.code), more);
   }

@@ -18,7 +18,8 @@ class OriginLog final : public origin::Observer {
  public:
   explicit OriginLog(const Clock& clock) : clock_(clock) {}
 
-  void on_failure(std::string_view origin, std::string_view server, const Error& error) override;
+  void on_failure(std::string_view origin, std::string_view server, const Error& error,
+                  std::string_view reason) override;
   void on_breaker(std::string_view origin, std::string_view server, origin::Breaker::State state,
                   Millis retry_after) override;
   void on_health(std::string_view origin, std::string_view server, bool is_healthy, std::string_view reason) override;

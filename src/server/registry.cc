@@ -30,6 +30,20 @@ fill::FillScheduleOptions fills_of(const config::OriginConfig& config) {
 
 }  // namespace
 
+std::expected<origin::ServerAccess, std::string> Registry::access(const config::OriginConfig& config) {
+  const origin::OriginOptions& options = config.options;
+  origin::ServerAccess access{.protocol = options.protocol, .proxy_protocol = options.proxy_protocol};
+  if (std::ranges::none_of(options.servers, &origin::ServerConfig::is_tls)) return access;
+  std::shared_ptr<const net::TlsClientContext>& known = tls_[options.name];
+  if (!known || known->options() != options.tls) {
+    auto loaded = net::TlsClientContext::load(options.tls);
+    if (!loaded) return std::unexpected("origin \"" + options.name + "\": " + loaded.error());
+    known = std::move(*loaded);
+  }
+  access.tls = known;
+  return access;
+}
+
 OriginRuntime Registry::origin(const config::OriginConfig& config) {
   const auto [at, is_new] = origins_.try_emplace(config.options.name);
   OriginRuntime& runtime = at->second;

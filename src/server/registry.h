@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,6 +25,9 @@ class Registry {
   Registry(origin::Observer& observer, const Clock& clock, std::uint32_t workers)
       : observer_(observer), clock_(clock), workers_(workers) {}
 
+  // How its servers are spoken to; what was loaded for TLS is kept while its options stay the same. The error is text
+  // for a person.
+  std::expected<origin::ServerAccess, std::string> access(const config::OriginConfig& config);
   // Makes it or brings it up to date.
   OriginRuntime origin(const config::OriginConfig& config);
   std::shared_ptr<proxy::RouteState> route(const config::RouteConfig& config, std::size_t memory_bytes);
@@ -34,6 +38,7 @@ class Registry {
   std::uint32_t workers_;
   std::uint32_t next_route_ = 0;
   std::map<std::string, OriginRuntime> origins_;
+  std::map<std::string, std::shared_ptr<const net::TlsClientContext>> tls_;  // by origin
   std::map<std::string, std::shared_ptr<proxy::RouteState>> routes_;
 };
 

@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <fmt/ranges.h>
 #include <sys/resource.h>
 
 #include <csignal>
@@ -7,7 +8,10 @@
 #include <thread>
 
 #include "config/admin_socket.h"
+#include "http/date.h"
+#include "net/kernel_tls.h"
 #include "obs/log.h"
+#include "server/certificate_watch.h"
 #include "server/snapshot.h"
 #include "server/worker.h"
 
@@ -19,6 +23,8 @@ using obs::LogLevel;
 
 // A worker's word that it has drained; sent to ourselves and waited for like the operator's signals.
 constexpr int kDrained = SIGUSR2;
+// From one look at the files of TLS to the next.
+constexpr timespec kCertificateLook{.tv_sec = 1, .tv_nsec = 0};
 
 sigset_t handled_signals() {
   sigset_t set;
@@ -36,25 +42,77 @@ void raise_file_limit() {
   }
 }
 
-// One socket per worker on each address; the first settles the port when it was 0.
-std::expected<std::vector<std::vector<std::unique_ptr<net::Listener>>>, std::string> bind_all(
-    const config::Config& config, std::uint32_t workers) {
-  std::vector<std::vector<std::unique_ptr<net::Listener>>> bound(workers);
-  for (const std::string& text : config.listen) {
-    auto address = net::Address::parse(text);
-    if (!address) return std::unexpected("listen: \"" + text + "\" is not ADDRESS:PORT");
-    if (address->port() != 0) {
-      if (auto free = net::Listener::probe(*address); !free) return std::unexpected(free.error());
+std::string describe(const net::ListenOptions& listen) {
+  std::string text;
+  const auto add = [&](std::string_view word) { text += (text.empty() ? " (" : ", ") + std::string(word); };
+  if (listen.takes_tls) add("TLS");
+  if (listen.takes_tls && listen.takes_plain) add("plain");
+  if (listen.expects_proxy) add("PROXY protocol");
+  if (listen.redirects) add("redirects to https");
+  return text.empty() ? text : text + ")";
+}
+
+// One socket for each worker on an address; the first settles the port when it was 0.
+std::expected<std::vector<std::unique_ptr<net::Listener>>, std::string> bind_one(const net::ListenOptions& listen,
+                                                                                 std::uint32_t workers) {
+  std::vector<std::unique_ptr<net::Listener>> sockets;
+  const auto add =
+      [&](std::expected<std::unique_ptr<net::Listener>, std::string> socket) -> std::expected<void, std::string> {
+    if (!socket) return std::unexpected(std::move(socket.error()));
+    sockets.push_back(std::move(*socket));
+    return {};
+  };
+  if (!listen.path.empty()) {
+    if (auto bound = add(net::Listener::bind_unix(listen.path, listen.mode)); !bound) {
+      return std::unexpected(std::move(bound.error()));
     }
+    for (std::uint32_t w = 1; w < workers; ++w) {
+      if (auto shared = add(sockets.front()->share()); !shared) return std::unexpected(std::move(shared.error()));
+    }
+    return sockets;
+  }
+  auto address = net::Address::parse(listen.address);
+  if (!address) return std::unexpected("listen: \"" + listen.address + "\" is not ADDRESS:PORT");
+  if (address->port() != 0) {
+    if (auto free = net::Listener::probe(*address); !free) return std::unexpected(std::move(free.error()));
+  }
+  for (std::uint32_t w = 0; w < workers; ++w) {
+    if (auto bound = add(net::Listener::bind(*address)); !bound) return std::unexpected(std::move(bound.error()));
+    address = sockets.front()->address();
+  }
+  return sockets;
+}
+
+// By worker.
+std::expected<std::vector<std::vector<Listening>>, std::string> bind_all(const config::Config& config,
+                                                                         std::uint32_t workers) {
+  std::vector<std::vector<Listening>> bound(workers);
+  for (const net::ListenOptions& listen : config.listen) {
+    auto sockets = bind_one(listen, workers);
+    if (!sockets) return std::unexpected(std::move(sockets.error()));
+    log(LogLevel::kInfo, "listening on {}{}",
+        listen.path.empty() ? sockets->front()->address().to_string() : "unix:" + listen.path, describe(listen));
     for (std::uint32_t w = 0; w < workers; ++w) {
-      auto listener = net::Listener::bind(*address);
-      if (!listener) return std::unexpected(listener.error());
-      address = (*listener)->address();
-      bound[w].push_back(std::move(*listener));
+      bound[w].push_back({.options = listen, .socket = std::move((*sockets)[w])});
     }
-    log(LogLevel::kInfo, "listening on {}", address->to_string());
   }
   return bound;
+}
+
+void log_certificates(const Snapshot& snapshot, const config::Config& config) {
+  for (const Ref<const net::Certificate>& certificate : snapshot.certificates) {
+    log(LogLevel::kInfo, "certificate {}: {} for {}, valid until {}", certificate->files().certificate,
+        certificate->key_type(), fmt::join(certificate->names(), ", "), http::format_date(certificate->not_after()));
+  }
+  if (snapshot.certificates.empty()) return;
+  const net::KernelTls& kernel = net::kernel_offers_tls();
+  if (!config.tls.kernel) {
+    log(LogLevel::kInfo, "kTLS is off (tls.kernel): TLS is encrypted in the process");
+  } else if (kernel.is_offered) {
+    log(LogLevel::kInfo, "kTLS: the kernel encrypts where it knows the cipher");
+  } else {
+    log(LogLevel::kInfo, "no kTLS ({}): TLS is encrypted in the process", kernel.reason);
+  }
 }
 
 // A port or path that nobody asked for may be taken: then there is one listener less. What was asked for must be had.
@@ -89,23 +147,64 @@ std::expected<std::vector<std::unique_ptr<net::Listener>>, std::string> bind_adm
   return bound;
 }
 
-void reload_config(const Reload& reload, const config::Config& started_with, Shared& shared,
-                   std::vector<std::unique_ptr<Worker>>& workers) {
-  const auto config = reload();
-  if (!config) {
-    log(LogLevel::kError, "reload: nothing changed: {}", config.error());
-    workers.front()->note_failed_reload();
-    return;
-  }
-  const auto snapshot = std::make_shared<const Snapshot>(make_snapshot(*config, shared.registry));
-  resolve_origins(*snapshot, *config, shared.origin_log, shared.clock);
-  if (config->listen != started_with.listen || config->workers != started_with.workers) {
+// What a running server goes by.
+struct Running {
+  const config::Config& started_with;
+  config::Config config;
+  std::shared_ptr<const Snapshot> snapshot;
+  CertificateWatch certificates;
+  std::vector<std::unique_ptr<Worker>> workers{};
+};
+
+void reload_config(const Reload& reload, Shared& shared, Running& running) {
+  const auto fail = [&](const std::string& why) {
+    log(LogLevel::kError, "reload: nothing changed: {}", why);
+    running.workers.front()->note_failed_reload();
+  };
+  auto config = reload();
+  if (!config) return fail(config.error());
+  const bool had_tls = !running.config.tls.certificates.empty();
+  const config::Config& first = running.started_with;
+  if (config->listen != first.listen || config->workers != first.workers) {
     log(LogLevel::kWarning, "reload: changes of server.listen and server.workers need a restart");
+    if (had_tls && config->tls.certificates.empty()) return fail("the listeners of before need tls.certificates");
   }
+  const auto workers = static_cast<std::uint32_t>(running.workers.size());
+  auto made = make_snapshot(*config, shared.registry, shared.tickets, workers, shared.clock);
+  if (!made) return fail(made.error());
+  const auto snapshot = std::make_shared<const Snapshot>(std::move(*made));
+  resolve_origins(*snapshot, *config, shared.origin_log, shared.clock);
   shared.store.budget().set_limit_bytes(config->cache.memory_bytes);
   shared.store.make_room(0);
-  for (const auto& worker : workers) worker->apply(snapshot);
-  log(LogLevel::kInfo, "reloaded: {} origins, {} routes", config->origins.size(), config->routes.size());
+  running.snapshot = snapshot;
+  running.config = std::move(*config);
+  running.certificates.follow(running.config);
+  for (const auto& worker : running.workers) worker->apply(snapshot);
+  log(LogLevel::kInfo, "reloaded: {} origins, {} routes", running.config.origins.size(), running.config.routes.size());
+  log_certificates(*snapshot, running.config);
+}
+
+// The old ones go on when the new ones are not right.
+void reload_certificates(Shared& shared, Running& running) {
+  auto made = with_new_certificates(*running.snapshot, running.config, shared.tickets, shared.clock);
+  if (!made) {
+    log(LogLevel::kError, "certificates have changed, and the old ones stay in use: {}", made.error());
+    running.workers.front()->note_failed_reload();
+    return;
+  }
+  running.snapshot = std::make_shared<const Snapshot>(std::move(*made));
+  for (const auto& worker : running.workers) worker->apply(running.snapshot);
+  log(LogLevel::kInfo, "certificates have changed and are in use");
+  log_certificates(*running.snapshot, running.config);
+}
+
+// The operator's next signal; meanwhile the certificates are looked at.
+int next_signal(const sigset_t& signals, Shared& shared, Running& running) {
+  while (true) {
+    const int signal = sigtimedwait(&signals, nullptr, running.certificates.is_on() ? &kCertificateLook : nullptr);
+    if (signal > 0) return signal;
+    if (running.certificates.has_changed()) reload_certificates(shared, running);
+  }
 }
 
 // True when every worker has drained; false at the deadline or at a second signal.
@@ -153,12 +252,21 @@ int run(const config::Config& config, const Reload& reload) {
     log(LogLevel::kError, "{}", admin_listeners.error());
     return 1;
   }
-  const auto snapshot = std::make_shared<const Snapshot>(make_snapshot(config, shared.registry));
-  resolve_origins(*snapshot, config, shared.origin_log, shared.clock);
-  std::vector<std::unique_ptr<Worker>> workers;
+  auto made = make_snapshot(config, shared.registry, shared.tickets, count, shared.clock);
+  if (!made) {
+    log(LogLevel::kError, "{}", made.error());
+    return 1;
+  }
+  Running running{.started_with = config,
+                  .config = config,
+                  .snapshot = std::make_shared<const Snapshot>(std::move(*made)),
+                  .certificates = CertificateWatch(config)};
+  log_certificates(*running.snapshot, config);
+  resolve_origins(*running.snapshot, config, shared.origin_log, shared.clock);
+  std::vector<std::unique_ptr<Worker>>& workers = running.workers;
   workers.reserve(count);
   for (std::uint32_t w = 0; w < count; ++w) {
-    workers.push_back(std::make_unique<Worker>(w, count, shared, config, snapshot, std::move((*listeners)[w])));
+    workers.push_back(std::make_unique<Worker>(w, count, shared, config, running.snapshot, std::move((*listeners)[w])));
   }
   workers.front()->be_home(config, std::move(*admin_listeners));
   for (const auto& worker : workers) worker->start();
@@ -167,10 +275,8 @@ int run(const config::Config& config, const Reload& reload) {
 
   bool clean = true;
   for (bool serving = true; serving;) {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    switch (signal) {
-      case SIGHUP: reload_config(reload, config, shared, workers); break;
+    switch (next_signal(signals, shared, running)) {
+      case SIGHUP: reload_config(reload, shared, running); break;
       case SIGUSR1:
         obs::reopen_log();
         if (shared.access_file) shared.access_file->reopen();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/rng.h"
+#include "net/kernel_tls.h"
 #include "net/loop.h"
 #include "net/resolver.h"
 #include "origin/discovery.h"
@@ -18,13 +19,53 @@ std::size_t index_of(const config::Config& config, const std::string& name, cons
   return static_cast<std::size_t>(at - config.origins.begin());
 }
 
+std::expected<void, std::string> load_certificates(Snapshot& snapshot, const config::Config& config,
+                                                   const std::shared_ptr<net::TicketKeys>& tickets, std::size_t workers,
+                                                   const Clock& clock) {
+  snapshot.certificates.clear();
+  snapshot.tls.clear();
+  for (const net::CertificateFiles& files : config.tls.certificates) {
+    auto certificate = net::Certificate::load(files, clock.wall_now());
+    if (!certificate) return std::unexpected(std::move(certificate.error()));
+    snapshot.certificates.push_back(std::move(*certificate));
+  }
+  if (snapshot.certificates.empty()) return {};
+  snapshot.asks_client = config.tls.client_auth != net::ClientAuth::kOff;
+  snapshot.uses_kernel = config.tls.kernel && net::kernel_offers_tls().is_offered;
+  for (std::size_t w = 0; w < workers; ++w) {
+    auto tls = net::TlsServer::create(config.tls, snapshot.certificates, tickets);
+    if (!tls) return std::unexpected(std::move(tls.error()));
+    snapshot.tls.push_back(std::move(*tls));
+  }
+  return {};
+}
+
 }  // namespace
 
-Snapshot make_snapshot(const config::Config& config, Registry& registry) {
+std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, const config::Config& config,
+                                                           const std::shared_ptr<net::TicketKeys>& tickets,
+                                                           const Clock& clock) {
+  Snapshot snapshot = old;
+  if (auto loaded = load_certificates(snapshot, config, tickets, old.tls.size(), clock); !loaded) {
+    return std::unexpected(std::move(loaded.error()));
+  }
+  return snapshot;
+}
+
+std::expected<Snapshot, std::string> make_snapshot(const config::Config& config, Registry& registry,
+                                                   const std::shared_ptr<net::TicketKeys>& tickets,
+                                                   std::uint32_t workers, const Clock& clock) {
   Snapshot snapshot;
+  if (auto loaded = load_certificates(snapshot, config, tickets, workers, clock); !loaded) {
+    return std::unexpected(std::move(loaded.error()));
+  }
   std::vector<proxy::Origin> origins;
   origins.reserve(config.origins.size());
-  for (const config::OriginConfig& origin : config.origins) {
+  snapshot.origins = config.origins;
+  for (config::OriginConfig& origin : snapshot.origins) {
+    auto access = registry.access(origin);
+    if (!access) return std::unexpected(std::move(access.error()));
+    origin.options.access = std::move(*access);
     const OriginRuntime runtime = registry.origin(origin);
     origins.push_back({.name = origin.options.name,
                        .authority = origin.options.servers.front().authority,
@@ -34,7 +75,6 @@ Snapshot make_snapshot(const config::Config& config, Registry& registry) {
                        .fills = runtime.fills});
     snapshot.runtimes.push_back(runtime);
   }
-  snapshot.origins = config.origins;
   std::vector<proxy::Route> routes;
   routes.reserve(config.routes.size());
   for (const config::RouteConfig& route : config.routes) {
@@ -48,9 +88,17 @@ Snapshot make_snapshot(const config::Config& config, Registry& registry) {
                       .rules = route.rules,
                       .state = registry.route(route, config.cache.memory_bytes)});
   }
-  snapshot.router = make_ref<const proxy::Router>(std::move(origins), std::move(routes), config.session);
+  snapshot.router = make_ref<const proxy::Router>(std::move(origins), std::move(routes), config.session, config.edge);
   for (const std::string& text : config.admin.purge_from) {
     if (auto network = net::Network::parse(text)) snapshot.purge_from.push_back(*network);
+  }
+  for (const net::ListenOptions& listen : config.listen) {
+    if (!listen.takes_tls || !listen.path.empty() || snapshot.https_port != 0) continue;
+    if (const auto address = net::Address::parse(listen.address)) snapshot.https_port = address->port();
+  }
+  for (const std::string& text : config.trusted_proxies) {
+    if (text == "unix") snapshot.trusts_unix = true;
+    if (auto network = net::Network::parse(text)) snapshot.trusted_proxies.push_back(*network);
   }
   return snapshot;
 }

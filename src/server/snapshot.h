@@ -1,11 +1,18 @@
 // A configuration ready to serve: routes and origins joined with what lives under their names.
 #pragma once
 
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "base/ref.h"
 #include "config/config.h"
+#include "net/certificate.h"
 #include "net/network.h"
+#include "net/ticket_keys.h"
+#include "net/tls_server.h"
 #include "proxy/router.h"
 #include "server/registry.h"
 
@@ -16,9 +23,23 @@ struct Snapshot {
   std::vector<config::OriginConfig> origins;  // by the router's index
   std::vector<OriginRuntime> runtimes;        // likewise
   std::vector<net::Network> purge_from;
+  std::vector<net::Network> trusted_proxies;
+  bool trusts_unix = false;
+  std::uint16_t https_port = 0;                // where redirects lead to
+  std::vector<Ref<const net::TlsServer>> tls;  // by worker; empty without certificates
+  std::vector<Ref<const net::Certificate>> certificates;
+  bool asks_client = false;  // for a certificate
+  bool uses_kernel = false;  // kTLS
 };
 
-Snapshot make_snapshot(const config::Config& config, Registry& registry);
+// The error is text for a person: certificates may have changed since the configuration was checked.
+std::expected<Snapshot, std::string> make_snapshot(const config::Config& config, Registry& registry,
+                                                   const std::shared_ptr<net::TicketKeys>& tickets,
+                                                   std::uint32_t workers, const Clock& clock);
+// The same with the certificates as they are in their files now.
+std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, const config::Config& config,
+                                                           const std::shared_ptr<net::TicketKeys>& tickets,
+                                                           const Clock& clock);
 
 // Waits until the names of the origins are resolved, so that the first requests find them; at most as long as one
 // lookup may take. What is not resolved by then is logged, and tried again while serving. Thread: the main thread.

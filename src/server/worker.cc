@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "obs/log.h"
+#include "proxy/session_h1.h"
+#include "proxy/session_h2.h"
 #include "proxy/transaction.h"
 
 namespace seawall::server {
@@ -11,10 +13,24 @@ namespace {
 
 constexpr Millis kLogFlush{1000};
 
+std::shared_ptr<const proxy::OpeningRules> rules_of(const net::ListenOptions& listen, const Snapshot& snapshot,
+                                                    std::uint32_t worker) {
+  auto rules = std::make_shared<proxy::OpeningRules>();
+  rules->listen = listen;
+  rules->session = snapshot.router->session();
+  rules->https_port = snapshot.https_port;
+  if (listen.takes_tls) rules->tls = snapshot.tls[worker];
+  rules->asks_client = snapshot.asks_client;
+  rules->uses_kernel = snapshot.uses_kernel;
+  rules->trusted_proxies = snapshot.trusted_proxies;
+  rules->trusts_unix = snapshot.trusts_unix;
+  return rules;
+}
+
 }  // namespace
 
 Worker::Worker(std::uint32_t id, std::uint32_t workers, Shared& shared, const config::Config& config,
-               const std::shared_ptr<const Snapshot>& snapshot, std::vector<std::unique_ptr<net::Listener>> listeners)
+               const std::shared_ptr<const Snapshot>& snapshot, std::vector<Listening> listeners)
     : shared_(shared),
       loop_(id, shared.clock),
       rng_(Rng::system_seed()),
@@ -29,7 +45,9 @@ Worker::Worker(std::uint32_t id, std::uint32_t workers, Shared& shared, const co
                .router = nullptr,
                .upstreams = {},
                .running = running_,
-               .connections = shared.connections},
+               .connections = shared.connections,
+               .edge = shared.edge,
+               .http2 = shared.http2},
       make_handler_(
           [this](proxy::ResponseWriter& writer, const proxy::ClientInfo& client, std::function<void()> on_finished) {
             return std::make_unique<proxy::Transaction>(context_, writer, client, std::move(on_finished));
@@ -73,6 +91,10 @@ void Worker::use(const std::shared_ptr<const Snapshot>& snapshot) {
   upstreams_ = std::move(next);
   context_.router = snapshot->router;
   context_.purge_from = snapshot->purge_from;
+  context_.certificates = snapshot->certificates;
+  context_.trusted_proxies = snapshot->trusted_proxies;
+  context_.trusts_unix = snapshot->trusts_unix;
+  for (Listening& listening : listeners_) listening.rules = rules_of(listening.options, *snapshot, loop_.worker_id());
   context_.upstreams.clear();
   for (const Upstream& upstream : upstreams_) context_.upstreams.push_back(upstream.upstream.get());
   if (home_) home_->apply(*snapshot);
@@ -95,12 +117,14 @@ void Worker::run() {
     home_->apply(*snapshot_);
     home_->start();
   }
-  for (const auto& listener : listeners_) {
-    listener->set_on_exhausted([](int error) {
+  for (const Listening& listening : listeners_) {
+    listening.socket->set_on_exhausted([](int error) {
       obs::log(obs::LogLevel::kWarning, "cannot accept connections: {}; raise the limit of open files",
                std::strerror(error));
     });
-    listener->start(loop_, [this](Fd connection, const net::Address& peer) { accept(std::move(connection), peer); });
+    listening.socket->start(loop_, [this, &listening](Fd connection, const net::Address& peer) {
+      accept(listening, std::move(connection), peer);
+    });
   }
   if (access_log_.is_on()) loop_.timers().arm(flush_timer_, loop_.mono_now() + kLogFlush);
   loop_.run();
@@ -112,24 +136,43 @@ void Worker::run() {
   access_log_.flush();
 }
 
-void Worker::accept(Fd connection, const net::Address& peer) {
-  const bool is_full = shared_.connections.load(std::memory_order_relaxed) >= context_.router->session().connections;
-  proxy::ClientInfo client{.ip = peer.ip(), .port = peer.port(), .peer_ip = peer.ip()};
-  auto* session = new proxy::SessionH1(
-      loop_, context_.router->session(), std::make_unique<net::Transport>(loop_, std::move(connection)),
-      std::move(client), make_handler_, [this](proxy::Session& closed) { on_session_closed(closed); });
-  shared_.connections.fetch_add(1, std::memory_order_relaxed);
+void Worker::accept(const Listening& listening, Fd connection, const net::Address& peer) {
+  auto* opening = new proxy::Opening(
+      loop_, listening.rules, shared_.connections, shared_.edge,
+      std::make_unique<net::Transport>(loop_, std::move(connection)),
+      proxy::ClientInfo{.ip = peer.ip(), .port = peer.port(), .peer_ip = peer.ip()},
+      [this](proxy::Opening& opened_one, proxy::Opening::Opened opened) {
+        remove(opened_one);
+        serve(std::move(opened));
+      },
+      [this](proxy::Session& closed) { remove(closed); });
+  sessions_.push_back(*opening);
+  opening->start();
+}
+
+void Worker::serve(proxy::Opening::Opened opened) {
+  const proxy::SessionOptions& options = context_.router->session();
+  const auto on_closed = [this](proxy::Session& closed) { remove(closed); };
+  if (opened.protocol == proxy::Opening::Protocol::kHttp2) {
+    auto* session = new proxy::SessionH2(loop_, options, std::move(opened.transport), std::move(opened.client),
+                                         make_handler_, on_closed, shared_.http2[loop_.worker_id()]);
+    session->slot = std::move(opened.slot);
+    sessions_.push_back(*session);
+    return session->start();
+  }
+  auto* session = new proxy::SessionH1(loop_, options, std::move(opened.transport), std::move(opened.client),
+                                       make_handler_, on_closed);
+  session->slot = std::move(opened.slot);
   sessions_.push_back(*session);
-  if (is_full) {
+  if (opened.is_refused) {
     session->refuse();
   } else {
     session->start();
   }
 }
 
-void Worker::on_session_closed(proxy::Session& session) {
+void Worker::remove(proxy::Session& session) {
   session.link.unlink();
-  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
   loop_.defer_delete(std::unique_ptr<proxy::Session>(&session));
   if (context_.is_draining) finish_drain();
 }

@@ -2,7 +2,6 @@
 // functions marked so is called on its own thread.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,11 +16,16 @@
 #include "fill/miss_events.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "net/ticket_keys.h"
 #include "obs/access_log.h"
+#include "proxy/connection_limits.h"
 #include "proxy/context.h"
+#include "proxy/edge_counters.h"
+#include "proxy/h2_budget.h"
+#include "proxy/opening.h"
 #include "proxy/origin_upstream.h"
 #include "proxy/router.h"
-#include "proxy/session_h1.h"
+#include "proxy/session.h"
 #include "server/home.h"
 #include "server/origin_log.h"
 #include "server/registry.h"
@@ -36,7 +40,9 @@ struct Shared {
         fills(config.fill, store),
         miss_events(config.push.events),
         origin_log(clock),
-        registry(origin_log, clock, workers) {}
+        registry(origin_log, clock, workers),
+        tickets(std::make_shared<net::TicketKeys>(clock, config.tls.ticket_rotation)),
+        http2(workers) {}
 
   SystemClock clock;
   cache::Store store;
@@ -44,14 +50,24 @@ struct Shared {
   fill::MissEvents miss_events;
   OriginLog origin_log;
   Registry registry;
-  std::atomic<std::size_t> connections{0};
+  std::shared_ptr<net::TicketKeys> tickets;
+  proxy::ConnectionLimits connections;
+  proxy::EdgeCounters edge;
+  std::vector<proxy::H2Counters> http2;  // by worker
   std::shared_ptr<obs::AccessLogFile> access_file;
+};
+
+// A listening socket of one worker, and what may be spoken there.
+struct Listening {
+  net::ListenOptions options;
+  std::unique_ptr<net::Listener> socket;
+  std::shared_ptr<const proxy::OpeningRules> rules = nullptr;  // of the worker's configuration
 };
 
 class Worker {
  public:
   Worker(std::uint32_t id, std::uint32_t workers, Shared& shared, const config::Config& config,
-         const std::shared_ptr<const Snapshot>& snapshot, std::vector<std::unique_ptr<net::Listener>> listeners);
+         const std::shared_ptr<const Snapshot>& snapshot, std::vector<Listening> listeners);
   // Makes it the home worker. Before start().
   void be_home(const config::Config& config, std::vector<std::unique_ptr<net::Listener>> admin_listeners);
   ~Worker();
@@ -75,8 +91,9 @@ class Worker {
 
   void run();
   void use(const std::shared_ptr<const Snapshot>& snapshot);
-  void accept(Fd connection, const net::Address& peer);
-  void on_session_closed(proxy::Session& session);
+  void accept(const Listening& listening, Fd connection, const net::Address& peer);
+  void serve(proxy::Opening::Opened opened);
+  void remove(proxy::Session& session);
   void finish_drain();
 
   Shared& shared_;
@@ -90,7 +107,7 @@ class Worker {
   proxy::Context context_;
   std::unique_ptr<Home> home_;
   const proxy::HandlerFactory make_handler_;
-  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  std::vector<Listening> listeners_;
   List<proxy::Session, &proxy::Session::link> sessions_;
   Timer flush_timer_;
   std::function<void()> on_drained_;

@@ -67,7 +67,7 @@ class Guards {
 
  private:
   class Silent final : public origin::Observer {
-    void on_failure(std::string_view, std::string_view, const Error&) override {}
+    void on_failure(std::string_view, std::string_view, const Error&, std::string_view) override {}
     void on_breaker(std::string_view, std::string_view, origin::Breaker::State, Millis) override {}
     void on_health(std::string_view, std::string_view, bool, std::string_view) override {}
     void on_back_off(std::string_view, Millis) override {}

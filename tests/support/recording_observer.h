@@ -1,5 +1,6 @@
 // Writes down what it is told of origins, a line each:
 //   failure 127.0.0.1:3000 connect-refused
+//   failure 127.0.0.1:3000 tls-certificate-expired: certificate has expired
 //   breaker [origin] open         or closed; a server's by its name
 //   health 127.0.0.1:3000 sick: timeout
 //   back-off 5000
@@ -24,8 +25,10 @@ class RecordingObserver final : public origin::Observer {
     return std::exchange(told_, {});
   }
 
-  void on_failure(std::string_view, std::string_view server, const Error& error) override {
-    tell("failure " + std::string(server) + " " + std::string(to_string(error.code)));
+  void on_failure(std::string_view, std::string_view server, const Error& error, std::string_view reason) override {
+    std::string line = "failure " + std::string(server) + " " + std::string(to_string(error.code));
+    if (!reason.empty()) line += ": " + std::string(reason);
+    tell(std::move(line));
   }
   void on_breaker(std::string_view, std::string_view server, origin::Breaker::State state, Millis) override {
     const std::string_view word = state == origin::Breaker::State::kOpen       ? "open"

@@ -42,11 +42,10 @@ BOOST_AUTO_TEST_CASE(wrong_command_lines) {
        "--log-level must be one of \"debug\", \"info\", \"warning\", \"error\", not \"warn\"\nhint: did you mean "
        "\"warning\"?"},
       {{"serve", "--origin", "a:3000"},
-       "--origin must be \"http://host\" or \"http://host:port\", not \"a:3000\"\nhint: did you mean "
+       "--origin must be \"http://host:port\" or \"https://host:port\", not \"a:3000\"\nhint: did you mean "
        "\"http://a:3000\"?"},
-      {{"serve", "--origin", "https://a"},
-       "TLS to the origin is not available in this version: \"https://a\"\nhint: use an \"http://\" address of the "
-       "service"},
+      {{"serve", "--listen", ":443 tsl"},
+       "--listen has an unknown word \"tsl\" behind \":443\"\nhint: did you mean \"tls\"?"},
       {{"serve", "--origin", "http://a", "--origin", "http://b"},
        "--origin can be given once\nhint: write a file with an [[origin]] and a [[route]] for each, and use -c FILE"},
       {{"demo-origin", "--listen", "x"}, "--listen must be \"ADDR:PORT\" such as \"127.0.0.1:9100\", not \"x\""},

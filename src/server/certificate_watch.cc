@@ -1,0 +1,46 @@
+#include "server/certificate_watch.h"
+
+#include <sys/stat.h>
+
+#include <utility>
+
+namespace seawall::server {
+
+void CertificateWatch::follow(const config::Config& config) {
+  files_.clear();
+  is_settling_ = false;
+  const auto add = [&](const std::string& path) {
+    if (!path.empty()) files_.push_back({path, look_at(path)});
+  };
+  for (const net::CertificateFiles& files : config.tls.certificates) {
+    add(files.certificate);
+    add(files.key);
+    add(files.ocsp);
+  }
+  add(config.tls.client_ca);
+}
+
+CertificateWatch::Stamp CertificateWatch::look_at(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return {.device = status.st_dev,
+          .inode = status.st_ino,
+          .size = status.st_size,
+          .modified_ns = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
+}
+
+bool CertificateWatch::has_changed() {
+  bool differs = false;
+  for (File& file : files_) {
+    const Stamp now = look_at(file.path);
+    differs = differs || now != file.stamp;
+    file.stamp = now;
+  }
+  if (differs) {
+    is_settling_ = true;
+    return false;
+  }
+  return std::exchange(is_settling_, false);
+}
+
+}  // namespace seawall::server

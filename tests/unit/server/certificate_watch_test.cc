@@ -1,0 +1,79 @@
+#include "server/certificate_watch.h"
+
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+
+#include "support/temporary_directory.h"
+
+namespace seawall::server {
+namespace {
+
+struct Fixture {
+  test::TemporaryDirectory directory;
+  config::Config config;
+
+  Fixture() {
+    config.tls.certificates.push_back(
+        {.certificate = directory.write("a.pem", "one"), .key = directory.write("a.key", "key")});
+  }
+};
+
+BOOST_FIXTURE_TEST_SUITE(server_certificate_watch, Fixture)
+
+BOOST_AUTO_TEST_CASE(nothing_to_look_at) {
+  CertificateWatch watch{config::Config{}};
+  BOOST_TEST(!watch.is_on());
+  BOOST_TEST(!watch.has_changed());
+}
+
+BOOST_AUTO_TEST_CASE(a_change_shows_once_and_when_it_has_settled) {
+  CertificateWatch watch(config);
+  BOOST_TEST(watch.is_on());
+  BOOST_TEST(!watch.has_changed());
+  directory.write("a.pem", "longer");
+  BOOST_TEST(!watch.has_changed());
+  // The key follows a moment later: both are one change.
+  directory.write("a.key", "another key");
+  BOOST_TEST(!watch.has_changed());
+  BOOST_TEST(watch.has_changed());
+  BOOST_TEST(!watch.has_changed());
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_renamed_over_or_gone_has_changed) {
+  CertificateWatch watch(config);
+  const std::string next = directory.write("next", "two");
+  std::filesystem::rename(next, directory.path() + "/a.pem");
+  BOOST_TEST(!watch.has_changed());
+  BOOST_TEST(watch.has_changed());
+  std::filesystem::remove(directory.path() + "/a.key");
+  BOOST_TEST(!watch.has_changed());
+  BOOST_TEST(watch.has_changed());
+  BOOST_TEST(!watch.has_changed());
+}
+
+BOOST_AUTO_TEST_CASE(a_link_that_turns_is_a_change) {
+  const std::string one = directory.write("one", "same size");
+  const std::string two = directory.write("two", "same size");
+  const std::string link = directory.path() + "/live";
+  std::filesystem::create_symlink(one, link);
+  config.tls.certificates = {{.certificate = link}};
+  CertificateWatch watch(config);
+  BOOST_TEST(!watch.has_changed());
+  std::filesystem::remove(link);
+  std::filesystem::create_symlink(two, link);
+  BOOST_TEST(!watch.has_changed());
+  BOOST_TEST(watch.has_changed());
+}
+
+BOOST_AUTO_TEST_CASE(another_configuration_is_looked_at_from_now_on) {
+  CertificateWatch watch(config);
+  directory.write("a.pem", "longer");
+  BOOST_TEST(!watch.has_changed());
+  watch.follow(config);
+  BOOST_TEST(!watch.has_changed());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace seawall::server
