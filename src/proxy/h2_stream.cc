@@ -74,8 +74,7 @@ void H2Stream::begin_upload(bool ends_stream) {
   const http::RequestHead& head = request();
   if (is_extended_connect_) {
     upload_ = Upload::kTunnel;
-  } else if (head.framing == BodyFraming::kNone ||
-             (head.framing == BodyFraming::kLength && head.content_length == 0)) {
+  } else if (head.framing == BodyFraming::kNone || (head.framing == BodyFraming::kLength && head.content_length == 0)) {
     upload_ = Upload::kIgnored;
   } else {
     upload_ = Upload::kPiped;
@@ -207,8 +206,8 @@ void H2Stream::send_head(const AnswerHead& head) {
 void H2Stream::submit(bool has_data) {
   const H2Fields& fields = connection_.fields;
   const nghttp2_data_provider provider{.source = {.ptr = this}, .read_callback = read_data};
-  const int status = nghttp2_submit_response(connection_.session, id_, fields.data(), fields.size(),
-                                             has_data ? &provider : nullptr);
+  const int status =
+      nghttp2_submit_response(connection_.session, id_, fields.data(), fields.size(), has_data ? &provider : nullptr);
   if (status != 0) return reset(NGHTTP2_INTERNAL_ERROR);
   has_submitted_ = true;
   progress_at_ = connection_.loop.mono_now();

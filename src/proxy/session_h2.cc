@@ -205,12 +205,11 @@ void SessionH2::read() {
 }
 
 void SessionH2::receive(std::string_view bytes) {
-  const ssize_t taken = nghttp2_session_mem_recv(
-      connection_.session, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  const ssize_t taken =
+      nghttp2_session_mem_recv(connection_.session, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (taken >= 0) return;
   switch (static_cast<int>(taken)) {
     case NGHTTP2_ERR_FLOODED: return calm(H2Abuse::kUnreadReply);
-    case NGHTTP2_ERR_TOO_MANY_SETTINGS: return calm(H2Abuse::kSettings);
     case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS: return calm(H2Abuse::kContinuation);
     default: return terminate(NGHTTP2_PROTOCOL_ERROR);
   }
@@ -235,8 +234,7 @@ int SessionH2::on_begin_frame(const nghttp2_frame_hd& head) {
     case NGHTTP2_PRIORITY:
     case NGHTTP2_PRIORITY_UPDATE: spend(H2Abuse::kPriority); break;
     case NGHTTP2_WINDOW_UPDATE: spend(H2Abuse::kWindowUpdate); break;
-    case NGHTTP2_GOAWAY: break;
-    default: spend(H2Abuse::kEmptyFrame); break;  // of an extension that is not spoken here: it says nothing
+    default: break;
   }
   return 0;
 }
@@ -356,6 +354,11 @@ int SessionH2::on_frame_sent(const nghttp2_frame& frame) {
       default: spend(H2Abuse::kStreamError); break;
     }
     return 0;
+  }
+  // nghttp2's own limit: too many entries in one SETTINGS frame.
+  if (frame.hd.type == NGHTTP2_GOAWAY && frame.goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM &&
+      state_ == State::kServing) {
+    counters_.count(H2Abuse::kSettings);
   }
   const bool is_of_answer = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
   if (!is_of_answer || (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
