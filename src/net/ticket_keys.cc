@@ -29,9 +29,8 @@ void TicketKeys::set_rotation(Seconds rotation) {
 // at the next use.
 bool TicketKeys::rotate() {
   const MonoTime now = clock_.mono_now();
-  const auto is_older_than = [&](const Key& key, std::int64_t periods) {
-    return now - key.made >= std::chrono::microseconds(rotation_) * periods;
-  };
+  const std::chrono::microseconds period = rotation_;
+  const auto is_older_than = [&](const Key& key, std::int64_t periods) { return now - key.made >= period * periods; };
   while (count_ > 0 && is_older_than(keys_[count_ - 1], kKept)) --count_;
   if (count_ > 0 && !is_older_than(keys_[0], 1)) return true;
   Key key;

@@ -256,9 +256,8 @@ std::expected<void, std::string> TlsServer::add_certificate(Site& site, const Re
   bool is_done = leaf && key && SSL_CTX_use_certificate(context, leaf.get()) == 1 &&
                  SSL_CTX_use_PrivateKey(context, key.get()) == 1;
   for (const X509Ptr& link : certificate->chain()) {
-    X509Ptr copy{X509_dup(link.get())};
-    is_done = is_done && copy && SSL_CTX_add0_chain_cert(context, copy.get()) == 1;
-    if (is_done) copy.release();
+    const X509Ptr copy{X509_dup(link.get())};
+    is_done = is_done && copy && SSL_CTX_add1_chain_cert(context, copy.get()) == 1;
   }
   if (!is_done) return file_error(file, "cannot be used: " + openssl_reason());
   site.shown.push_back({.leaf = std::move(leaf), .certificate = certificate});
