@@ -3,7 +3,7 @@
 // TlsServer and TlsClient. Thread: one worker.
 #pragma once
 
-#include <openssl/ssl.h>
+#include <openssl/types.h>
 
 #include <cstddef>
 #include <memory>
@@ -16,11 +16,6 @@
 #include "base/result.h"
 
 namespace seawall::net {
-
-// How every context is set up. Buffers are freed when idle; the chain is what was configured, not what OpenSSL would
-// put together at each handshake.
-inline constexpr long kTlsModes =
-    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY | SSL_MODE_NO_AUTO_CHAIN;
 
 class Certificate;
 class TlsServer;
