@@ -30,8 +30,10 @@ struct Context {
   Ref<const Router> router;                // replaced on reload
   std::vector<fill::Upstream*> upstreams;  // by Router::origins' index
   fill::RunningFills& running;
-  std::atomic<std::size_t>& connections;       // open client connections of the whole process
-  std::span<const net::Network> purge_from{};  // whose PURGE requests are obeyed
+  std::atomic<std::size_t>& connections;            // open client connections of the whole process
+  std::span<const net::Network> purge_from{};       // whose PURGE requests are obeyed
+  std::span<const net::Network> trusted_proxies{};  // whose Forwarded and X-Forwarded-* are believed
+  bool trusts_unix = false;                         // likewise, of peers on Unix sockets
   bool is_draining = false;
   std::string scratch{};  // for look-ups
 };

@@ -70,8 +70,26 @@ void Transaction::begin(Ref<http::BodyPipe> body) {
   if (router_ != context_.router) router_ = context_.router;
   begun_at_ = context_.executor.mono_now();
   begun_wall_ = context_.executor.wall_now();
+  recognise_client();
   step_ = Step::kRoute;
   run();
+}
+
+// Who asks, and by which scheme, where trusted proxies tell.
+void Transaction::recognise_client() {
+  const TrustedProxies trusted{.networks = context_.trusted_proxies, .has_unix = context_.trusts_unix};
+  if (trusted.empty() || !may_be_forwarded(request_.headers)) return;
+  ForwardedClient told = find_forwarded(request_.headers, client_ip_, trusted);
+  forwarded_ip_ = std::move(told.ip);
+  if (told.scheme.empty()) return;
+  hop_scheme_ = request_.scheme;
+  apply_scheme(request_, told.scheme);
+}
+
+Hop Transaction::hop() const {
+  return {.peer_ip = client_ip_,
+          .scheme = hop_scheme_.empty() ? request_.scheme : hop_scheme_,
+          .trusted = {.networks = context_.trusted_proxies, .has_unix = context_.trusts_unix}};
 }
 
 void Transaction::begin_refused(Error error) {
@@ -316,7 +334,7 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
     wanted.head.method = Method::kGet;
     wanted.head.method_name = "GET";
   }
-  wanted.outgoing = make_outgoing(wanted.head, origin(), client_ip_, is_pass ? Conditions::kKeep : Conditions::kRemove);
+  wanted.outgoing = make_outgoing(wanted.head, origin(), hop(), is_pass ? Conditions::kKeep : Conditions::kRemove);
   wanted.outgoing.traffic = is_background ? http::Traffic::kBackground : http::Traffic::kClient;
   wanted.outgoing.is_shared = !is_pass;
   wanted.outgoing.route = route_->state->id;
@@ -636,6 +654,8 @@ Transaction::Flow Transaction::finish() {
   origin_status_ = 0;
   status_ = 0;
   body_bytes_ = 0;
+  forwarded_ip_.clear();
+  hop_scheme_.clear();
   step_ = Step::kIdle;
   return Flow::kPark;
 }

@@ -30,6 +30,7 @@
 #include "policy/plan.h"
 #include "policy/why.h"
 #include "proxy/context.h"
+#include "proxy/forwarded.h"
 #include "proxy/request_handler.h"
 #include "proxy/response_writer.h"
 
@@ -65,6 +66,11 @@ class Transaction final : public RequestHandler {
     kFinish,
   };
   enum class Flow : std::uint8_t { kContinue, kPark };
+
+  void recognise_client();
+  // The client's, as far as it is known.
+  std::string_view client_ip() const { return forwarded_ip_.empty() ? client_ip_ : forwarded_ip_; }
+  Hop hop() const;
 
   void run();
   Flow go(Step next) {
@@ -129,8 +135,12 @@ class Transaction final : public RequestHandler {
 
   Context& context_;
   ResponseWriter& writer_;
-  std::string client_ip_;
+  const std::string client_ip_;
   std::function<void()> on_finished_;
+
+  // Of this request, when a trusted proxy told; empty otherwise.
+  std::string forwarded_ip_;
+  std::string hop_scheme_;  // of the connection, where the request's scheme is another
 
   Step step_ = Step::kIdle;
   bool is_running_ = false;

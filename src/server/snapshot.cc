@@ -52,6 +52,10 @@ Snapshot make_snapshot(const config::Config& config, Registry& registry) {
   for (const std::string& text : config.admin.purge_from) {
     if (auto network = net::Network::parse(text)) snapshot.purge_from.push_back(*network);
   }
+  for (const std::string& text : config.trusted_proxies) {
+    if (auto network = net::Network::parse(text)) snapshot.trusted_proxies.push_back(*network);
+    if (text == "unix") snapshot.trusts_unix = true;
+  }
   return snapshot;
 }
 

@@ -16,6 +16,8 @@ struct Snapshot {
   std::vector<config::OriginConfig> origins;  // by the router's index
   std::vector<OriginRuntime> runtimes;        // likewise
   std::vector<net::Network> purge_from;
+  std::vector<net::Network> trusted_proxies;
+  bool trusts_unix = false;  // peers on Unix sockets
 };
 
 Snapshot make_snapshot(const config::Config& config, Registry& registry);

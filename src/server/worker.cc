@@ -72,6 +72,8 @@ void Worker::use(const std::shared_ptr<const Snapshot>& snapshot) {
   upstreams_ = std::move(next);
   context_.router = snapshot->router;
   context_.purge_from = snapshot->purge_from;
+  context_.trusted_proxies = snapshot->trusted_proxies;
+  context_.trusts_unix = snapshot->trusts_unix;
   context_.upstreams.clear();
   for (const Upstream& upstream : upstreams_) context_.upstreams.push_back(upstream.upstream.get());
   if (home_) home_->apply(*snapshot);
