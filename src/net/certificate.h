@@ -1,16 +1,14 @@
 // A certificate with its key and chain, read from PEM files and checked. Immutable, shared by the workers. Thread: any.
 #pragma once
 
-#include <openssl/types.h>
-
 #include <expected>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/ref.h"
+#include "net/openssl_ptr.h"
 #include "net/tls_options.h"
 
 namespace seawall::net {
@@ -34,17 +32,13 @@ class Certificate final : public RefCounted<Certificate> {
 
   X509* leaf() const { return leaf_.get(); }
   EVP_PKEY* key() const { return key_.get(); }
-  const std::vector<X509*>& chain() const { return chain_; }
+  const std::vector<X509Ptr>& chain() const { return chain_; }
   const std::string& ocsp() const { return ocsp_; }  // DER; empty: none
 
  private:
   friend class RefCounted<Certificate>;
-  struct Free {
-    void operator()(X509* certificate) const;
-    void operator()(EVP_PKEY* key) const;
-  };
   Certificate() = default;
-  ~Certificate();
+  ~Certificate() = default;
 
   CertificateFiles files_;
   std::vector<std::string> names_;
@@ -52,9 +46,9 @@ class Certificate final : public RefCounted<Certificate> {
   std::string key_type_;
   std::string issuer_;
   std::string serial_;
-  std::unique_ptr<X509, Free> leaf_;
-  std::unique_ptr<EVP_PKEY, Free> key_;
-  std::vector<X509*> chain_;  // owned
+  X509Ptr leaf_;
+  KeyPtr key_;
+  std::vector<X509Ptr> chain_;
   std::string ocsp_;
 };
 

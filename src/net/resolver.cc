@@ -22,23 +22,6 @@ constexpr std::size_t kMaxTargets = 128;
 constexpr std::size_t kMaxNameBytes = 253;
 constexpr std::size_t kMaxLabelBytes = 63;
 
-bool is_host_name(std::string_view name) {
-  if (name.ends_with('.')) name.remove_suffix(1);
-  if (name.empty() || name.size() > kMaxNameBytes) return false;
-  std::size_t label = 0;
-  for (const char c : name) {
-    if (c == '.') {
-      if (label == 0) return false;
-      label = 0;
-      continue;
-    }
-    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (!is_letter && !(c >= '0' && c <= '9') && c != '-' && c != '_') return false;
-    if (++label > kMaxLabelBytes) return false;
-  }
-  return label > 0;
-}
-
 bool is_less(const Address& a, const Address& b) {
   if (a.family() != b.family()) return a.family() == AF_INET;
   return std::memcmp(a.get(), b.get(), std::min(a.size(), b.size())) < 0;
@@ -397,6 +380,23 @@ struct Resolver::Impl {
     return std::make_unique<Handle>(std::move(query));
   }
 };
+
+bool is_host_name(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  if (name.empty() || name.size() > kMaxNameBytes) return false;
+  std::size_t label = 0;
+  for (const char c : name) {
+    if (c == '.') {
+      if (label == 0) return false;
+      label = 0;
+      continue;
+    }
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!is_letter && !(c >= '0' && c <= '9') && c != '-' && c != '_') return false;
+    if (++label > kMaxLabelBytes) return false;
+  }
+  return label > 0;
+}
 
 std::optional<Address> parse_ip(std::string_view host, std::uint16_t port) {
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);

@@ -50,6 +50,8 @@ struct ResolvedSrv {
   Seconds ttl{60};
 };
 
+// Whether it may be the name of a host, with or without the root's dot.
+bool is_host_name(std::string_view name);
 // An IP address in text, with or without brackets; nullopt for names.
 std::optional<Address> parse_ip(std::string_view host, std::uint16_t port);
 

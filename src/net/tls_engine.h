@@ -1,6 +1,6 @@
 // TLS on one connection, without I/O: bytes that came from the peer are fed, what is to go to the peer is appended to a
-// string of the caller's. Handshake, alerts, tickets and key updates happen inside read() and write(). Made by TlsServer
-// and TlsClient. Thread: one worker.
+// string of the caller's. Handshake, alerts, tickets and key updates happen inside read() and write(). Made by
+// TlsServer and TlsClient. Thread: one worker.
 #pragma once
 
 #include <openssl/types.h>
@@ -18,12 +18,17 @@
 namespace seawall::net {
 
 class Certificate;
+class TlsServer;
+class TlsSessionSlot;
 
 class TlsEngine {
  public:
   ~TlsEngine();
   TlsEngine(const TlsEngine&) = delete;
   TlsEngine& operator=(const TlsEngine&) = delete;
+
+  // What every context needs that engines are made from.
+  static void prepare(SSL_CTX* context);
 
   // Bytes from the peer; they must stay in place until read() has said kBlocked (then all are consumed), kEnd or
   // kFailed. Empty with `is_end`: the peer has closed its TCP direction.
@@ -52,7 +57,9 @@ class TlsEngine {
   // Server side: the certificate that was sent. Client side: null.
   const Certificate* certificate() const;
 
-  // Lets OpenSSL write to the socket itself, so that the kernel may take over encryption (kTLS). Before the first read().
+  // Lets OpenSSL write to the socket itself, so that the kernel may take over encryption (kTLS). Before the first
+  // read(). The descriptor stays the caller's. A peer that asks for new keys (RFC 8446 section 4.6.3) then loses the
+  // connection: OpenSSL 3.0 cannot tell the kernel.
   void use_kernel(int fd);
   // Whether it has: plain bytes are then written to the socket, and write() must not be called. Once established.
   bool kernel_encrypts() const { return kernel_encrypts_; }
@@ -66,16 +73,27 @@ class TlsEngine {
   friend class TlsClient;
   struct Bio;
   explicit TlsEngine(SSL* ssl);
+  // Within OpenSSL's callbacks.
+  static TlsEngine& of(SSL* ssl);
+
+  ByteStream::Outcome on_nothing_read(int result);
+  ByteStream::Outcome on_input_used_up();
+  void on_established();
+  void fail(ErrorCode code, std::string text);
+  void fail_for(int ssl_error);
 
   SSL* ssl_;
   std::string_view fed_;
-  bool fed_end_ = false;
   std::string* out_ = nullptr;  // within read(), write() and close()
+  bool fed_end_ = false;
   bool is_established_ = false;
+  bool has_failed_ = false;
   bool kernel_encrypts_ = false;
   bool wants_write_ = false;
   ErrorCode failure_ = ErrorCode::kTlsFailed;
   std::string failure_text_;
+  Ref<const TlsServer> server_;       // null: a client's
+  Ref<TlsSessionSlot> session_slot_;  // null: a server's
 };
 
 }  // namespace seawall::net
