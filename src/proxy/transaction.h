@@ -31,6 +31,7 @@
 #include "policy/why.h"
 #include "proxy/client_info.h"
 #include "proxy/context.h"
+#include "proxy/forwarded.h"
 #include "proxy/request_handler.h"
 #include "proxy/response_writer.h"
 
@@ -66,6 +67,12 @@ class Transaction final : public RequestHandler {
     kFinish,
   };
   enum class Flow : std::uint8_t { kContinue, kPark };
+
+  void recognise_client();
+  // The client's, as far as it is known.
+  std::string_view client_ip() const { return forwarded_ip_.empty() ? client_.ip : forwarded_ip_; }
+  Hop hop() const;
+  void tell_certificate();
 
   void run();
   Flow go(Step next) {
@@ -137,6 +144,10 @@ class Transaction final : public RequestHandler {
   ResponseWriter& writer_;
   const ClientInfo& client_;
   std::function<void()> on_finished_;
+
+  // Of this request, when a trusted proxy told; empty otherwise.
+  std::string forwarded_ip_;
+  std::string hop_scheme_;  // of the connection, where the request's scheme is another
 
   Step step_ = Step::kIdle;
   bool is_running_ = false;

@@ -63,9 +63,11 @@ CLI::App* add_serve(CLI::App& app, ServeFlags& flags) {
       ->add_option("-c,--config", flags.config,
                    fmt::format("configuration file ({} when there is one)", kDefaultConfig))
       ->type_name("FILE");
-  add_repeated(*serve, "--listen", flags.listen, "address to accept clients on; may be repeated (127.0.0.1:8080)")
+  add_repeated(*serve, "--listen", flags.listen,
+               "where to accept clients, as ADDR:PORT or unix:PATH; may be repeated (127.0.0.1:8080)")
       ->type_name("ADDR:PORT");
-  add_repeated(*serve, "--origin", flags.origins, "service behind the cache, http://host[:port]; enough without a file")
+  add_repeated(*serve, "--origin", flags.origins,
+               "service behind the cache, http[s]://host[:port]; enough without a file")
       ->type_name("URL");
   serve->add_option("--memory", flags.memory, "memory of the cache (256MiB)")->type_name("SIZE");
   serve->add_option("--workers", flags.workers, "threads that serve (auto: one for each core)")->type_name("N");

@@ -153,7 +153,7 @@ BOOST_AUTO_TEST_CASE(the_files_of_the_documents_load) {
     const std::size_t begin = at + mark.size();
     BOOST_TEST(errors_of_example(page.substr(begin, page.find(".Ed", begin) - begin)) == "");
   }
-  BOOST_TEST(count == 3U);
+  BOOST_TEST(count == 4U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
