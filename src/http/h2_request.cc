@@ -1,37 +1,12 @@
 #include "http/h2_request.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "http/chars.h"
-#include "http/field_line.h"
 #include "http/message_rules.h"
 #include "http/uri.h"
 
 namespace seawall::http {
-namespace {
-
-// What an entry counts beyond its bytes.
-constexpr std::size_t kEntryOverhead = 32;
-
-bool is_space(char c) {
-  return c == ' ' || c == '\t';
-}
-
-// RFC 9113 section 8.2.1, and RFC 9110's token where that would let more pass.
-bool is_field_name(std::string_view name) {
-  return !name.empty() && name.size() <= 0xffff &&
-         std::ranges::all_of(name, [](char c) { return is_class(c, kTokenChar) && lower_of(c) == c; });
-}
-
-bool is_field_value(std::string_view value) {
-  if (value.empty()) return true;
-  if (is_space(value.front()) || is_space(value.back())) return false;
-  const char* const end = value.data() + value.size();
-  return find_control(value.data(), end) == end;
-}
-
-}  // namespace
 
 void H2RequestReader::begin(RequestHead& out) {
   out.clear();
@@ -51,7 +26,7 @@ void H2RequestReader::release() {
 }
 
 void H2RequestReader::add(std::string_view name, std::string_view value, RequestHead& out) {
-  list_bytes_ += name.size() + value.size() + kEntryOverhead;
+  list_bytes_ += name.size() + value.size() + kListEntryOverhead;
   if (error_) return;
   if (name.starts_with(':')) {
     add_pseudo(name, value, out);
@@ -59,7 +34,7 @@ void H2RequestReader::add(std::string_view name, std::string_view value, Request
   }
   if (list_bytes_ > limits_.header_bytes) return fail(ErrorCode::kHeadersTooLarge);
   seen_ |= kRegular;
-  if (!is_field_name(name) || !is_field_value(value)) return fail(ErrorCode::kMalformedHeader);
+  if (!is_h2_field_name(name) || !is_h2_field_value(value)) return fail(ErrorCode::kMalformedHeader);
   keep(field_from_name(name), name, value, out);
 }
 
@@ -207,9 +182,10 @@ std::optional<ErrorCode> H2RequestReader::read_connect(RequestHead& out) const {
 }
 
 void H2TrailerReader::add(std::string_view name, std::string_view value) {
-  bytes_ += name.size() + value.size() + kEntryOverhead;
+  bytes_ += name.size() + value.size() + kListEntryOverhead;
   ++fields_;
-  if (bytes_ > kMostTrailerBytes || fields_ > kMostTrailerFields || !is_field_name(name) || !is_field_value(value)) {
+  if (bytes_ > kMostTrailerBytes || fields_ > kMostTrailerFields || !is_h2_field_name(name) ||
+      !is_h2_field_value(value)) {
     is_malformed_ = true;
   }
   if (!is_malformed_ && may_trail(name)) trailers_.add(name, value);

@@ -65,7 +65,7 @@ class H2RequestReader {
   std::string cookie_;  // its crumbs, joined (RFC 9113 section 8.2.3)
 };
 
-// Trailers of a request: checked like fields, and those that must not come so late are dropped.
+// Trailers of a message: checked like fields, and those that must not come so late are dropped.
 class H2TrailerReader {
  public:
   void add(std::string_view name, std::string_view value);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "http/field_line.h"
 #include "http/header_map.h"
 
 namespace seawall::http {
@@ -12,7 +13,23 @@ bool starts_with_ignoring_case(std::string_view name, std::string_view prefix) {
   return iequals(name.substr(0, prefix.size()), prefix);
 }
 
+bool is_space(char c) {
+  return c == ' ' || c == '\t';
+}
+
 }  // namespace
+
+bool is_h2_field_name(std::string_view name) {
+  return !name.empty() && name.size() <= 0xffff &&
+         std::ranges::all_of(name, [](char c) { return is_class(c, kTokenChar) && lower_of(c) == c; });
+}
+
+bool is_h2_field_value(std::string_view value) {
+  if (value.empty()) return true;
+  if (is_space(value.front()) || is_space(value.back())) return false;
+  const char* const end = value.data() + value.size();
+  return find_control(value.data(), end) == end;
+}
 
 // Every field that the code gives a meaning to has a token of its own, so all of those go.
 bool may_trail(std::string_view name) {

@@ -33,6 +33,12 @@ inline bool is_target_text(std::string_view target) {
   return !target.empty();
 }
 
+// What an entry of an HTTP/2 field list counts beyond its bytes (RFC 9113 section 6.5.2).
+inline constexpr std::size_t kListEntryOverhead = 32;
+// RFC 9113 section 8.2.1, and RFC 9110's token where that would let more pass.
+bool is_h2_field_name(std::string_view name);
+bool is_h2_field_value(std::string_view value);
+
 // RFC 9110 section 6.5.1: not what could change framing, routing, authentication or caching.
 bool may_trail(std::string_view name);
 

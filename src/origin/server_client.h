@@ -1,11 +1,11 @@
-// What one worker knows of one server of an origin: its idle connections, and how to make new ones. Implements
-// http::Exchange over HTTP/1.1.
+// What one worker knows of one server of an origin: its connections, and how to make new ones. Implements
+// http::Exchange over HTTP/1.1 (Pool, H1Exchange) and HTTP/2 (H2Pool, H2Exchange).
 //
-// A request goes out on an idle connection or a fresh one. If a reused connection turns out closed before a byte of the
-// response came, the request is sent once more on a fresh one, when that is safe: the method is idempotent and no byte
-// of its body was taken from the pipe, or no byte of the request was accepted by the kernel. Requests that are not
-// idempotent use a fresh connection from the start. Bytes that an idle connection sends without having been asked close
-// it; bytes past the end of a response close it after that response. Thread: one worker.
+// Over HTTP/1.1 a request goes out on an idle connection or a fresh one. If a reused connection turns out closed before
+// a byte of the response came, the request is sent once more on a fresh one, when that is safe: the method is
+// idempotent and no byte of its body was taken from the pipe, or no byte of the request was accepted by the kernel.
+// Requests that are not idempotent use a fresh connection from the start. Bytes that an idle connection sends without
+// having been asked close it; bytes past the end of a response close it after that response. Thread: one worker.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,8 @@
 #include "net/tls_client.h"
 
 namespace seawall::origin {
+
+class H2Pool;
 
 struct ServerTimeouts {
   Millis connect{1000};
@@ -100,6 +102,7 @@ class ServerClient {
   net::Loop& loop_;
   ServerOptions options_;
   std::unique_ptr<Pool> pool_;
+  std::unique_ptr<H2Pool> h2_pool_;
 };
 
 }  // namespace seawall::origin

@@ -1,0 +1,84 @@
+// The HTTP/2 connections of one worker to one server, and the exchanges that wait for a stream on one.
+//
+// Exchanges that come while a connection is being made wait for it; another is made only when all that there are have
+// as many streams as the server allows. They are served in order of coming. Where ALPN decides, what it chose last is
+// remembered: once it was HTTP/1.1, requests do not come here any more, and those that wait are handed on, the first of
+// them with the connection that has just been made. Thread: one worker.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/list.h"
+#include "base/ref.h"
+#include "http/exchange.h"
+#include "net/loop.h"
+#include "net/tls_client.h"
+#include "origin/connector.h"
+#include "origin/h2_connection.h"
+#include "origin/h2_exchange.h"
+#include "origin/server_client.h"
+
+namespace seawall::origin {
+
+class H2Pool final : public H2Connection::User, public Connector::User {
+ public:
+  // Makes an exchange over HTTP/1.1, puts it `into` its place, and only then lets it begin: on `transport`, or where
+  // that is null on a connection of its own.
+  using StartH1 = std::function<void(http::OutgoingRequest request, http::ExchangeSink& sink,
+                                     std::unique_ptr<net::Transport> transport, std::unique_ptr<http::Exchange>& into)>;
+
+  // `options` and `stats` outlive it.
+  H2Pool(net::Loop& loop, const ServerOptions& options, ServerStats& stats, StartH1 start_h1);
+  ~H2Pool() override;  // every exchange must be gone
+  H2Pool(const H2Pool&) = delete;
+  H2Pool& operator=(const H2Pool&) = delete;
+
+  // Whether the request goes over HTTP/2, as far as is known. Upgrades have no place there, and a PROXY header speaks
+  // of one client while a connection here is everybody's.
+  bool takes(const http::OutgoingRequest& request) const;
+
+  // The exchange begins in this call, or later: on a connection, or elsewhere.
+  void enqueue(H2Exchange& exchange);
+  void start_h1(http::OutgoingRequest request, http::ExchangeSink& sink, std::unique_ptr<net::Transport> transport,
+                std::unique_ptr<http::Exchange>& into) {
+    start_h1_(std::move(request), sink, std::move(transport), into);
+  }
+  void count_resent() { ++stats_.resent; }
+  void close_idle();
+  std::string_view scheme() const { return tls_ ? "https" : "http"; }
+
+ private:
+  struct Wake final : RefCounted<Wake> {
+    explicit Wake(H2Pool& p) : pool(&p) {}
+    H2Pool* pool;
+  };
+
+  void on_connected(Result<Connector::Connected> outcome) override;
+  void on_change(H2Connection& connection) override;
+  void on_gone(H2Connection& connection) override;
+
+  void serve();
+  H2Connection* find_vacant(bool wants_fresh) const;
+  void connect();
+  void add(std::unique_ptr<net::Transport> transport);
+  void hand_on(std::unique_ptr<net::Transport> transport);
+  void fail_waiting(Error error);
+  std::vector<H2Exchange*> take_waiting();
+
+  net::Loop& loop_;
+  const ServerOptions& options_;
+  ServerStats& stats_;
+  StartH1 start_h1_;
+  std::optional<net::TlsClient> tls_;
+  bool speaks_h1_ = false;  // ALPN's last choice
+  Ref<Wake> wake_;
+  std::unique_ptr<Connector> connector_;
+  std::vector<std::unique_ptr<H2Connection>> connections_;  // the oldest first
+  List<H2Exchange, &H2Exchange::waiting_link> waiting_;
+};
+
+}  // namespace seawall::origin
