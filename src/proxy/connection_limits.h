@@ -1,9 +1,10 @@
-// How many client connections there are, in the whole process and of each client: an IPv4 address, or an IPv6 network of
-// 64 bits, which is what one subscriber has. Unix sockets count in the whole only. Owned by the server and outlives every
-// Slot. Thread: any; the clients are in shards with a lock each, and without a bound for each client none is taken.
+// How many client connections there are, in the whole process and of each client: an IPv4 address, or an IPv6 network
+// of 64 bits, which is what one subscriber has. Unix sockets count in the whole only. Owned by the server and outlives
+// every Slot. Thread: any; the clients are in shards with a lock each, and without a bound for each client none is
+// taken.
 //
-// A connection is counted for its client only if there was a bound when it was accepted: one that a reload sets holds for
-// the connections that come after it.
+// A connection is counted for its client only if there was a bound when it was accepted: one that a reload sets holds
+// for the connections that come after it.
 #pragma once
 
 #include <array>

@@ -64,8 +64,7 @@ void Opening::arm(Millis timeout) {
 
 // Past the limits the connection is refused: with an answer where that costs nothing.
 bool Opening::count_client() {
-  auto outcome =
-      limits_.try_take(client_.ip, rules_->session.connections, rules_->session.connections_per_client);
+  auto outcome = limits_.try_take(client_.ip, rules_->session.connections, rules_->session.connections_per_client);
   if (outcome) {
     slot_ = std::move(*outcome);
     return true;

@@ -65,9 +65,7 @@ BOOST_AUTO_TEST_CASE(nobody_is_believed_who_is_not_trusted) {
 
 BOOST_AUTO_TEST_CASE(purge_is_for_the_client_that_was_found) {
   h.context().purge_from = allowed;
-  const auto status_of = [&](const Lines& lines) {
-    return h.ask({.headers = lines, .method = "PURGE"}).writer.status;
-  };
+  const auto status_of = [&](const Lines& lines) { return h.ask({.headers = lines, .method = "PURGE"}).writer.status; };
   BOOST_TEST(status_of({}) == 200);
   BOOST_TEST(status_of({{"X-Forwarded-For", "198.51.100.7"}}) == 200);
   BOOST_TEST(status_of({{"X-Forwarded-For", "198.51.100.7, 203.0.113.1"}}) == 403);
