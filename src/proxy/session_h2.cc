@@ -513,6 +513,8 @@ MonoTime SessionH2::next_deadline() const {
 void SessionH2::on_timeout() {
   const MonoTime now = loop_.mono_now();
   if (state_ != State::kServing) return close();
+  // A client that takes little at a time makes progress that nobody was told of.
+  if (std::exchange(sent_bytes_, transport_->sent_bytes()) != transport_->sent_bytes()) sent_at_ = now;
   if (has_output() && sent_at_ + options_.send_timeout <= now) return close();
   if (!has_preface_ && began_at_ + options_.header_timeout <= now) return close();
   if (reading_ && head_began_at_ + options_.header_timeout <= now) {

@@ -66,6 +66,7 @@ void Transaction::begin(Ref<http::BodyPipe> body) {
   if (router_ != context_.router) router_ = context_.router;
   begun_at_ = context_.executor.mono_now();
   begun_wall_ = context_.executor.wall_now();
+  is_foreign_scheme_ = request_.scheme != client_.scheme;
   recognise_client();
   tell_certificate();
   step_ = Step::kRoute;

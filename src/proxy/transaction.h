@@ -171,9 +171,10 @@ class Transaction final : public RequestHandler {
   std::size_t informational_sent_ = 0;
   Timer wait_timer_;
   bool wait_is_over_ = false;
-  std::uint64_t range_end_ = 0;    // with kBody: where to stop; 0: at the end of the body
-  std::string composed_;           // Age and Cache-Status lines of this answer
-  std::string covered_authority_;  // that the connection's certificate was last found to cover
+  std::uint64_t range_end_ = 0;     // with kBody: where to stop; 0: at the end of the body
+  std::string composed_;            // Age and Cache-Status lines of this answer
+  bool is_foreign_scheme_ = false;  // the target names another scheme than the connection has
+  std::string covered_authority_;   // that the connection's certificate was last found to cover
 
   // For Cache-Status and the access log.
   policy::Why why_ = policy::Why::kNone;

@@ -54,7 +54,8 @@ class H2Fixture {
                  .router = guards.make_router({"one"}, 0),
                  .upstreams = {&upstream},
                  .running = running_,
-                 .connections = connections_},
+                 .connections = connections_,
+                 .edge = edge_},
         make_handler_(
             [this](proxy::ResponseWriter& writer, const proxy::ClientInfo& client, std::function<void()> on_finished) {
               ++handlers;
@@ -132,7 +133,8 @@ class H2Fixture {
   }
 
  private:
-  std::atomic<std::size_t> connections_{0};
+  proxy::ConnectionLimits connections_;
+  proxy::EdgeCounters edge_;
   fill::MissEvents miss_events_{{}};
   obs::AccessLog log_;
   Rng rng_;
