@@ -81,7 +81,15 @@ void H2Pool::on_connected(Result<Connector::Connected> outcome) {
   if (!outcome) {
     // With others left the exchanges may still find a place, or time out.
     const bool has_other = std::ranges::any_of(connections_, [](const auto& c) { return !c->is_idle(); });
-    if (!has_other) fail_waiting(outcome.error());
+    if (!has_other) return fail_waiting(outcome.error());
+    // What wanted a fresh one does with what there is.
+    if (H2Exchange* const next = waiting_.front()) {
+      if (H2Connection* const connection = find_vacant(false)) {
+        waiting_.pop_front();
+        ++stats_.http2_streams;
+        next->begin(*connection);
+      }
+    }
     return;
   }
   if (!tls_ || outcome->is_http2) {

@@ -14,10 +14,12 @@ namespace {
 constexpr std::uint64_t kQueueBytes = std::uint64_t{128} * 1024;
 // Writes of one turn, so that a fast reader of a large body does not have the worker for itself.
 constexpr int kMostWrites = 8;
-// Of all request bodies together that were read and that nobody has taken yet.
+// Of what may be on its way to us at once; each stream has a smaller one of its own, which bounds what it keeps here.
 constexpr std::int32_t kConnectionWindow = 1024 * 1024;
 // Replies to SETTINGS and PING that wait to be sent.
 constexpr std::size_t kMostReplies = 500;
+// Of an answer's head, by nghttp2's cautious reckoning.
+constexpr std::size_t kMostHeadBytes = std::size_t{1024} * 1024;
 // How long the first step of a drain waits for the round trip that shows that the client has seen it.
 constexpr Millis kDrainWait{1000};
 constexpr Millis kLingerTime{2000};
@@ -90,6 +92,8 @@ nghttp2_session* SessionH2::Callbacks::make_session(SessionH2& session) {
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_max_outbound_ack(option, kMostReplies);
   nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
+  // What an origin may send must be able to go on.
+  nghttp2_option_set_max_send_header_block_length(option, kMostHeadBytes);
   // H2Budget knows better: it sees what else the client does.
   constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 32;
   nghttp2_option_set_stream_reset_rate_limit(option, kNoLimit, kNoLimit);
@@ -191,7 +195,8 @@ void SessionH2::turn(bool readable) {
 }
 
 void SessionH2::read() {
-  const std::span<char> buffer = loop_.read_buffer();
+  // Not the loop's: a request that is begun from within may make others read.
+  thread_local std::array<char, ByteStream::kReadBytes> buffer;
   const ByteStream::Outcome outcome = transport_->read(buffer);
   switch (outcome.status) {
     case ByteStream::Status::kBlocked: return;
@@ -207,6 +212,11 @@ void SessionH2::read() {
 void SessionH2::receive(std::string_view bytes) {
   const ssize_t taken =
       nghttp2_session_mem_recv(connection_.session, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  // Streams past the limit are refused by nghttp2 itself, with a frame each.
+  if (taken >= 0 &&
+      nghttp2_session_get_outbound_queue_size(connection_.session) > kMostReplies + 4 * options_.http2.streams) {
+    return calm(H2Abuse::kUnreadReply);
+  }
   if (taken >= 0) return;
   switch (static_cast<int>(taken)) {
     case NGHTTP2_ERR_FLOODED: return calm(H2Abuse::kUnreadReply);
