@@ -20,7 +20,7 @@ struct Allowance {
 // clients with small buffers update two windows for each frame that they get.
 constexpr Allowance allowance_of(H2Abuse kind) {
   switch (kind) {
-    case H2Abuse::kReset: return {.burst = 400, .per_second = 40, .per_ten_answers = 1};
+    case H2Abuse::kReset: return {.burst = 400, .per_second = 50, .per_ten_answers = 1};
     case H2Abuse::kStreamError: return {.burst = 50, .per_second = 5};
     case H2Abuse::kSettings: return {.burst = 20, .per_second = 1};
     case H2Abuse::kPing: return {.burst = 500, .per_second = 100, .per_data = 1};

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/clock.h"
 #include "config/admin_socket.h"
 #include "config/suggest.h"
 #include "net/address.h"
@@ -226,7 +227,9 @@ int run(const ServeCommand& command) {
     file = kDefaultConfig;
   }
   const auto load = [file, overrides = command.overrides] {
-    return file ? config::load_file(*file, config::process_environment(), overrides) : config::load_flags(overrides);
+    const SystemClock clock;
+    return file ? config::load_file(*file, config::process_environment(), clock, overrides)
+                : config::load_flags(clock, overrides);
   };
   const auto loaded = load();
   if (!loaded) return print_diagnostics(file.value_or(kProgram), loaded.error());
@@ -242,7 +245,7 @@ int run(const ServeCommand& command) {
 
 int run(const CheckCommand& command) {
   const std::string file = command.config.value_or(kDefaultConfig);
-  const auto loaded = config::load_file(file, config::process_environment());
+  const auto loaded = config::load_file(file, config::process_environment(), SystemClock());
   if (!loaded) return print_diagnostics(file, loaded.error());
   if (command.dump_config) {
     fmt::print("{}", config::dump(*loaded));
