@@ -100,7 +100,7 @@ AdminReply metrics(const Call& call) {
   const ServerView server{
       .started = context.executor.wall_now() - std::chrono::duration_cast<Millis>(now - services.started_at),
       .is_draining = context.is_draining,
-      .connections = context.connections.total(),
+      .connections = context.connections.connections(),
       .reloads = services.reloads,
       .last_reload_failed = services.last_reload_failed,
       .cache = context.store.stats(),

@@ -91,7 +91,8 @@ Ref<fill::Fill> make_background_fill(proxy::Context& context, const proxy::Route
   wanted.on_outcome = std::move(on_outcome);
 
   // RFC 7239 section 6.2 has a word for nobody, X-Forwarded-For has none.
-  wanted.outgoing = proxy::make_outgoing(wanted.head, origin, "unknown", proxy::Conditions::kRemove);
+  wanted.outgoing = proxy::make_outgoing(wanted.head, origin, {.peer_ip = "unknown", .scheme = wanted.head.scheme},
+                                         proxy::Conditions::kRemove);
   wanted.outgoing.headers.remove(Field::kXForwardedFor);
   wanted.outgoing.traffic = http::Traffic::kBackground;
   wanted.outgoing.is_shared = true;

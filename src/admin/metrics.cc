@@ -128,7 +128,7 @@ void add_connections(Prometheus& out, const ServerView& server) {
          "Client connections refused: too many in all (server.connections), or of one client "
          "(server.connections_per_client).");
   for (std::size_t i = 0; i < proxy::kRefusals.size(); ++i) {
-    put(out, {{"reason", proxy::kRefusals[i]}}, edge.refusals(static_cast<proxy::Refusal>(i)));
+    put(out, {{"reason", proxy::kRefusals[i]}}, edge.refusals(static_cast<proxy::ConnectionLimits::Refusal>(i)));
   }
   family(out, "seawall_proxy_protocol_errors_total", "Client connections closed for want of a good PROXY header.");
   for (std::size_t i = 0; i < proxy::kProxyFaults.size(); ++i) {

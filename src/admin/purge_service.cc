@@ -110,10 +110,11 @@ std::expected<Wanted, AdminReply> parse(const proxy::Context& context, const std
     }
     if (!value.is_array()) return refuse(fmt::format("\"{}\" must be a list of strings", member));
     for (std::size_t i = 0; i < value.size(); ++i) {
-      if (wanted.entries++ == kMaxEntries) {
+      wanted.entries += member == "prefixes" ? 2 : 1;
+      if (wanted.entries > kMaxEntries) {
         return refuse(
-            fmt::format("\"{}\" is too long: the lists may have {} entries together; purge in several "
-                        "requests, or by a prefix or a tag",
+            fmt::format("\"{}\" is too long: the lists may have {} entries together, a prefix counting as two; purge "
+                        "in several requests, or by a prefix or a tag",
                         member, kMaxEntries));
       }
       if (!value[i].is_string()) return refuse(fmt::format("\"{}\"[{}] must be a string", member, i));

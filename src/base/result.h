@@ -26,9 +26,9 @@ enum class ErrorCode : std::uint8_t {
   kUnsupportedMethod,
   kUnsupportedExpectation,
   kUnsupportedProtocol,  // of an extended CONNECT: 501
-  kMisdirected,      // a Host that the certificate shown does not cover: 421
-  kBadHttp2,         // a request that HTTP/2 framed well and HTTP does not allow
-  kPlainOnTls,       // HTTP where TLS was expected
+  kMisdirected,          // a Host that the certificate shown does not cover: 421
+  kBadHttp2,             // a request that HTTP/2 framed well and HTTP does not allow
+  kPlainOnTls,           // HTTP where TLS was expected
   // Connection and exchange.
   kResolveFailed,
   kDnsTimeout,
@@ -36,7 +36,7 @@ enum class ErrorCode : std::uint8_t {
   kConnectFailed,
   kConnectTimeout,
   // TLS. With the origin: why its server is not believed, or does not believe us.
-  kTlsFailed,                // the handshake, for a reason without a name of its own
+  kTlsFailed,  // the handshake, for a reason without a name of its own
   kTlsTimeout,
   kTlsVersion,               // no common version or cipher
   kTlsCertificateExpired,    // or not yet valid

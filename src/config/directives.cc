@@ -165,8 +165,7 @@ std::string format_texts(const std::vector<std::string>& texts) {
 std::string why_moot_in_tls(const Directive& directive, const Config& config) {
   const net::TlsServerOptions& tls = config.tls;
   const std::string_view key = directive.key();
-  // Challenges are answered in plain, and answers may go out under the TLS of a proxy in front.
-  if (key == "certificates" || key == "acme" || (key == "hsts" && !config.trusted_proxies.empty())) return {};
+  if (key == "certificates" || key == "acme") return {};  // challenges are answered in plain
   if (tls.certificates.empty()) return "without certificates";
   if (key == "client_ca" && tls.client_auth == net::ClientAuth::kOff) {
     return "without client_auth = \"optional\" or \"required\"";

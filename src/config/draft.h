@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "config/config.h"
 #include "config/directives.h"
 #include "config/document.h"
@@ -44,6 +45,6 @@ struct Input {
 
 // Fills what follows from the rest, and reports what cannot be. `whole` is where what is missing altogether is
 // reported.
-void resolve(Input& input, const Place& whole, Report& report);
+void resolve(Input& input, const Place& whole, const Clock& clock, Report& report);
 
 }  // namespace seawall::config

@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::string_view kUnix = "unix:";
 constexpr std::array<std::string_view, 5> kWords = {"tls", "plain", "proxy", "redirect", "mode"};
-constexpr std::uint32_t kDefaultMode = net::ListenOptions{}.mode;
 
 std::unexpected<Problem> refuse(std::string message, std::string hint = {}) {
   return std::unexpected(Problem{std::move(message), std::move(hint)});
@@ -104,7 +103,7 @@ std::string format_listen(const net::ListenOptions& listen) {
   if (listen.takes_tls) text += listen.takes_plain ? " tls plain" : " tls";
   if (listen.expects_proxy) text += " proxy";
   if (listen.redirects) text += " redirect";
-  if (listen.mode != kDefaultMode) text += fmt::format(" mode={:03o}", listen.mode);
+  if (listen.mode != net::ListenOptions{}.mode) text += fmt::format(" mode={:03o}", listen.mode);
   return text;
 }
 

@@ -354,8 +354,8 @@ class Reader {
   std::vector<std::unique_ptr<Document>> included_;
 };
 
-std::expected<Config, Diagnostics> load(Document& main, const Environment& environment, const Overrides& overrides,
-                                        bool has_file) {
+std::expected<Config, Diagnostics> load(Document& main, const Environment& environment, const Clock& clock,
+                                        const Overrides& overrides, bool has_file) {
   Report report;
   Reader reader(environment, report);
   Input& input = reader.input();
@@ -363,7 +363,7 @@ std::expected<Config, Diagnostics> load(Document& main, const Environment& envir
   input.max_object.percent = input.config.cache.max_object_share * 100;
   reader.read(main);
   reader.apply(overrides);
-  resolve(input, has_file ? Place{&main, 1, 1} : Place{.flag = "seawall"}, report);
+  resolve(input, has_file ? Place{&main, 1, 1} : Place{.flag = "seawall"}, clock, report);
   if (!report.empty()) return std::unexpected(report.take());
   return std::move(input.config);
 }
@@ -371,26 +371,26 @@ std::expected<Config, Diagnostics> load(Document& main, const Environment& envir
 }  // namespace
 
 std::expected<Config, Diagnostics> load_file(const std::string& path, const Environment& environment,
-                                             const Overrides& overrides) {
+                                             const Clock& clock, const Overrides& overrides) {
   Document main;
   main.name = path;
   auto text = read_file(path);
   if (!text) return std::unexpected(Diagnostics{{.file = path, .message = std::move(text.error())}});
   main.text = std::move(*text);
-  return load(main, environment, overrides, true);
+  return load(main, environment, clock, overrides, true);
 }
 
 std::expected<Config, Diagnostics> load_string(std::string name, std::string text, const Environment& environment,
-                                               const Overrides& overrides) {
+                                               const Clock& clock, const Overrides& overrides) {
   Document main;
   main.name = std::move(name);
   main.text = std::move(text);
-  return load(main, environment, overrides, true);
+  return load(main, environment, clock, overrides, true);
 }
 
-std::expected<Config, Diagnostics> load_flags(const Overrides& overrides) {
+std::expected<Config, Diagnostics> load_flags(const Clock& clock, const Overrides& overrides) {
   Document nothing;
-  return load(nothing, process_environment(), overrides, false);
+  return load(nothing, process_environment(), clock, overrides, false);
 }
 
 std::optional<Problem> check_override(const Override& setting) {

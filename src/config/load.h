@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
 #include "config/directives.h"
@@ -29,13 +30,14 @@ struct Overrides {
   std::optional<std::string> origin;  // --origin URL
 };
 
+// By `clock` certificates are valid or not.
 std::expected<Config, Diagnostics> load_file(const std::string& path, const Environment& environment,
-                                             const Overrides& overrides = {});
+                                             const Clock& clock, const Overrides& overrides = {});
 // `name` stands for a file of that name: includes are relative to its folder.
 std::expected<Config, Diagnostics> load_string(std::string name, std::string text, const Environment& environment,
-                                               const Overrides& overrides = {});
+                                               const Clock& clock, const Overrides& overrides = {});
 // No file at all.
-std::expected<Config, Diagnostics> load_flags(const Overrides& overrides);
+std::expected<Config, Diagnostics> load_flags(const Clock& clock, const Overrides& overrides);
 
 // Whether a flag's value has the form that its directive asks for.
 std::optional<Problem> check_override(const Override& setting);

@@ -11,6 +11,7 @@
 #include "config/load.h"
 #include "config/server_entry.h"
 #include "config/suggest.h"
+#include "config/tls_files.h"
 #include "config/units.h"
 #include "http/uri.h"
 #include "net/address.h"
@@ -41,17 +42,15 @@ void make_whole(std::string& path, const Settings& set, std::string_view key) {
 }
 
 // Keys that may take the effect of others away: what is wrong with one of them would make the others look moot.
-constexpr std::array<std::string_view, 11> kGovernors = {
-    "tls.certificates",       "tls.client_auth",    "tls.session_tickets",     "http2.enabled",
-    "server.trusted_proxies", "origin.health.path", "origin.servers",          "origin.tls.certificate",
-    "origin.tls.verify",      "route.miss",         "route.placeholder.status"};
+constexpr std::array<std::string_view, 10> kGovernors = {
+    "tls.certificates", "tls.client_auth",        "tls.session_tickets", "http2.enabled", "origin.health.path",
+    "origin.servers",   "origin.tls.certificate", "origin.tls.verify",   "route.miss",    "route.placeholder.status"};
 
 void report_moot(const Settings& set, const Draft& draft, const Input& input, Report& report) {
   for (const auto& [path, place] : set) {
     const std::string_view section = find_directive(path)->section();
     const auto is_unread_governor = [&](std::string_view governor) {
-      const std::string_view its = find_directive(governor)->section();
-      return (its == section || its == "server") && input.unread.contains(governor);
+      return find_directive(governor)->section() == section && input.unread.contains(governor);
     };
     if (std::ranges::any_of(kGovernors, is_unread_governor)) continue;
     const std::string why = why_moot(*find_directive(path), draft);
@@ -438,7 +437,7 @@ void resolve_tls(Input& input, Report& report) {
 
 }  // namespace
 
-void resolve(Input& input, const Place& whole, Report& report) {
+void resolve(Input& input, const Place& whole, const Clock& clock, Report& report) {
   input.config.admin.is_listen_given = input.set.contains("admin.listen");
   input.config.admin.is_socket_given = input.set.contains("admin.socket") && !input.config.admin.socket.empty();
   resolve_cache(input, whole, report);
@@ -450,6 +449,7 @@ void resolve(Input& input, const Place& whole, Report& report) {
   resolve_origins(input, whole, report);
   resolve_routes(input, report);
   count_routes(input);
+  check_tls_files(input, clock, report);
   // Only what was read right can cover another.
   if (report.empty()) report_unreachable(input, report);
   if (report.empty()) {

@@ -159,7 +159,9 @@ std::expected<std::unique_ptr<Listener>, std::string> Listener::bind_unix(const 
   std::error_code ignored;  // bind() says what is wrong
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   if (!folder.empty() && std::filesystem::create_directories(folder, ignored)) {
-    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, ignored);
+    // Who may connect must be able to reach it.
+    const bool is_for_others = (mode & 077U) != 0;
+    std::filesystem::permissions(folder, static_cast<std::filesystem::perms>(is_for_others ? 0755 : 0700), ignored);
   }
 
   Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -173,6 +175,8 @@ std::expected<std::unique_ptr<Listener>, std::string> Listener::bind_unix(const 
   // Before bind() the mode of the descriptor is what the socket file gets: there is no moment at which others may use
   // it.
   if (::fchmod(fd.get(), mode) != 0 || ::bind(fd.get(), address, sizeof name) != 0) return failed(errno);
+  // The umask has taken some of it away; this can only give that back.
+  if (::chmod(path.c_str(), mode) != 0) return failed(errno);
   if (::listen(fd.get(), SOMAXCONN) != 0) return failed(errno);
   std::unique_ptr<Listener> listener(new Listener(std::move(fd), Address(address, sizeof name)));
   listener->unix_path_ = path;

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "base/check.h"
 #include "base/fd.h"
 
 namespace seawall::net {
@@ -174,12 +175,10 @@ Loaded<KeyPair> read_key_pair(const std::string& certificate_path, const std::st
   return pair;
 }
 
-Loaded<StorePtr> read_trust(const std::string& path) {
-  const auto certificates = read_certificates(path);
-  if (!certificates) return std::unexpected(certificates.error());
+StorePtr trust_in(std::span<const X509Ptr> certificates) {
   StorePtr store{X509_STORE_new()};
-  for (const X509Ptr& one : *certificates) {
-    if (X509_STORE_add_cert(store.get(), one.get()) != 1) return file_error(path, openssl_reason());
+  for (const X509Ptr& one : certificates) {
+    SW_CHECK(X509_STORE_add_cert(store.get(), one.get()) == 1, "out of memory");
   }
   X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN);
   return store;

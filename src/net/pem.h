@@ -3,6 +3,7 @@
 #pragma once
 
 #include <expected>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,8 @@ Loaded<std::vector<X509Ptr>> read_certificates(const std::string& path);
 // `key_path` empty: in the same file, before or behind the certificates. Refuses a key that is another certificate's
 // and what OpenSSL holds for too weak.
 Loaded<KeyPair> read_key_pair(const std::string& certificate_path, const std::string& key_path);
-// Those in the file are trusted as they stand, whether or not they are roots.
-Loaded<StorePtr> read_trust(const std::string& path);
+// Each is trusted as it stands, whether or not it is a root.
+StorePtr trust_in(std::span<const X509Ptr> certificates);
 
 // To what Debian has it at, wherever OpenSSL comes from; never down.
 void raise_security_level(SSL_CTX* context);

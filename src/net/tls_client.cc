@@ -27,6 +27,12 @@ bool is_hash_link(const std::string& name) {
   return name.size() >= 10 && name.find_first_not_of("0123456789abcdef") == 8 && name[8] == '.';
 }
 
+Loaded<StorePtr> read_trust(const std::string& file) {
+  const auto certificates = read_certificates(file);
+  if (!certificates) return std::unexpected(certificates.error());
+  return trust_in(*certificates);
+}
+
 // Everything, now: OpenSSL would look into the folder during handshakes, on a worker.
 Loaded<StorePtr> read_system_trust() {
   const std::string file = environment_or(X509_get_default_cert_file_env(), X509_get_default_cert_file());
@@ -71,8 +77,7 @@ std::expected<std::shared_ptr<const TlsClientContext>, std::string> TlsClientCon
   loaded->context_.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* const context = loaded->context_.get();
   if (!context) return std::unexpected("OpenSSL: " + openssl_reason());
-  SSL_CTX_set_mode(context, kTlsModes);
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  TlsEngine::prepare(context);
   SSL_CTX_set_min_proto_version(context, number_of(options.min_version));
   SSL_CTX_set_max_proto_version(context, number_of(options.max_version));
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);

@@ -142,6 +142,15 @@ unsigned long root_cause() {
 
 }  // namespace
 
+void TlsEngine::prepare(SSL_CTX* context) {
+  // No buffers while idle, and the chain as configured: OpenSSL would put one together at each handshake.
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY |
+                                SSL_MODE_NO_AUTO_CHAIN);
+  // One call for a record instead of two, one for its header. What was fed is read to its end either way.
+  SSL_CTX_set_read_ahead(context, 1);
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+}
+
 TlsEngine::TlsEngine(SSL* ssl) : ssl_(ssl) {
   SW_CHECK(ssl_ != nullptr, "out of memory");
   BIO* const bio = BIO_new(Bio::method());
@@ -171,7 +180,7 @@ void TlsEngine::feed(std::string_view ciphertext, bool is_end) {
 ByteStream::Outcome TlsEngine::read(std::span<char> into, std::string& out) {
   if (has_failed_) return {ByteStream::Status::kFailed, 0};
   // The usual end of a loop: cheaper than to let OpenSSL find out.
-  if (is_established_ && fed_.empty() && SSL_has_pending(ssl_) == 0) return on_input_used_up();
+  if (is_established_ && !wants_write_ && fed_.empty() && SSL_has_pending(ssl_) == 0) return on_input_used_up();
   if (ERR_peek_error() != 0) ERR_clear_error();  // some other call's would be taken for this one's
   out_ = &out;
   std::size_t bytes = 0;

@@ -3,7 +3,7 @@
 // TlsServer and TlsClient. Thread: one worker.
 #pragma once
 
-#include <openssl/ssl.h>
+#include <openssl/types.h>
 
 #include <cstddef>
 #include <memory>
@@ -17,11 +17,6 @@
 
 namespace seawall::net {
 
-// How every context is set up. Buffers are freed when idle; the chain is what was configured, not what OpenSSL would
-// put together at each handshake.
-inline constexpr long kTlsModes =
-    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY | SSL_MODE_NO_AUTO_CHAIN;
-
 class Certificate;
 class TlsServer;
 class TlsSessionSlot;
@@ -31,6 +26,9 @@ class TlsEngine {
   ~TlsEngine();
   TlsEngine(const TlsEngine&) = delete;
   TlsEngine& operator=(const TlsEngine&) = delete;
+
+  // What every context needs that engines are made from.
+  static void prepare(SSL_CTX* context);
 
   // Bytes from the peer; they must stay in place until read() has said kBlocked (then all are consumed), kEnd or
   // kFailed. Empty with `is_end`: the peer has closed its TCP direction.

@@ -174,15 +174,13 @@ TlsServer::TlsServer(const TlsServerOptions& options, std::shared_ptr<TicketKeys
 std::expected<Ref<const TlsServer>, std::string> TlsServer::create(const TlsServerOptions& options,
                                                                    std::span<const Ref<const Certificate>> certificates,
                                                                    std::shared_ptr<TicketKeys> keys) {
-  SW_CHECK(!certificates.empty(), "a TLS server has a certificate");
+  SW_CHECK(!certificates.empty() && keys, "a TLS server has a certificate, and keys for its tickets");
   Ref<TlsServer> server(new TlsServer(options, std::move(keys)));
   Trust trust;
   if (options.client_auth != ClientAuth::kOff) {
-    auto store = read_trust(options.client_ca);
-    if (!store) return std::unexpected(store.error());
     auto authorities = read_certificates(options.client_ca);
     if (!authorities) return std::unexpected(authorities.error());
-    trust = {.store = std::move(*store), .authorities = std::move(*authorities)};
+    trust = {.store = trust_in(*authorities), .authorities = std::move(*authorities)};
   }
 
   // In the order of their first certificates.
@@ -265,17 +263,16 @@ std::expected<void, std::string> TlsServer::add_certificate(Site& site, const Re
 }
 
 void TlsServer::configure(SSL_CTX* context) const {
+  TlsEngine::prepare(context);
   raise_security_level(context);
   const TlsVersion least = options_.policy == TlsPolicy::kModern ? TlsVersion::kTls13 : TlsVersion::kTls12;
   SSL_CTX_set_min_proto_version(context, number_of(options_.min_version.value_or(least)));
   SSL_CTX_set_cipher_list(context, options_.policy == TlsPolicy::kOld ? kOld : kIntermediate);
   SSL_CTX_set_ciphersuites(context, kTls13);
   SSL_CTX_set1_groups_list(context, kGroups);
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   if (options_.policy == TlsPolicy::kOld) {
     SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   }
-  SSL_CTX_set_mode(context, kTlsModes);
 
   // Sessions are with the clients, in their tickets; here is nothing.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);

@@ -118,6 +118,7 @@ ByteStream::Outcome Transport::take_unread(std::span<char> into) {
 
 ByteStream::Outcome Transport::read_tls(std::span<char> into) {
   if (has_failed_) return {Status::kFailed};
+  if (tls_->end != Status::kOk) return {tls_->end};
   thread_local std::array<char, kCipherReadBytes> cipher;
   const std::string early = std::exchange(tls_->early, {});
   TlsEngine& engine = *tls_->engine;
@@ -138,7 +139,7 @@ ByteStream::Outcome Transport::read_tls(std::span<char> into) {
     status = outcome.status;
     total += outcome.bytes;
   }
-  if (status == Status::kEnd) tls_->has_ended = true;
+  if (status != Status::kOk && status != Status::kBlocked) tls_->end = status;
   send_output(output);
   update_watch();
   // What ended it is said again by the next read().
@@ -199,7 +200,7 @@ bool Transport::send_unsent() {
   std::string& unsent = tls_->unsent;
   const ssize_t n = ::send(fd_.get(), unsent.data(), unsent.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   if (n < 0) {
-    has_failed_ = !would_block(errno);
+    if (!would_block(errno)) fail();
     return !has_failed_;
   }
   sent_bytes_ += static_cast<std::uint64_t>(n);
@@ -214,10 +215,7 @@ void Transport::send_output(std::string_view output) {
   if (output.empty() || has_failed_) return;
   if (!has_unsent()) {
     const ssize_t n = ::send(fd_.get(), output.data(), output.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && !would_block(errno)) {
-      has_failed_ = true;
-      return;
-    }
+    if (n < 0 && !would_block(errno)) return fail();
     if (n > 0) {
       sent_bytes_ += static_cast<std::uint64_t>(n);
       output.remove_prefix(static_cast<std::size_t>(n));
@@ -225,7 +223,13 @@ void Transport::send_output(std::string_view output) {
   }
   tls_->unsent.append(output);
   // Answers to key updates and alerts of a peer that does not read.
-  if (tls_->unsent.size() > 2 * kMaxBatch) has_failed_ = true;
+  if (tls_->unsent.size() > 2 * kMaxBatch) fail();
+}
+
+// What is unsent will never leave: nobody should wait for that.
+void Transport::fail() {
+  has_failed_ = true;
+  tls_->unsent = {};
 }
 
 void Transport::end_output() {

@@ -45,7 +45,7 @@ class Transport final : public ByteStream, private FdHandler {
   bool has_unsent() const override { return tls_ && !tls_->unsent.empty(); }
   std::size_t unsent_bytes() const { return tls_ ? tls_->unsent.size() : 0; }
   // Under TLS: the peer's word that it sends no more has come, with or behind the last bytes.
-  bool has_ended() const { return tls_ && tls_->has_ended; }
+  bool has_ended() const { return tls_ && tls_->end == Status::kEnd; }
   // All that the kernel has taken; under TLS as ciphertext.
   std::uint64_t sent_bytes() const { return sent_bytes_; }
   void end_output() override;
@@ -64,7 +64,7 @@ class Transport final : public ByteStream, private FdHandler {
     std::size_t batch_bytes = std::size_t{64} * 1024;
     std::uint64_t burst_bytes = 0;  // since the last pause; sizes the records
     MonoTime last_write{};
-    bool has_ended = false;
+    Status end = Status::kOk;  // what read() says from now on, unless kOk
   };
 
   void on_fd_ready(bool readable, bool writable) override;
@@ -74,6 +74,7 @@ class Transport final : public ByteStream, private FdHandler {
   std::size_t record_size(std::size_t left) const;
   bool send_unsent();
   void send_output(std::string_view output);
+  void fail();
   void update_watch();
 
   Loop& loop_;

@@ -19,6 +19,7 @@ bool expects_content(http::Method method) {
 }
 
 std::optional<net::Address> address_of(const std::string& ip, std::uint16_t port) {
+  if (ip.empty()) return std::nullopt;
   const bool is_v6 = ip.find(':') != std::string::npos;
   return net::Address::parse((is_v6 ? "[" + ip + "]" : ip) + ":" + std::to_string(port));
 }

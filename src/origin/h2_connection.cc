@@ -20,6 +20,8 @@ constexpr std::size_t kAssumedStreams = 100;
 constexpr std::size_t kMostStreams = 256;
 // Replies to SETTINGS and PING that wait to be sent.
 constexpr std::size_t kMostReplies = 500;
+// Of a request's head, by nghttp2's cautious reckoning.
+constexpr std::size_t kMostHeadBytes = std::size_t{4} * 1024 * 1024;
 constexpr Millis kLingerTime{2000};
 
 std::string_view view_of(const std::uint8_t* bytes, std::size_t size) {
@@ -90,6 +92,7 @@ nghttp2_session* H2Connection::Callbacks::make_session(H2Connection& connection)
   nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
 
   nghttp2_option_set_no_auto_window_update(option, 1);
+  nghttp2_option_set_max_send_header_block_length(option, kMostHeadBytes);
   // Heads and lengths are checked by the exchange, which knows what to call what is wrong.
   nghttp2_option_set_no_http_messaging(option, 1);
   nghttp2_option_set_max_reserved_remote_streams(option, 0);
@@ -411,6 +414,11 @@ void H2Connection::pump() {
     const net::SendStatus status = out_.flush(*transport_);
     if (status == net::SendStatus::kClosed) {
       is_output_dead_ = true;
+      // Some of it may have gone before the failure showed: a request is not safe to send again for that.
+      while (H2Stream* const stream = unflushed_.front()) {
+        unflushed_.pop_front();
+        stream->on_flushed();
+      }
       out_.clear();
       return wake(true);
     }

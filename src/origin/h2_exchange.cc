@@ -393,6 +393,8 @@ void H2Exchange::on_timeout() {
         return loop_.timers().arm(timer_, wait_began_ + options_.timeouts.send);
       }
       code = ErrorCode::kSendTimeout;
+      // It may have waited for a stream of the server's all the time.
+      if (!head_flushed_ && !(request_.body && request_.body->was_read())) retry = Retry::kYes;
       break;
     case Wait::kFirstByte: code = ErrorCode::kFirstByteTimeout; break;
     case Wait::kBody: code = ErrorCode::kBetweenBytesTimeout; break;

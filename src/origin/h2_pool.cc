@@ -51,10 +51,14 @@ void H2Pool::serve() {
     H2Connection* const connection = find_vacant(next->wants_fresh());
     if (!connection) return connect();
     waiting_.pop_front();
-    ++h1_pool_.counters().http2_streams;
-    if (connection->is_proven()) ++h1_pool_.counters().connections_reused;
-    next->begin(*connection);
+    place(*next, *connection);
   }
+}
+
+void H2Pool::place(H2Exchange& exchange, H2Connection& connection) {
+  ++h1_pool_.counters().http2_streams;
+  if (connection.is_proven()) ++h1_pool_.counters().connections_reused;
+  exchange.begin(connection);
 }
 
 // The oldest that has room, so that those which a burst has brought become idle and go.
@@ -85,7 +89,14 @@ void H2Pool::on_connected(Result<Connector::Connected> outcome) {
   if (!outcome) {
     // With others left the exchanges may still find a place, or time out.
     const bool has_other = std::ranges::any_of(connections_, [](const auto& c) { return !c->is_idle(); });
-    if (!has_other) fail_waiting(outcome.error());
+    if (!has_other) return fail_waiting(outcome.error());
+    // What wanted a fresh one does with what there is.
+    if (H2Exchange* const next = waiting_.front()) {
+      if (H2Connection* const connection = find_vacant(false)) {
+        waiting_.pop_front();
+        place(*next, *connection);
+      }
+    }
     return;
   }
   if (!tls_ || outcome->is_http2) {

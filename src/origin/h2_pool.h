@@ -62,6 +62,7 @@ class H2Pool final : public H2Connection::User, public Connector::User {
   void on_gone(H2Connection& connection) override;
 
   void serve();
+  void place(H2Exchange& exchange, H2Connection& connection);
   H2Connection* find_vacant(bool wants_fresh) const;
   void connect();
   void add(std::unique_ptr<net::Transport> transport);

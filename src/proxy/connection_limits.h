@@ -1,5 +1,10 @@
-// How many client connections there are, in all and of each client. An IPv6 client is its /64, for that is what one
-// customer gets; Unix sockets are counted in all only. Thread: any.
+// How many client connections there are, in the whole process and of each client: an IPv4 address, or an IPv6 network
+// of 64 bits, which is what one subscriber has. Unix sockets count in the whole only. Owned by the server and outlives
+// every Slot. Thread: any; the clients are in shards with a lock each, and without a bound for each client none is
+// taken.
+//
+// A connection is counted for its client only if there was a bound when it was accepted: one that a reload sets holds
+// for the connections that come after it.
 #pragma once
 
 #include <array>
@@ -7,55 +12,79 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "base/mutex.h"
-#include "proxy/edge_counters.h"
 
 namespace seawall::proxy {
 
 class ConnectionLimits {
  public:
-  // One connection's place; given back when it goes. Outlived by the limits.
+  enum class Refusal : std::uint8_t { kTooMany, kTooManyOfClient };
+
+  // The right to one connection; given back when it goes.
   class Slot {
    public:
     Slot() = default;
     Slot(Slot&& other) noexcept
-        : limits_(std::exchange(other.limits_, nullptr)), client_(std::exchange(other.client_, kNobody)) {}
+        : limits_(std::exchange(other.limits_, nullptr)), client_(std::exchange(other.client_, std::nullopt)) {}
     Slot& operator=(Slot&& other) noexcept {
-      std::swap(limits_, other.limits_);
-      std::swap(client_, other.client_);
+      if (this != &other) {
+        release();
+        limits_ = std::exchange(other.limits_, nullptr);
+        client_ = std::exchange(other.client_, std::nullopt);
+      }
       return *this;
     }
-    ~Slot() {
-      if (limits_) limits_->give_back(client_);
-    }
+    ~Slot() { release(); }
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+
+    explicit operator bool() const { return limits_ != nullptr; }
 
    private:
     friend class ConnectionLimits;
-    Slot(ConnectionLimits& limits, std::uint64_t client) : limits_(&limits), client_(client) {}
+    struct Client {
+      std::uint64_t bits = 0;
+      bool is_v6 = false;
+      friend bool operator==(const Client&, const Client&) = default;
+    };
+    Slot(ConnectionLimits& limits, std::optional<Client> client) : limits_(&limits), client_(client) {}
+    void release();
 
     ConnectionLimits* limits_ = nullptr;
-    std::uint64_t client_ = kNobody;
+    std::optional<Client> client_;  // for whom it is counted
   };
 
-  // `ip` as net::Address::ip() writes it. `per_client` 0: no bound of its own, and then no lock either.
+  ConnectionLimits() = default;
+  ConnectionLimits(const ConnectionLimits&) = delete;
+  ConnectionLimits& operator=(const ConnectionLimits&) = delete;
+
+  // `ip` as net::Address::ip() writes it. `per_client` 0: no bound of its own.
   std::expected<Slot, Refusal> try_take(std::string_view ip, std::size_t total, std::size_t per_client);
-  std::size_t total() const { return total_.load(std::memory_order_relaxed); }
+
+  std::size_t connections() const { return total_.load(std::memory_order_relaxed); }
+  std::size_t clients() const;  // that are counted
 
  private:
-  static constexpr std::uint64_t kNobody = 0;
-  static constexpr std::size_t kShards = 16;
-  struct alignas(64) Shard {
-    Mutex mutex;
-    std::unordered_map<std::uint64_t, std::uint32_t> counts SW_GUARDED_BY(mutex);  // only of clients that have any
+  using Client = Slot::Client;
+  struct Hash {
+    std::size_t operator()(const Client& client) const;
   };
+  // A lock, and a cache line, of its own.
+  struct alignas(64) Shard {
+    mutable Mutex mutex;
+    std::unordered_map<Client, std::size_t, Hash> counts SW_GUARDED_BY(mutex);  // none is 0
+  };
+  static constexpr std::size_t kShards = 64;
 
-  static std::uint64_t client_of(std::string_view ip);
-  void give_back(std::uint64_t client);
-  Shard& shard_of(std::uint64_t client) { return shards_[(client * 0x9E3779B97F4A7C15U) >> 60]; }
+  static std::optional<Client> client_of(std::string_view ip);
+  Shard& shard_of(const Client& client) { return shards_[Hash()(client) >> 16 & (kShards - 1)]; }
+  bool try_count(const Client& client, std::size_t limit);
+  void uncount(const Client& client);
 
   std::atomic<std::size_t> total_{0};
   std::array<Shard, kShards> shards_;

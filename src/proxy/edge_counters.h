@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "net/tls_options.h"
+#include "proxy/connection_limits.h"
 
 namespace seawall::proxy {
 
@@ -19,10 +20,7 @@ enum class ProxyFault : std::uint8_t {
 };
 inline constexpr std::array<std::string_view, 3> kProxyFaults = {"malformed", "missing", "untrusted"};
 
-enum class Refusal : std::uint8_t {
-  kTotal,   // server.connections
-  kClient,  // server.connections_per_client
-};
+// In the order of ConnectionLimits::Refusal.
 inline constexpr std::array<std::string_view, 2> kRefusals = {"total", "client"};
 
 class EdgeCounters {
@@ -34,7 +32,7 @@ class EdgeCounters {
   }
   void count_handshake_failure(ErrorCode code) { add(failures_[static_cast<std::size_t>(code)]); }
   void count(ProxyFault fault) { add(proxy_faults_[static_cast<std::size_t>(fault)]); }
-  void count(Refusal refusal) { add(refusals_[static_cast<std::size_t>(refusal)]); }
+  void count(ConnectionLimits::Refusal refusal) { add(refusals_[static_cast<std::size_t>(refusal)]); }
 
   std::uint64_t handshakes(net::TlsVersion version, bool is_resumed) const {
     return handshakes_[static_cast<std::size_t>(version)][is_resumed ? 1 : 0].load(std::memory_order_relaxed);
@@ -45,7 +43,7 @@ class EdgeCounters {
   std::uint64_t proxy_faults(ProxyFault fault) const {
     return proxy_faults_[static_cast<std::size_t>(fault)].load(std::memory_order_relaxed);
   }
-  std::uint64_t refusals(Refusal refusal) const {
+  std::uint64_t refusals(ConnectionLimits::Refusal refusal) const {
     return refusals_[static_cast<std::size_t>(refusal)].load(std::memory_order_relaxed);
   }
   // The codes that count_handshake_failure() is called with.

@@ -23,8 +23,7 @@ std::string_view explanation(const Error& error) {
     case ErrorCode::kUnsupportedMethod: return "this method is not served here";
     case ErrorCode::kUnsupportedExpectation: return "only the expectation 100-continue is known";
     case ErrorCode::kUnsupportedProtocol: return "of extended CONNECT only websocket is served here";
-    case ErrorCode::kMisdirected:
-      return "the certificate of this connection is not for this host: open another one for it";
+    case ErrorCode::kMisdirected: return "this connection is not for this host or scheme: open another one for it";
     case ErrorCode::kBadHttp2: return "the request's fields are not valid";
     case ErrorCode::kPlainOnTls: return "this port speaks TLS: use https://";
     case ErrorCode::kResolveFailed: return "the origin's name could not be resolved";

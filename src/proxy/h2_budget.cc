@@ -12,7 +12,7 @@ struct Allowance {
   std::int64_t burst;
   std::int64_t per_second;
   std::int64_t per_request = 0;
-  std::int64_t per_answer = 0;
+  std::int64_t per_ten_answers = 0;
   std::int64_t per_data = 0;
 };
 
@@ -20,7 +20,7 @@ struct Allowance {
 // clients with small buffers update two windows for each frame that they get.
 constexpr Allowance allowance_of(H2Abuse kind) {
   switch (kind) {
-    case H2Abuse::kReset: return {.burst = 400, .per_second = 40, .per_answer = 1};
+    case H2Abuse::kReset: return {.burst = 400, .per_second = 50, .per_ten_answers = 1};
     case H2Abuse::kStreamError: return {.burst = 50, .per_second = 5};
     case H2Abuse::kSettings: return {.burst = 20, .per_second = 1};
     case H2Abuse::kPing: return {.burst = 500, .per_second = 100, .per_data = 1};
@@ -50,12 +50,12 @@ constexpr const Allowance& allowance(H2Abuse kind) {
 std::string_view to_string(H2Abuse kind) {
   switch (kind) {
     case H2Abuse::kReset: return "rapid-reset";
-    case H2Abuse::kStreamError: return "stream-error";
+    case H2Abuse::kStreamError: return "made-you-reset";
     case H2Abuse::kSettings: return "settings";
     case H2Abuse::kPing: return "ping";
-    case H2Abuse::kEmptyFrame: return "empty-frame";
+    case H2Abuse::kEmptyFrame: return "empty-frames";
     case H2Abuse::kContinuation: return "continuation";
-    case H2Abuse::kHeaderBomb: return "header-bomb";
+    case H2Abuse::kHeaderBomb: return "headers";
     case H2Abuse::kPriority: return "priority";
     case H2Abuse::kWindowUpdate: return "window-update";
     case H2Abuse::kTinyWindow: return "tiny-window";
@@ -95,7 +95,8 @@ void H2Budget::earn_request() {
 }
 
 void H2Budget::earn_answer() {
-  earn(H2Abuse::kReset, allowance(H2Abuse::kReset).per_answer);
+  // One for one would let whoever asks for something cheap in between reset without end.
+  if (++answers_ % 10 == 0) earn(H2Abuse::kReset, allowance(H2Abuse::kReset).per_ten_answers);
 }
 
 void H2Budget::earn_data() {

@@ -53,6 +53,7 @@ class H2Budget {
   void earn(H2Abuse kind, std::int64_t count);
 
   std::array<Bucket, kH2Abuses> buckets_;
+  std::uint32_t answers_ = 0;
 };
 
 // Of one worker's HTTP/2 connections with clients; others add them up. Thread: written by the worker, read by any.

@@ -74,8 +74,7 @@ void H2Stream::begin_upload(bool ends_stream) {
   const http::RequestHead& head = request();
   if (is_extended_connect_) {
     upload_ = Upload::kTunnel;
-  } else if (head.framing == BodyFraming::kNone ||
-             (head.framing == BodyFraming::kLength && head.content_length == 0)) {
+  } else if (head.framing == BodyFraming::kNone || (head.framing == BodyFraming::kLength && head.content_length == 0)) {
     upload_ = Upload::kIgnored;
   } else {
     upload_ = Upload::kPiped;
@@ -89,6 +88,7 @@ void H2Stream::begin_upload(bool ends_stream) {
 void H2Stream::on_data(std::string_view bytes) {
   received_bytes_ += bytes.size();
   unconsumed_bytes_ += bytes.size();
+  nghttp2_session_consume_connection(connection_.session, bytes.size());
   switch (upload_) {
     case Upload::kDone:
     case Upload::kIgnored: consume(bytes.size()); return;
@@ -140,15 +140,11 @@ void H2Stream::on_room() {
   connection_.user.on_output();
 }
 
-// Opens the windows again by what nobody holds any more. That of a stream which has ended is of no use to anyone.
+// Opens the stream's window again by what nobody holds any more; that of the connection was opened at once, so that an
+// origin which reads slowly holds up nobody else. A stream that has ended needs no window.
 void H2Stream::consume(std::size_t bytes) {
-  if (bytes == 0) return;
   unconsumed_bytes_ -= bytes;
-  if (upload_ == Upload::kDone) {
-    nghttp2_session_consume_connection(connection_.session, bytes);
-  } else {
-    nghttp2_session_consume(connection_.session, id_, bytes);
-  }
+  if (bytes > 0 && upload_ != Upload::kDone) nghttp2_session_consume_stream(connection_.session, id_, bytes);
 }
 
 void H2Stream::fail_upload(Error error) {
@@ -168,7 +164,9 @@ void H2Stream::send_informational(const http::ResponseHead& head) {
   if (!may_answer() || has_submitted_) return;
   H2Fields& fields = connection_.fields;
   fields.begin(head.status);
-  fields.add(head.headers, H2Fields::Values::kCopy);
+  http::HeaderMap kept = head.headers;
+  kept.remove(http::Field::kContentLength);  // RFC 9110 section 8.6
+  fields.add(kept, H2Fields::Values::kCopy);
   nghttp2_submit_headers(connection_.session, NGHTTP2_FLAG_NONE, id_, nullptr, fields.data(), fields.size(), nullptr);
   connection_.user.on_output();
 }
@@ -207,8 +205,8 @@ void H2Stream::send_head(const AnswerHead& head) {
 void H2Stream::submit(bool has_data) {
   const H2Fields& fields = connection_.fields;
   const nghttp2_data_provider provider{.source = {.ptr = this}, .read_callback = read_data};
-  const int status = nghttp2_submit_response(connection_.session, id_, fields.data(), fields.size(),
-                                             has_data ? &provider : nullptr);
+  const int status =
+      nghttp2_submit_response(connection_.session, id_, fields.data(), fields.size(), has_data ? &provider : nullptr);
   if (status != 0) return reset(NGHTTP2_INTERNAL_ERROR);
   has_submitted_ = true;
   progress_at_ = connection_.loop.mono_now();
@@ -368,7 +366,9 @@ void H2Stream::leave_if_done() {
 }
 
 std::optional<MonoTime> H2Stream::deadline() const {
-  if (is_open_ && unsent_bytes_ > 0) return progress_at_ + connection_.options.send_timeout;
+  if (!may_answer()) return std::nullopt;
+  // The end of the answer may be all that waits for a window.
+  if (owes_data()) return progress_at_ + connection_.options.send_timeout;
   if (upload_ == Upload::kPiped && pipe_->room() > 0) return upload_at_ + connection_.options.body_timeout;
   return std::nullopt;
 }
@@ -380,7 +380,7 @@ bool H2Stream::is_stalled() const {
 }
 
 void H2Stream::on_timeout() {
-  if (unsent_bytes_ > 0) {
+  if (owes_data()) {
     if (is_stalled()) return reset(NGHTTP2_CANCEL);
     progress_at_ = connection_.loop.mono_now();
     return;
@@ -393,6 +393,7 @@ void H2Stream::on_timeout() {
 void H2Stream::upgrade(const AnswerHead& head, std::unique_ptr<ByteStream> origin, std::string early_bytes) {
   if (!may_answer()) return;
   http::HeaderMap kept = head.fields ? *head.fields : http::HeaderMap{};
+  kept.remove(http::Field::kContentLength);
   if (!is_extended_connect_ || kept.find(kWebSocketAccept) != std::string_view(websocket_accept_)) {
     return refuse_tunnel();
   }

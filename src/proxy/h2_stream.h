@@ -38,7 +38,7 @@ class Tunnel;
 class H2Stream final : public ResponseWriter {
  public:
   // Bytes of a request body that may be on their way or in its pipe; SETTINGS_INITIAL_WINDOW_SIZE.
-  static constexpr std::uint32_t kWindowBytes = std::uint32_t{256} * 1024;
+  static constexpr std::uint32_t kWindowBytes = std::uint32_t{128} * 1024;
 
   H2Stream(H2Connection& connection, const HandlerFactory& make_handler);
   ~H2Stream() override;
@@ -103,6 +103,7 @@ class H2Stream final : public ResponseWriter {
   bool may_answer() const { return is_open_ && !is_reset_; }
   void submit(bool has_data);
   void reprioritise();
+  bool owes_data() const { return has_submitted_ && (unsent_bytes_ > 0 || is_ended_); }
   bool is_stalled() const;
   void push(Slice slice);
   void resume();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "net/proxy_protocol.h"
@@ -51,11 +52,9 @@ void Opening::start() {
   const bool is_owed = rules_->listen.expects_proxy || !rules_->listen.takes_plain;
   arm(is_owed ? rules_->session.tls_timeout : rules_->session.idle_timeout);
   transport_->watch(true, false);
-  if (rules_->listen.expects_proxy) {
-    state_ = State::kProxyHeader;
-  } else {
-    count_client();
-  }
+  if (rules_->listen.expects_proxy) state_ = State::kProxyHeader;
+  // Whose connection it is may be told by the header; that there is one more counts from now on.
+  take_slot(rules_->session.connections, rules_->listen.expects_proxy ? 0 : rules_->session.connections_per_client);
 }
 
 void Opening::arm(Millis timeout) {
@@ -63,9 +62,8 @@ void Opening::arm(Millis timeout) {
 }
 
 // Past the limits the connection is refused: with an answer where that costs nothing.
-bool Opening::count_client() {
-  auto outcome =
-      limits_.try_take(client_.ip, rules_->session.connections, rules_->session.connections_per_client);
+bool Opening::take_slot(std::size_t total, std::size_t per_client) {
+  auto outcome = limits_.try_take(client_.ip, total, per_client);
   if (outcome) {
     slot_ = std::move(*outcome);
     return true;
@@ -100,7 +98,10 @@ void Opening::on_bytes() {
   if (state_ == State::kProxyHeader) {
     if (!take_proxy_header()) return;
     state_ = State::kFirstBytes;
-    if (!count_client()) return;
+    // It is counted among all already.
+    const std::size_t per_client = rules_->session.connections_per_client;
+    if (per_client != 0 && !take_slot(std::numeric_limits<std::size_t>::max(), per_client)) return;
+    if (rules_->listen.takes_plain) arm(rules_->session.idle_timeout);
   }
   if (!in_.empty()) choose();
 }
@@ -132,6 +133,10 @@ void Opening::believe(const net::ProxyHeader& header) {
   if (header.source) {
     client_.ip = header.source->ip();
     client_.port = header.source->port();
+  }
+  if (header.destination && !client_.local_ip.empty()) {
+    client_.local_ip = header.destination->ip();
+    client_.local_port = header.destination->port();
   }
   if (header.ssl && header.ssl->is_tls) client_.scheme = "https";
 }

@@ -73,7 +73,7 @@ class Opening final : public Session, private ByteStream::User {
   bool take_proxy_header();
   void believe(const net::ProxyHeader& header);
   bool is_from_trusted_proxy() const;
-  bool count_client();
+  bool take_slot(std::size_t total, std::size_t per_client);
   void choose();
   void choose_plain();
   void begin_handshake();

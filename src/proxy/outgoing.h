@@ -1,11 +1,9 @@
 // The request that goes to the origin, written anew from what the client sent.
 #pragma once
 
-#include <optional>
-#include <string_view>
-
 #include "http/exchange.h"
 #include "http/message.h"
+#include "proxy/forwarded.h"
 #include "proxy/router.h"
 
 namespace seawall::proxy {
@@ -14,7 +12,7 @@ namespace seawall::proxy {
 // answer is whole.
 enum class Conditions { kKeep, kRemove };
 
-http::OutgoingRequest make_outgoing(const http::RequestHead& request, const Origin& origin, std::string_view client_ip,
+http::OutgoingRequest make_outgoing(const http::RequestHead& request, const Origin& origin, const Hop& hop,
                                     Conditions conditions);
 
 }  // namespace seawall::proxy

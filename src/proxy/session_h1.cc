@@ -67,6 +67,10 @@ void SessionH1::arm(Millis timeout) {
 }
 
 void SessionH1::on_timeout() {
+  // A client that takes little at a time makes progress that nobody was told of.
+  if (has_output() && std::exchange(sent_bytes_, transport_->sent_bytes()) != transport_->sent_bytes()) {
+    return arm(options_.send_timeout);
+  }
   switch (state_) {
     case State::kReading:
       if (head_began_) {
@@ -488,11 +492,12 @@ void SessionH1::on_request_finished() {
 }
 
 void SessionH1::begin_linger() {
-  if (saw_eof_) {
+  transport_->end_output();
+  sent_bytes_ = transport_->sent_bytes();  // the farewell is no progress
+  if (saw_eof_ && !has_output()) {
     close();
     return;
   }
-  transport_->end_output();
   state_ = State::kLingering;
   in_ = {};
   ahead_ = {};

@@ -14,10 +14,12 @@ namespace {
 constexpr std::uint64_t kQueueBytes = std::uint64_t{128} * 1024;
 // Writes of one turn, so that a fast reader of a large body does not have the worker for itself.
 constexpr int kMostWrites = 8;
-// Of all request bodies together that were read and that nobody has taken yet.
+// Of what may be on its way to us at once; each stream has a smaller one of its own, which bounds what it keeps here.
 constexpr std::int32_t kConnectionWindow = 1024 * 1024;
 // Replies to SETTINGS and PING that wait to be sent.
 constexpr std::size_t kMostReplies = 500;
+// Of an answer's head, by nghttp2's cautious reckoning.
+constexpr std::size_t kMostHeadBytes = std::size_t{1024} * 1024;
 // How long the first step of a drain waits for the round trip that shows that the client has seen it.
 constexpr Millis kDrainWait{1000};
 constexpr Millis kLingerTime{2000};
@@ -90,6 +92,8 @@ nghttp2_session* SessionH2::Callbacks::make_session(SessionH2& session) {
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_max_outbound_ack(option, kMostReplies);
   nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
+  // What an origin may send must be able to go on.
+  nghttp2_option_set_max_send_header_block_length(option, kMostHeadBytes);
   // H2Budget knows better: it sees what else the client does.
   constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 32;
   nghttp2_option_set_stream_reset_rate_limit(option, kNoLimit, kNoLimit);
@@ -191,7 +195,8 @@ void SessionH2::turn(bool readable) {
 }
 
 void SessionH2::read() {
-  const std::span<char> buffer = loop_.read_buffer();
+  // Not the loop's: a request that is begun from within may make others read.
+  thread_local std::array<char, ByteStream::kReadBytes> buffer;
   const ByteStream::Outcome outcome = transport_->read(buffer);
   switch (outcome.status) {
     case ByteStream::Status::kBlocked: return;
@@ -205,12 +210,16 @@ void SessionH2::read() {
 }
 
 void SessionH2::receive(std::string_view bytes) {
-  const ssize_t taken = nghttp2_session_mem_recv(
-      connection_.session, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  const ssize_t taken =
+      nghttp2_session_mem_recv(connection_.session, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  // Streams past the limit are refused by nghttp2 itself, with a frame each.
+  if (taken >= 0 &&
+      nghttp2_session_get_outbound_queue_size(connection_.session) > kMostReplies + 4 * options_.http2.streams) {
+    return calm(H2Abuse::kUnreadReply);
+  }
   if (taken >= 0) return;
   switch (static_cast<int>(taken)) {
     case NGHTTP2_ERR_FLOODED: return calm(H2Abuse::kUnreadReply);
-    case NGHTTP2_ERR_TOO_MANY_SETTINGS: return calm(H2Abuse::kSettings);
     case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS: return calm(H2Abuse::kContinuation);
     default: return terminate(NGHTTP2_PROTOCOL_ERROR);
   }
@@ -235,8 +244,7 @@ int SessionH2::on_begin_frame(const nghttp2_frame_hd& head) {
     case NGHTTP2_PRIORITY:
     case NGHTTP2_PRIORITY_UPDATE: spend(H2Abuse::kPriority); break;
     case NGHTTP2_WINDOW_UPDATE: spend(H2Abuse::kWindowUpdate); break;
-    case NGHTTP2_GOAWAY: break;
-    default: spend(H2Abuse::kEmptyFrame); break;  // of an extension that is not spoken here: it says nothing
+    default: break;
   }
   return 0;
 }
@@ -356,6 +364,11 @@ int SessionH2::on_frame_sent(const nghttp2_frame& frame) {
       default: spend(H2Abuse::kStreamError); break;
     }
     return 0;
+  }
+  // nghttp2's own limit: too many entries in one SETTINGS frame.
+  if (frame.hd.type == NGHTTP2_GOAWAY && frame.goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM &&
+      state_ == State::kServing) {
+    counters_.count(H2Abuse::kSettings);
   }
   const bool is_of_answer = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
   if (!is_of_answer || (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
@@ -510,6 +523,8 @@ MonoTime SessionH2::next_deadline() const {
 void SessionH2::on_timeout() {
   const MonoTime now = loop_.mono_now();
   if (state_ != State::kServing) return close();
+  // A client that takes little at a time makes progress that nobody was told of.
+  if (std::exchange(sent_bytes_, transport_->sent_bytes()) != transport_->sent_bytes()) sent_at_ = now;
   if (has_output() && sent_at_ + options_.send_timeout <= now) return close();
   if (!has_preface_ && began_at_ + options_.header_timeout <= now) return close();
   if (reading_ && head_began_at_ + options_.header_timeout <= now) {

@@ -112,9 +112,9 @@ class SessionH2 final : public Session, private ByteStream::User, private H2Conn
   Drain drain_ = Drain::kNot;
   bool is_in_turn_ = false;
   bool is_wake_posted_ = false;
-  bool is_blocked_ = false;     // the transport takes no more for now
-  bool has_preface_ = false;    // the client's SETTINGS have come
-  bool has_more_ = false;       // nghttp2 has more than the send queue would take
+  bool is_blocked_ = false;   // the transport takes no more for now
+  bool has_preface_ = false;  // the client's SETTINGS have come
+  bool has_more_ = false;     // nghttp2 has more than the send queue would take
   Ref<Wake> wake_;
   Timer timer_;
   MonoTime began_at_;
@@ -129,7 +129,7 @@ class SessionH2 final : public Session, private ByteStream::User, private H2Conn
   H2Budget budget_;
   http::H2RequestReader reader_;
   http::H2TrailerReader trailers_;
-  H2Stream* reading_ = nullptr;  // whose field section is being read
+  H2Stream* reading_ = nullptr;     // whose field section is being read
   std::size_t section_limits_ = 0;  // how often over the limit that has come
   net::OutQueue out_;
   List<H2Stream, &H2Stream::link> streams_;    // open

@@ -66,8 +66,41 @@ void Transaction::begin(Ref<http::BodyPipe> body) {
   if (router_ != context_.router) router_ = context_.router;
   begun_at_ = context_.executor.mono_now();
   begun_wall_ = context_.executor.wall_now();
+  is_foreign_scheme_ = request_.scheme != client_.scheme;
+  recognise_client();
+  tell_certificate();
   step_ = Step::kRoute;
   run();
+}
+
+// Who asks, and by which scheme, where trusted proxies tell.
+void Transaction::recognise_client() {
+  const TrustedProxies trusted{.networks = context_.trusted_proxies, .has_unix = context_.trusts_unix};
+  if (trusted.empty() || !may_be_forwarded(request_.headers)) return;
+  ForwardedClient told = find_forwarded(request_.headers, client_.ip, trusted);
+  forwarded_ip_ = std::move(told.ip);
+  if (told.scheme.empty()) return;
+  hop_scheme_ = request_.scheme;
+  apply_scheme(request_, told.scheme);
+}
+
+Hop Transaction::hop() const {
+  return {.peer_ip = client_.ip,
+          .scheme = hop_scheme_.empty() ? request_.scheme : hop_scheme_,
+          .trusted = {.networks = context_.trusted_proxies, .has_unix = context_.trusts_unix},
+          .tls = client_.tls.get(),
+          .tells_certificate = router_->edge().tells_client_certificate};
+}
+
+// In the request itself, so that a response with Vary: Client-Cert is nobody else's (RFC 9440 section 2.4).
+void Transaction::tell_certificate() {
+  if (!router_->edge().tells_client_certificate) return;
+  std::vector<std::string> forged;
+  for (const auto field : request_.headers) {
+    if (is_certificate_field(field.name)) forged.emplace_back(field.name);
+  }
+  for (const std::string& name : forged) request_.headers.remove(name);
+  write_client_certificate(request_.headers, hop());
 }
 
 void Transaction::begin_refused(Error error) {
@@ -313,7 +346,13 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
     wanted.head.method = Method::kGet;
     wanted.head.method_name = "GET";
   }
-  wanted.outgoing = make_outgoing(wanted.head, origin(), client_.ip, is_pass ? Conditions::kKeep : Conditions::kRemove);
+  wanted.outgoing = make_outgoing(wanted.head, origin(), hop(), is_pass ? Conditions::kKeep : Conditions::kRemove);
+  if (!is_background) {
+    wanted.outgoing.client_ip = client_ip();
+    wanted.outgoing.client_port = forwarded_ip_.empty() ? client_.port : std::uint16_t{0};
+    wanted.outgoing.local_ip = client_.local_ip;
+    wanted.outgoing.local_port = client_.local_port;
+  }
   wanted.outgoing.traffic = is_background ? http::Traffic::kBackground : http::Traffic::kClient;
   wanted.outgoing.is_shared = !is_pass;
   wanted.outgoing.route = route_->state->id;
@@ -630,6 +669,8 @@ Transaction::Flow Transaction::finish() {
   origin_status_ = 0;
   status_ = 0;
   body_bytes_ = 0;
+  forwarded_ip_.clear();
+  hop_scheme_.clear();
   step_ = Step::kIdle;
   return Flow::kPark;
 }

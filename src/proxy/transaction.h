@@ -31,6 +31,7 @@
 #include "policy/why.h"
 #include "proxy/client_info.h"
 #include "proxy/context.h"
+#include "proxy/forwarded.h"
 #include "proxy/request_handler.h"
 #include "proxy/response_writer.h"
 
@@ -66,6 +67,12 @@ class Transaction final : public RequestHandler {
     kFinish,
   };
   enum class Flow : std::uint8_t { kContinue, kPark };
+
+  void recognise_client();
+  // The client's, as far as it is known.
+  std::string_view client_ip() const { return forwarded_ip_.empty() ? client_.ip : forwarded_ip_; }
+  Hop hop() const;
+  void tell_certificate();
 
   void run();
   Flow go(Step next) {
@@ -138,6 +145,10 @@ class Transaction final : public RequestHandler {
   const ClientInfo& client_;
   std::function<void()> on_finished_;
 
+  // Of this request, when a trusted proxy told; empty otherwise.
+  std::string forwarded_ip_;
+  std::string hop_scheme_;  // of the connection, where the request's scheme is another
+
   Step step_ = Step::kIdle;
   bool is_running_ = false;
   bool is_client_gone_ = false;
@@ -160,9 +171,10 @@ class Transaction final : public RequestHandler {
   std::size_t informational_sent_ = 0;
   Timer wait_timer_;
   bool wait_is_over_ = false;
-  std::uint64_t range_end_ = 0;    // with kBody: where to stop; 0: at the end of the body
-  std::string composed_;           // Age and Cache-Status lines of this answer
-  std::string covered_authority_;  // that the connection's certificate was last found to cover
+  std::uint64_t range_end_ = 0;     // with kBody: where to stop; 0: at the end of the body
+  std::string composed_;            // Age and Cache-Status lines of this answer
+  bool is_foreign_scheme_ = false;  // the target names another scheme than the connection has
+  std::string covered_authority_;   // that the connection's certificate was last found to cover
 
   // For Cache-Status and the access log.
   policy::Why why_ = policy::Why::kNone;

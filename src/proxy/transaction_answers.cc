@@ -293,7 +293,7 @@ void Transaction::log_access() {
   obs::AccessEntry entry;
   const MonoTime now = context_.executor.mono_now();
   entry.time = begun_wall_;
-  entry.client_ip = client_.ip;
+  entry.client_ip = client_ip();
   entry.method = request_.method_name;
   entry.host = request_.authority;
   entry.path = request_.path;

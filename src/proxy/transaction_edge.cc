@@ -12,6 +12,8 @@ using http::Method;
 
 // RFC 9110 section 15.5.20: a client may have coalesced hosts onto a connection that is not theirs.
 bool Transaction::is_misdirected() {
+  // Who comes without TLS must not get what is kept for those who come with it (RFC 9110 section 7.4).
+  if (is_foreign_scheme_) return true;
   if (!client_.tls || !client_.tls->certificate || request_.authority.empty()) return false;
   if (request_.authority == covered_authority_) return false;
   if (!client_.tls->certificate->covers(http::host_of(request_.authority))) return true;

@@ -217,7 +217,7 @@ Transaction::Flow Transaction::answer_placeholder(Why why) {
 // PURGE from an allowed client: the URL it names goes, softly with "Soft-Purge: 1" (or anything but 0).
 Transaction::Flow Transaction::purge() {
   const bool is_allowed = std::ranges::any_of(
-      context_.purge_from, [&](const net::Network& network) { return network.contains(client_.ip); });
+      context_.purge_from, [&](const net::Network& network) { return network.contains(client_ip()); });
   if (!is_allowed) return answer_error({ErrorCode::kNotAllowed, Side::kLocal});
   const bool is_soft = request_.headers.find("Soft-Purge").value_or("0") != "0";
   // However clients come to it: what a program at the origin purges over plain HTTP is read by browsers over TLS.

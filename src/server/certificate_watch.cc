@@ -6,9 +6,7 @@
 
 namespace seawall::server {
 
-void CertificateWatch::follow(const config::Config& config) {
-  files_.clear();
-  is_settling_ = false;
+CertificateWatch::CertificateWatch(const config::Config& config) {
   const auto add = [&](const std::string& path) {
     if (!path.empty()) files_.push_back({path, look_at(path)});
   };

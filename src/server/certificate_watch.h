@@ -14,10 +14,8 @@ namespace seawall::server {
 
 class CertificateWatch {
  public:
-  explicit CertificateWatch(const config::Config& config) { follow(config); }
-
-  // The files of this configuration from now on, as they are now.
-  void follow(const config::Config& config);
+  // The files of this configuration, from how they are now.
+  explicit CertificateWatch(const config::Config& config);
   // Whether there is anything to look at.
   bool is_on() const { return !files_.empty(); }
   // True once for each change, when nothing has changed any more since the look before: certificate and key are two

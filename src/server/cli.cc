@@ -13,6 +13,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/clock.h"
 #include "config/admin_socket.h"
 #include "config/suggest.h"
 #include "net/address.h"
@@ -63,9 +64,11 @@ CLI::App* add_serve(CLI::App& app, ServeFlags& flags) {
       ->add_option("-c,--config", flags.config,
                    fmt::format("configuration file ({} when there is one)", kDefaultConfig))
       ->type_name("FILE");
-  add_repeated(*serve, "--listen", flags.listen, "address to accept clients on; may be repeated (127.0.0.1:8080)")
+  add_repeated(*serve, "--listen", flags.listen,
+               "where to accept clients, as ADDR:PORT or unix:PATH; may be repeated (127.0.0.1:8080)")
       ->type_name("ADDR:PORT");
-  add_repeated(*serve, "--origin", flags.origins, "service behind the cache, http://host[:port]; enough without a file")
+  add_repeated(*serve, "--origin", flags.origins,
+               "service behind the cache, http[s]://host[:port]; enough without a file")
       ->type_name("URL");
   serve->add_option("--memory", flags.memory, "memory of the cache (256MiB)")->type_name("SIZE");
   serve->add_option("--workers", flags.workers, "threads that serve (auto: one for each core)")->type_name("N");
@@ -224,7 +227,9 @@ int run(const ServeCommand& command) {
     file = kDefaultConfig;
   }
   const auto load = [file, overrides = command.overrides] {
-    return file ? config::load_file(*file, config::process_environment(), overrides) : config::load_flags(overrides);
+    const SystemClock clock;
+    return file ? config::load_file(*file, config::process_environment(), clock, overrides)
+                : config::load_flags(clock, overrides);
   };
   const auto loaded = load();
   if (!loaded) return print_diagnostics(file.value_or(kProgram), loaded.error());
@@ -240,7 +245,7 @@ int run(const ServeCommand& command) {
 
 int run(const CheckCommand& command) {
   const std::string file = command.config.value_or(kDefaultConfig);
-  const auto loaded = config::load_file(file, config::process_environment());
+  const auto loaded = config::load_file(file, config::process_environment(), SystemClock());
   if (!loaded) return print_diagnostics(file, loaded.error());
   if (command.dump_config) {
     fmt::print("{}", config::dump(*loaded));

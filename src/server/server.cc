@@ -168,7 +168,9 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
   if (config->listen != first.listen || config->workers != first.workers) {
     log(LogLevel::kWarning, "reload: changes of server.listen and server.workers need a restart");
     if (had_tls && config->tls.certificates.empty()) return fail("the listeners of before need tls.certificates");
+    config->listen = first.listen;  // for what follows from them
   }
+  CertificateWatch certificates(*config);  // before they are read, so that no change is missed
   const auto workers = static_cast<std::uint32_t>(running.workers.size());
   auto made = make_snapshot(*config, shared.registry, shared.tickets, workers, shared.clock);
   if (!made) return fail(made.error());
@@ -178,7 +180,8 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
   shared.store.make_room(0);
   running.snapshot = snapshot;
   running.config = std::move(*config);
-  running.certificates.follow(running.config);
+  running.certificates = std::move(certificates);
+  shared.tickets->set_rotation(running.config.tls.ticket_rotation);
   for (const auto& worker : running.workers) worker->apply(snapshot);
   log(LogLevel::kInfo, "reloaded: {} origins, {} routes", running.config.origins.size(), running.config.routes.size());
   log_certificates(*snapshot, running.config);
@@ -252,6 +255,7 @@ int run(const config::Config& config, const Reload& reload) {
     log(LogLevel::kError, "{}", admin_listeners.error());
     return 1;
   }
+  CertificateWatch certificates(config);  // before they are read, so that no change is missed
   auto made = make_snapshot(config, shared.registry, shared.tickets, count, shared.clock);
   if (!made) {
     log(LogLevel::kError, "{}", made.error());
@@ -260,7 +264,7 @@ int run(const config::Config& config, const Reload& reload) {
   Running running{.started_with = config,
                   .config = config,
                   .snapshot = std::make_shared<const Snapshot>(std::move(*made)),
-                  .certificates = CertificateWatch(config)};
+                  .certificates = std::move(certificates)};
   log_certificates(*running.snapshot, config);
   resolve_origins(*running.snapshot, config, shared.origin_log, shared.clock);
   std::vector<std::unique_ptr<Worker>>& workers = running.workers;

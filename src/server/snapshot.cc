@@ -66,6 +66,7 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
     auto access = registry.access(origin);
     if (!access) return std::unexpected(std::move(access.error()));
     origin.options.access = std::move(*access);
+    if (origin.options.proxy_protocol != net::ProxyVersion::kOff) snapshot.tells_addresses = true;
     const OriginRuntime runtime = registry.origin(origin);
     origins.push_back({.name = origin.options.name,
                        .authority = origin.options.servers.front().authority,

@@ -28,8 +28,9 @@ struct Snapshot {
   std::uint16_t https_port = 0;                // where redirects lead to
   std::vector<Ref<const net::TlsServer>> tls;  // by worker; empty without certificates
   std::vector<Ref<const net::Certificate>> certificates;
-  bool asks_client = false;  // for a certificate
-  bool uses_kernel = false;  // kTLS
+  bool asks_client = false;      // for a certificate
+  bool tells_addresses = false;  // some origin gets PROXY headers
+  bool uses_kernel = false;      // kTLS
 };
 
 // The error is text for a person: certificates may have changed since the configuration was checked.

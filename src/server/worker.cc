@@ -1,5 +1,7 @@
 #include "server/worker.h"
 
+#include <sys/socket.h>
+
 #include <cstring>
 #include <utility>
 
@@ -137,10 +139,19 @@ void Worker::run() {
 }
 
 void Worker::accept(const Listening& listening, Fd connection, const net::Address& peer) {
+  proxy::ClientInfo client{.ip = peer.ip(), .port = peer.port(), .peer_ip = peer.ip()};
+  if (snapshot_->tells_addresses) {
+    sockaddr_storage local{};
+    socklen_t size = sizeof local;
+    if (::getsockname(connection.get(), reinterpret_cast<sockaddr*>(&local), &size) == 0) {
+      const net::Address address(reinterpret_cast<const sockaddr*>(&local), size);
+      client.local_ip = address.ip();
+      client.local_port = address.port();
+    }
+  }
   auto* opening = new proxy::Opening(
       loop_, listening.rules, shared_.connections, shared_.edge,
-      std::make_unique<net::Transport>(loop_, std::move(connection)),
-      proxy::ClientInfo{.ip = peer.ip(), .port = peer.port(), .peer_ip = peer.ip()},
+      std::make_unique<net::Transport>(loop_, std::move(connection)), std::move(client),
       [this](proxy::Opening& opened_one, proxy::Opening::Opened opened) {
         remove(opened_one);
         serve(std::move(opened));

@@ -12,16 +12,9 @@ namespace {
 
 BOOST_AUTO_TEST_SUITE(behave_cli)
 
-struct Outcome {
-  int code;
-  std::string output;
-};
-
 Outcome run(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), seawall_binary());
-  Process process(arguments);
-  const int code = process.wait();
-  return {code, process.output()};
+  return behave::run(arguments);
 }
 
 bool is_refusing(std::uint16_t port) {

@@ -1,5 +1,6 @@
 // What is passed on, what is not, what is added, and over which connection.
 #include <boost/test/unit_test.hpp>
+#include <sstream>
 
 #include "support/behave/client.h"
 #include "support/behave/seawall.h"
@@ -80,6 +81,49 @@ BOOST_AUTO_TEST_CASE(a_response_cannot_drop_what_describes_it) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_trusted_proxy_tells_of_its_clients) {
+  Origin origin;
+  origin.on("/a", [](Exchange& x) {
+    x.respond({.headers = {"Cache-Control: max-age=60"}, .body = x.request().headers.get("X-Forwarded-Proto")});
+  });
+  const TemporaryDirectory directory;
+  Seawall seawall(origin, {.server = "trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]",
+                           .log = "access = \"" + directory.path() + "/access.log\""});
+  const Lines secure = {"X-Forwarded-For: 10.9.9.9, 192.0.2.1, 10.0.0.2", "X-Forwarded-Proto: https",
+                        "X-Forwarded-Port: 443"};
+  BOOST_TEST(get(seawall, "/a", secure).body == "https");
+  const SeenRequest seen = origin.seen("/a");
+  BOOST_TEST(seen.headers.get("X-Forwarded-For") == "10.9.9.9, 192.0.2.1, 10.0.0.2, 127.0.0.1");
+  BOOST_TEST(seen.headers.get("X-Forwarded-Port") == "443");
+  BOOST_TEST(seen.headers.get("Forwarded").starts_with("for=127.0.0.1;proto=http;"));
+  // Two schemes, two objects.
+  BOOST_TEST(get(seawall, "/a").body == "http");
+  BOOST_TEST(get(seawall, "/a", secure).is_hit());
+  BOOST_TEST(get(seawall, "/a", {"X-Forwarded-For: 192.0.2.7"}).is_hit());
+  BOOST_TEST(origin.count("/a") == 2U);
+  const auto clients = [&] {
+    std::vector<std::string> words;
+    std::istringstream lines(directory.read("access.log"));
+    for (std::string line; std::getline(lines, line);) words.push_back(line.substr(0, line.find(' ')));
+    return words;
+  };
+  BOOST_TEST(until([&] { return clients().size() == 4; }));
+  BOOST_TEST((clients() == std::vector<std::string>{"192.0.2.1", "127.0.0.1", "192.0.2.1", "192.0.2.7"}),
+             directory.read("access.log"));
+}
+
+BOOST_AUTO_TEST_CASE(certificates_that_clients_claim_to_have_reach_no_origin) {
+  Origin origin;
+  origin.on("/a", Reply{.headers = {"Cache-Control: no-store"}, .body = "a"});
+  Seawall seawall(origin);
+  get(seawall, "/a", {"Client-Cert: :AAAA:", "X-SSL-Client-Verify: SUCCESS", "x_ssl_client_s_dn: CN=me", "X-Other: 1"});
+  const SeenRequest seen = origin.seen("/a");
+  for (const char* name : {"Client-Cert", "X-SSL-Client-Verify", "x_ssl_client_s_dn"}) {
+    BOOST_TEST(!seen.headers.has(name), name);
+  }
+  BOOST_TEST(seen.headers.has("X-Other"));
+}
+
 BOOST_AUTO_TEST_CASE(the_way_of_a_request_is_recorded) {
   Origin origin;
   origin.on("/a", Reply{.headers = {"Cache-Control: no-store", "Via: 1.1 behind"}, .body = "a"});
@@ -97,8 +141,9 @@ BOOST_AUTO_TEST_CASE(the_way_of_a_request_is_recorded) {
   get(seawall, "/a", {"Via: 1.0 first", "X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1;proto=https"});
   seen = origin.seen("/a");
   BOOST_TEST(seen.headers.get("Via") == "1.0 first, 1.1 seawall");
-  BOOST_TEST(seen.headers.get("X-Forwarded-For") == "192.0.2.1, 127.0.0.1");
-  BOOST_TEST(seen.headers.get("Forwarded").starts_with("for=192.0.2.1;proto=https, for=127.0.0.1;"));
+  // What a client says of itself, nobody is told.
+  BOOST_TEST(seen.headers.get("X-Forwarded-For") == "127.0.0.1");
+  BOOST_TEST(seen.headers.get("Forwarded").starts_with("for=127.0.0.1;proto=http;"));
 
   Client old(seawall);
   old.send("GET /a HTTP/1.0\r\nHost: a.test\r\n\r\n");

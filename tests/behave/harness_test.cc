@@ -5,8 +5,11 @@
 #include <boost/test/unit_test.hpp>
 
 #include "support/behave/client.h"
+#include "support/behave/http2_client.h"
 #include "support/behave/origin.h"
 #include "support/behave/process.h"
+#include "support/behave/programs.h"
+#include "support/behave/site.h"
 
 namespace seawall::behave {
 namespace {
@@ -168,6 +171,87 @@ BOOST_AUTO_TEST_CASE(processes_are_watched_to_their_end) {
   sleeper.signal(SIGTERM);
   BOOST_TEST(sleeper.wait() == 128 + SIGTERM);
   BOOST_CHECK_THROW(Process({"/nonexistent/binary"}), Failure);
+}
+
+// What a server says of a connection: protocol, whether resumed, who the client is.
+constexpr const char* kTlsServer = R"(
+access_log off;
+ssl_protocols TLSv1.2 TLSv1.3;
+server {
+  listen 127.0.0.1:{port} ssl http2;
+  ssl_certificate {dir}/site.pem; ssl_certificate_key {dir}/site.pem;
+  ssl_certificate {dir}/rsa.pem; ssl_certificate_key {dir}/rsa.pem;
+  ssl_client_certificate {dir}/ca.pem; ssl_verify_client optional;
+  ssl_stapling on; ssl_stapling_file {dir}/ocsp.der;
+  ssl_session_cache shared:a:1m;
+  location / {
+    add_header X-Seen "$ssl_protocol $ssl_session_reused $ssl_server_name $ssl_client_verify";
+    return 200 $server_protocol;
+  }
+})";
+
+class TlsServer {
+ public:
+  const Site site;
+  const Server server = nginx(with_files(), kTlsServer);
+
+ private:
+  const TemporaryDirectory& with_files() const {
+    site.add("rsa.pem", certificate_for({"a.test"}, KeyType::kRsa));
+    site.directory.write("ocsp.der", site.authority.ocsp_response(site.certificate));
+    return site.directory;
+  }
+};
+
+BOOST_AUTO_TEST_CASE(a_tls_client_sees_what_a_server_shows, *boost::unit_test::precondition(Needs{{"nginx"}})) {
+  const TlsServer nginx;
+  TlsOptions tls{.ca = nginx.site.ca, .asks_for_staple = true};
+  Client client(nginx.server.port(), {.tls = tls});
+  const Response first = client.get("/");
+  BOOST_TEST(first.get("X-Seen") == "TLSv1.3 . a.test NONE");
+  BOOST_TEST(first.body == "HTTP/1.1");
+  BOOST_TEST(client.tls().version() == "TLSv1.3");
+  BOOST_TEST(client.tls().key_type() == "EC");
+  BOOST_TEST(client.tls().common_name() == "a.test");
+  BOOST_TEST(client.tls().fingerprint() == nginx.site.certificate.fingerprint());
+  BOOST_TEST((client.tls().staple() == nginx.site.directory.read("ocsp.der")));
+  tls.ticket = client.tls().ticket();
+  BOOST_REQUIRE(tls.ticket);
+  Client again(nginx.server.port(), {.tls = tls});
+  BOOST_TEST(again.get("/").get("X-Seen") == "TLSv1.3 r a.test NONE");
+  BOOST_TEST(again.tls().is_resumed());
+  Client old(nginx.server.port(), {.tls = TlsOptions{.max_version = TLS1_2_VERSION, .signatures = "RSA+SHA256"}});
+  BOOST_TEST(old.get("/").get("X-Seen") == "TLSv1.2 . a.test NONE");
+  BOOST_TEST(old.tls().key_type() == "RSA");
+  Client known(nginx.server.port(), {.tls = TlsOptions{.certificate = nginx.site.pem}});
+  BOOST_TEST(known.get("/").get("X-Seen") == "TLSv1.3 . a.test SUCCESS");
+  Socket stranger = Socket::connect(nginx.server.authority());
+  BOOST_TEST(!stranger.start_tls({.server_name = "b.test", .ca = tls.ca}));
+  BOOST_TEST(contains(stranger.tls().failure(), "certificate verify failed"), stranger.tls().failure());
+}
+
+BOOST_AUTO_TEST_CASE(http2_clients_see_what_a_server_says, *boost::unit_test::precondition(Needs{{"nginx", "curl"}})) {
+  const TlsServer nginx;
+  Http2Client client(nginx.server.port(), {.tls = TlsOptions{}});
+  BOOST_TEST(client.setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS).value_or(0) == 128U);
+  const std::int32_t one = client.open("GET", "/1");
+  const std::int32_t two = client.open("HEAD", "/2");
+  BOOST_TEST(client.read(two).complete);
+  const Response response = client.read(one);
+  BOOST_TEST(response.status == 200, response);
+  BOOST_TEST(response.body == "HTTP/2.0");
+  BOOST_TEST(response.get("x-seen") == "TLSv1.3 . a.test NONE");
+  BOOST_TEST(client.get("/3").complete);
+  client.send_frame(NGHTTP2_PING, 0, 1, "12345678");
+  BOOST_TEST(client.read_goaway().value_or(0) == static_cast<unsigned>(NGHTTP2_PROTOCOL_ERROR));
+  BOOST_TEST(client.is_closed());
+
+  const CurlResponse by_curl = curl({"-k", "--http2", "https://" + nginx.server.authority() + "/"});
+  BOOST_TEST(by_curl.code == 0, by_curl.errors);
+  BOOST_TEST(by_curl.version == "HTTP/2");
+  BOOST_TEST(by_curl.body == "HTTP/2.0");
+  BOOST_TEST(curl({"-k", "--http1.1", "https://" + nginx.server.authority() + "/"}).body == "HTTP/1.1");
+  BOOST_TEST(curl({"http://127.0.0.1:" + std::to_string(unused_port())}).code == 7);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

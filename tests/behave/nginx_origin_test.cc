@@ -1,14 +1,9 @@
 // A real nginx as the origin: files with validators, ranges, gzip, and its idea of keep-alive.
-#include <signal.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
-#include <filesystem>
 #include <set>
 
 #include "support/behave/client.h"
+#include "support/behave/programs.h"
 #include "support/behave/seawall.h"
 
 namespace seawall::behave {
@@ -16,38 +11,9 @@ namespace {
 
 constexpr std::size_t kLarge = std::size_t{20} << 20;
 
-std::string nginx_binary() {
-  for (const char* path : {"/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"}) {
-    if (::access(path, X_OK) == 0) return path;
-  }
-  return {};
-}
-
-boost::test_tools::assertion_result is_nginx_installed(boost::unit_test::test_unit_id) {
-  boost::test_tools::assertion_result result(!nginx_binary().empty());
-  result.message() << "nginx is not installed (Debian: nginx-light)";
-  return result;
-}
-
 class Nginx {
  public:
-  Nginx() {
-    directory_.write("www/fresh/a.txt", kText);
-    directory_.write("www/stale/a.txt", kText);
-    directory_.write("www/fresh/large.bin", pattern(kLarge));
-    std::filesystem::create_directories(directory_.path() + "/temp");
-    // Somebody else may have taken the port in between.
-    for (int attempt = 0; attempt < 5 && !process_; ++attempt) start();
-    if (!process_) throw Failure("nginx did not start:\n" + directory_.read("error.log"));
-  }
-  ~Nginx() {
-    process_->signal(SIGTERM);
-    until([this] { return process_->has_exited(); });
-  }
-  Nginx(const Nginx&) = delete;
-  Nginx& operator=(const Nginx&) = delete;
-
-  std::uint16_t port() const { return port_; }
+  std::uint16_t port() const { return server_.port(); }
   // Requests answered so far for that path; nginx logs after it has answered.
   std::size_t count(const std::string& line) const {
     const std::string log = directory_.read("access.log");
@@ -60,45 +26,28 @@ class Nginx {
   const std::string kText = pattern(5000);
 
  private:
-  void start() {
-    port_ = unused_port();
-    const std::string dir = directory_.path();
-    std::string conf = "daemon off; master_process off; worker_processes 1;\npid " + dir + "/nginx.pid;\nerror_log " +
-                       dir + "/error.log;\nevents { worker_connections 512; }\nhttp {\n";
-    for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
-      conf += std::string(kind) + "_temp_path " + dir + "/temp;\n";
-    }
-    conf +=
-        "log_format short '$request_method $uri $status|';\naccess_log " + dir +
-        "/access.log short;\ntypes { text/plain txt; }\ngzip on; gzip_types text/plain; gzip_vary on; gzip_min_length "
-        "100; gzip_proxied "
-        "any;\nserver { listen 127.0.0.1:" +
-        std::to_string(port_) + "; root " + dir +
-        "/www;\nlocation /fresh/ { add_header Cache-Control max-age=60; }\n"
-        "location /stale/ { add_header Cache-Control max-age=10; add_header Age 1000; }\n"
-        "location /plain/ { add_header Cache-Control no-store; add_header X-Connection $connection; return 200 "
-        "$request_uri; }\n"
-        "location /close/ { keepalive_timeout 0; add_header Cache-Control no-store; return 200 $request_uri; }\n}\n}\n";
-    const std::string file = directory_.write("nginx.conf", conf);
-    auto process = std::make_unique<Process>(std::vector<std::string>{nginx_binary(), "-p", dir, "-c", file});
-    const bool serves = until([&] {
-      if (process->has_exited()) return true;
-      try {
-        Client probe(port_);
-        return probe.get("/plain/probe").status == 200;
-      } catch (const Failure&) {
-        return false;
-      }
-    });
-    if (serves && !process->has_exited()) process_ = std::move(process);
+  const TemporaryDirectory& with_files() const {
+    directory_.write("www/fresh/a.txt", kText);
+    directory_.write("www/stale/a.txt", kText);
+    directory_.write("www/fresh/large.bin", pattern(kLarge));
+    return directory_;
   }
 
-  TemporaryDirectory directory_;
-  std::uint16_t port_ = 0;
-  std::unique_ptr<Process> process_;
+  const TemporaryDirectory directory_;
+  Server server_ =
+      nginx(with_files(),
+            "log_format short '$request_method $uri $status|';\naccess_log {dir}/access.log short;\n"
+            "types { text/plain txt; }\ngzip on; gzip_types text/plain; gzip_vary on; gzip_min_length 100; "
+            "gzip_proxied any;\nserver { listen 127.0.0.1:{port}; root {dir}/www;\n"
+            "location /fresh/ { add_header Cache-Control max-age=60; }\n"
+            "location /stale/ { add_header Cache-Control max-age=10; add_header Age 1000; }\n"
+            "location /plain/ { add_header Cache-Control no-store; add_header X-Connection $connection; "
+            "return 200 $request_uri; }\n"
+            "location /close/ { keepalive_timeout 0; add_header Cache-Control no-store; "
+            "return 200 $request_uri; }\n}\n");
 };
 
-BOOST_AUTO_TEST_SUITE(behave_nginx_origin, *boost::unit_test::precondition(is_nginx_installed))
+BOOST_AUTO_TEST_SUITE(behave_nginx_origin, *boost::unit_test::precondition(Needs{{"nginx"}}))
 
 BOOST_AUTO_TEST_CASE(a_file_is_fetched_once) {
   Nginx nginx;

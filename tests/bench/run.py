@@ -7,7 +7,7 @@ ratio to the floor (tests/bench/floor.cc) of the same run. Every answer must hav
 
 Crowds: 200 connections ask at the same moment for an object that the origin takes 300 ms to make.
 
-Herd, flood, outage: see tests/bench/storm.py.
+Herd, flood, outage: see tests/bench/storm.py. Handshakes, resumed, tls-hits, h2-hits, tls-idle: see tests/bench/tls.py.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import tempfile
 import processes
 import servers
 import storm
+import tls
 from processes import BenchError
 
 CONNECTIONS = 64
@@ -147,6 +148,11 @@ PARTS = {
     "herd": (storm.measure_herd, STORMED),
     "flood": (storm.measure_flood, STORMED),
     "outage": (storm.measure_outage, STORMED),
+    "handshakes": (tls.measure_handshakes, tuple(servers.TLS)),
+    "resumed": (tls.measure_resumed, tuple(servers.TLS)),
+    "tls-hits": (tls.measure_tls_hits, tuple(servers.TLS)),
+    "h2-hits": (tls.measure_h2_hits, tuple(servers.TLS)),
+    "tls-idle": (tls.measure_idle, tuple(servers.TLS)),
 }
 
 

@@ -1,6 +1,7 @@
 """The servers of the benchmarks: the command line of each, with one worker, and the files that it needs."""
 
 import pathlib
+import resource
 import shutil
 
 BODY_BYTES = 1024
@@ -134,6 +135,84 @@ sub vcl_backend_response {{
 }}
 """
 
+# Those of TLS: sessions are resumed by tickets, as each does by default, and idle connections are kept.
+SEAWALL_TLS = """
+[server]
+listen = ["127.0.0.1:{port} tls"]
+workers = 1
+connections = 12000
+timeout = {{ idle = "10m" }}
+[tls]
+certificates = ["{certificate}"]
+[admin]
+listen = "off"
+socket = "off"
+[log]
+level = "error"
+[[origin]]
+servers = ["http://127.0.0.1:{origin_port}"]
+"""
+
+NGINX_TLS = """
+user root;
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+worker_rlimit_nofile 16384;
+events {{ worker_connections 12000; }}
+http {{
+  access_log off;
+  sendfile off;
+  keepalive_requests 100000000;
+  keepalive_timeout 600s;
+  open_file_cache max=1000 inactive=60s;
+  client_body_temp_path {folder}/body;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  proxy_temp_path {folder}/temp;
+  proxy_cache_path {folder}/cache levels=1:2 keys_zone=bench:8m max_size=256m use_temp_path=off;
+  upstream origin {{ server 127.0.0.1:{origin_port}; keepalive 64; }}
+  ssl_protocols TLSv1.2 TLSv1.3;
+  server {{
+    listen 127.0.0.1:{port} ssl http2 backlog=4096;
+    ssl_certificate {certificate};
+    ssl_certificate_key {certificate};
+    location / {{
+      proxy_pass http://origin;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_cache bench;
+      proxy_cache_lock on;
+    }}
+  }}
+}}
+"""
+
+HAPROXY_TLS = """
+global
+  nbthread 1
+  maxconn {most_connections}
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 600s
+  timeout http-keep-alive 600s
+  timeout server 60s
+cache bench
+  total-max-size 64
+  max-object-size 400000
+  max-age 3600
+frontend front
+  bind 127.0.0.1:{port} backlog 4096 ssl crt {certificate} alpn h2,http/1.1
+  filter cache bench
+  http-request cache-use bench
+  http-response cache-store bench
+  default_backend origin
+backend origin
+  server origin 127.0.0.1:{origin_port}
+"""
+
 
 def write(folder, name, text):
     path = pathlib.Path(folder, name)
@@ -185,9 +264,31 @@ def varnish_storm(build, folder, port, origin_port, miss="collapse", in_flight=N
             "-f", write(folder, "storm.vcl", text), "-s", "malloc,256m"]
 
 
+def most_connections():
+    """As many as HAProxy takes with the open files that it may have: it wants two for each."""
+    return min(11_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2 - 100)
+
+
+def seawall_tls(build, folder, port, origin_port, certificate):
+    text = SEAWALL_TLS.format(port=port, origin_port=origin_port, certificate=certificate)
+    return [str(build / "seawall"), "serve", "-c", write(folder, "seawall.toml", text)]
+
+
+def nginx_tls(build, folder, port, origin_port, certificate):
+    text = NGINX_TLS.format(folder=folder, port=port, origin_port=origin_port, certificate=certificate)
+    return ["nginx", "-p", str(folder), "-e", f"{folder}/error.log", "-c", write(folder, "nginx.conf", text)]
+
+
+def haproxy_tls(build, folder, port, origin_port, certificate):
+    text = HAPROXY_TLS.format(port=port, origin_port=origin_port, certificate=certificate,
+                              most_connections=most_connections())
+    return ["haproxy", "-db", "-f", write(folder, "haproxy.cfg", text)]
+
+
 # In the order of the tables.
 ALL = {"floor": floor, "seawall": seawall, "haproxy": haproxy, "nginx": nginx, "varnish": varnish}
 STORM = {"seawall": seawall_storm, "nginx": nginx_storm, "varnish": varnish_storm}
+TLS = {"seawall": seawall_tls, "haproxy": haproxy_tls, "nginx": nginx_tls}
 PROGRAMS = {"haproxy": "haproxy", "nginx": "nginx", "varnish": "varnishd"}
 
 

@@ -1,6 +1,7 @@
-// Runs the public HTTP cache test-suite (http-cache-tests) through the built binary and through the installed
-// peers, prints the counts side by side, and holds seawall's failures against docs/conformance.md: a required or
-// optimal test that fails without being named there fails the run.
+// Runs the public HTTP cache test-suite (http-cache-tests) through the built binary, over HTTP/1.1, TLS and HTTP/2, and
+// through the installed peers, prints the counts side by side, and holds seawall's failures against
+// docs/conformance.md: a required or optimal test that fails without being named there fails the run, and so does a
+// test whose verdict depends on the transport.
 //
 // usage: node run.mjs --binary PATH [--config FILE] [--only SERVER] [--results FOLDER]
 import { spawn } from 'node:child_process'
@@ -20,7 +21,8 @@ import handleTest from 'http-cache-tests/server/handle-test.mjs'
 import baseTests from 'http-cache-tests/tests/index.mjs'
 import surrogate from 'http-cache-tests/tests/surrogate-control.mjs'
 
-import { peers, seawall } from './servers.mjs'
+import { makeCertificate, peers, seawall } from './servers.mjs'
+import { TRANSPORTS } from './transports.mjs'
 
 const RUN_TIMEOUT_MS = 300000
 const START_TIMEOUT_MS = 10000
@@ -97,8 +99,11 @@ async function awaitListening (child, port) {
   }
 }
 
-async function runClient (port) {
-  const child = start([process.execPath, '--no-warnings', client, `http://127.0.0.1:${port}`])
+// The results of all tests, or of those with the given ids.
+async function runClient (server, port, certificate, ids) {
+  const isSecure = certificate !== undefined
+  const child = start([process.execPath, '--no-warnings', client, `${isSecure ? 'https' : 'http'}://127.0.0.1:${port}`,
+    server.transport ?? 'http1', certificate ?? '', (ids ?? []).join(',')])
   const limit = setTimeout(() => child.kill('SIGKILL'), RUN_TIMEOUT_MS)
   let output = ''
   child.stdout.on('data', text => { output += text })
@@ -108,14 +113,15 @@ async function runClient (port) {
   return JSON.parse(output)
 }
 
-async function measure (server, originPort) {
+async function measure (server, originPort, ids) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'conformance-'))
   const port = await freePort()
-  const child = start(server.command({ port, originPort, folder }), { cwd: folder })
+  const certificate = TRANSPORTS.slice(1).includes(server.transport) ? makeCertificate(folder) : undefined
+  const child = start(server.command({ port, originPort, folder, certificate }), { cwd: folder })
   child.stdout.resume()
   try {
     await awaitListening(child, port)
-    return await runClient(port)
+    return await runClient(server, port, certificate, ids)
   } finally {
     await stop(child)
     fs.rmSync(folder, { recursive: true, force: true })
@@ -163,6 +169,29 @@ function compare (verdicts, print) {
   return failing.every(test => named.has(test.id))
 }
 
+// A test together with all that it depends on.
+function withDependencies (ids) {
+  const all = new Set()
+  const add = id => {
+    if (all.has(id)) return
+    all.add(id)
+    for (const other of tests.find(test => test.id === id)?.depends_on ?? []) add(other)
+  }
+  ids.forEach(add)
+  return [...all]
+}
+
+// The tests whose verdict over this transport is another than over HTTP/1.1. The suite is timed by real seconds: what
+// differs is run once more on both before it counts.
+async function differences (server, verdicts, plain, plainVerdicts, originPort) {
+  const differing = (a, b) => tests.map(test => test.id).filter(id => a.get(id).verdict !== b.get(id).verdict)
+  const first = differing(verdicts, plainVerdicts)
+  if (first.length === 0) return []
+  const ids = withDependencies(first)
+  const [again, plainAgain] = [judge(await measure(server, originPort, ids)), judge(await measure(plain, originPort, ids))]
+  return differing(again, plainAgain).filter(id => first.includes(id))
+}
+
 const isInstalled = program => program.includes('/')
   ? fs.existsSync(program)
   : [...(process.env.PATH ?? '').split(':'), '/usr/sbin'].some(folder => fs.existsSync(path.join(folder, program)))
@@ -183,29 +212,41 @@ async function main () {
 
   const origin = await startOrigin()
   fs.mkdirSync(values.results, { recursive: true })
-  const ours = seawall(path.resolve(values.binary), values.config && path.resolve(values.config))
-  const servers = [ours, ...peers].filter(server => server.name.includes(values.only))
+  const ours = TRANSPORTS.map(transport =>
+    seawall(path.resolve(values.binary), values.config && path.resolve(values.config), transport))
+  const servers = [...ours, ...peers].filter(server => server.name.includes(values.only))
   let failed = false
-  print('server        required     optimal       check')
+  let plainVerdicts
+  print('server            required     optimal       check')
   for (const server of servers) {
     if (!isInstalled(server.program)) {
-      print(`${server.name.padEnd(10)} not installed`)
-      failed ||= server === ours
+      print(`${server.name.padEnd(14)} not installed`)
+      failed ||= ours.includes(server)
       continue
     }
     let verdicts
     try {
       const results = await measure(server, origin.address().port)
-      fs.writeFileSync(path.join(values.results, `${server.name}.json`), JSON.stringify(results, null, 2))
+      fs.writeFileSync(path.join(values.results, `${server.name.replace('/', '-')}.json`), JSON.stringify(results, null, 2))
       verdicts = judge(results)
     } catch (error) {
-      print(`${server.name.padEnd(10)} ${error.message}`)
-      failed ||= server === ours
+      print(`${server.name.padEnd(14)} ${error.message}`)
+      failed ||= ours.includes(server)
       continue
     }
     const counts = count(verdicts)
-    print(server.name.padEnd(10) + KINDS.map(kind => `${counts[kind].passed}/${counts[kind].total}`.padStart(12)).join(''))
-    if (server === ours && !compare(verdicts, print)) failed = true
+    print(server.name.padEnd(14) + KINDS.map(kind => `${counts[kind].passed}/${counts[kind].total}`.padStart(12)).join(''))
+    if (!ours.includes(server)) continue
+    if (server === ours[0]) {
+      plainVerdicts = verdicts
+      if (!compare(verdicts, print)) failed = true
+      continue
+    }
+    if (!plainVerdicts) continue // --only
+    for (const id of await differences(server, verdicts, ours[0], plainVerdicts, origin.address().port)) {
+      print(`  ${id}: ${verdicts.get(id).verdict}, but over HTTP/1.1 ${plainVerdicts.get(id).verdict}`)
+      failed = true
+    }
   }
   print(`results of each test are in ${values.results}/`)
   process.exit(failed ? 1 : 0)

@@ -1,5 +1,6 @@
 // The servers that the suite is run against. Each entry says how to start one on a port, in front of an origin,
 // with a folder for its files; it is skipped when its program is not installed.
+import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 
@@ -9,14 +10,30 @@ function write (folder, name, text) {
   return file
 }
 
-export function seawall (binary, config) {
+// A certificate for 127.0.0.1 that signs itself: a client that believes in it believes in nothing else.
+export function makeCertificate (folder) {
+  const file = path.join(folder, 'certificate.pem')
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
+    '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', file, '-out', `${file}.part`],
+  { stdio: ['ignore', 'ignore', 'pipe'] })
+  fs.appendFileSync(file, fs.readFileSync(`${file}.part`))
+  return file
+}
+
+// `transport` is one of those of transports.mjs.
+export function seawall (binary, config, transport) {
+  const isSecure = transport !== 'http1'
   return {
-    name: 'seawall',
+    name: transport === 'http1' ? 'seawall' : `seawall/${transport}`,
     program: binary,
-    command: ({ port, originPort }) => [
-      binary, 'serve', ...(config ? ['-c', config] : []),
-      '--listen', `127.0.0.1:${port}`, '--origin', `http://127.0.0.1:${originPort}`, '--log-level', 'error'
-    ]
+    transport,
+    command: ({ port, originPort, folder, certificate }) => {
+      const text = config ? fs.readFileSync(config, 'utf8') : ''
+      const tls = isSecure ? `\n[tls]\ncertificates = ["${certificate}"]\n` : ''
+      return [binary, 'serve', '-c', write(folder, 'seawall.toml', text + tls),
+        '--listen', `127.0.0.1:${port}${isSecure ? ' tls' : ''}`, '--origin', `http://127.0.0.1:${originPort}`,
+        '--log-level', 'error']
+    }
   }
 }
 

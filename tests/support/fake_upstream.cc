@@ -86,12 +86,12 @@ void FakeUpstream::Call::fail(ErrorCode code) {
   to.on_error({code, Side::kOrigin});
 }
 
-void FakeUpstream::Call::upgrade(std::unique_ptr<ByteStream> connection, std::string early_bytes) {
+void FakeUpstream::Call::upgrade(std::unique_ptr<ByteStream> connection, std::string early_bytes, const Lines& lines) {
   http::ExchangeSink& to = sink();
   end();
   http::ResponseHead head;
   head.status = 101;
-  head.headers.add(http::Field::kUpgrade, "chat");
+  head.headers = header_map(lines);
   to.on_upgraded(std::move(head), std::move(connection), std::move(early_bytes));
 }
 

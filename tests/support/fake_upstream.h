@@ -45,7 +45,8 @@ class FakeUpstream final : public fill::Upstream {
     void body(std::string_view bytes);
     void complete(const Lines& trailers = {});
     void fail(ErrorCode code = ErrorCode::kPeerReset);
-    void upgrade(std::unique_ptr<ByteStream> connection, std::string early_bytes);
+    void upgrade(std::unique_ptr<ByteStream> connection, std::string early_bytes,
+                 const Lines& lines = {{"Upgrade", "chat"}});
     // Head with Content-Length, body and end, as far as the fill wants them.
     void respond(std::uint16_t status, const Lines& lines, std::string_view bytes = {});
 

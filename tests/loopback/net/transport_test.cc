@@ -92,13 +92,14 @@ struct Pair {
     static const TestCertificate authority = TestCertificate::authority();
     static const TestCertificate leaf = authority.issue({});
     const PemFolder folder;
-    const auto certificate = net::Certificate::load(folder.write("leaf", leaf), WallTime::from_unix_seconds(1'700'000'000));
-    BOOST_REQUIRE_MESSAGE(certificate, certificate ? "" : certificate.error());
-    const auto tls = net::TlsServer::create({}, std::vector{*certificate},
-                                            std::make_shared<net::TicketKeys>(clock, Seconds{3600}));
-    BOOST_REQUIRE_MESSAGE(tls, tls ? "" : tls.error());
+    const auto certificate =
+        net::Certificate::load(folder.write("leaf", leaf), WallTime::from_unix_seconds(1'700'000'000));
+    BOOST_REQUIRE(certificate.has_value());
+    const auto tls =
+        net::TlsServer::create({}, std::vector{*certificate}, std::make_shared<net::TicketKeys>(clock, Seconds{3600}));
+    BOOST_REQUIRE(tls.has_value());
     const auto trust = net::TlsClientContext::load({.ca = folder.write("ca.pem", authority.pem())});
-    BOOST_REQUIRE_MESSAGE(trust, trust ? "" : trust.error());
+    BOOST_REQUIRE(trust.has_value());
     net::TlsClient maker(*trust, "localhost", false);
     server->transport.start_tls((*tls)->accept());
     client->transport.start_tls(maker.connect());
@@ -206,7 +207,8 @@ BOOST_AUTO_TEST_CASE(an_orderly_end_is_told_from_a_cut) {
       } else {
         pair.client.reset();
       }
-      pump_until(pair.loop, "the end", [&] { return pair.server->last != Status::kOk && pair.server->last != Status::kBlocked; });
+      pump_until(pair.loop, "the end",
+                 [&] { return pair.server->last != Status::kOk && pair.server->last != Status::kBlocked; });
       BOOST_TEST(pair.server->received == "last words");
       BOOST_TEST((pair.server->last == row.want));
       if (!row.is_orderly) continue;

@@ -207,7 +207,8 @@ class Harness {
                   .router = harness.guards.make_router({"one"}, 0),
                   .upstreams = {&harness.upstream},
                   .running = running,
-                  .connections = harness.connections_} {}
+                  .connections = harness.connections_,
+                  .edge = harness.edge_} {}
     PumpExecutor executor;
     obs::AccessLog log;
     Rng rng;
@@ -215,7 +216,8 @@ class Harness {
     proxy::Context context;
   };
 
-  std::atomic<std::size_t> connections_{0};
+  proxy::ConnectionLimits connections_;
+  proxy::EdgeCounters edge_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::string> keys_;

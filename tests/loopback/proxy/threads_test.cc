@@ -188,7 +188,8 @@ struct Rig {
       {.waiters_per_object = 10, .waiters_total = 25, .hit_for_miss = Seconds{1}, .window_bytes = 32 * 1024}, store};
   fill::MissEvents miss_events{{}};
   Guards guards{{}, kThreads, clock.mono_now()};
-  std::atomic<std::size_t> connections{0};
+  proxy::ConnectionLimits connections;
+  proxy::EdgeCounters edge;
   Totals totals;
 };
 
@@ -210,7 +211,8 @@ class ThreadedWorker {
                  .router = rig.guards.make_router({"one"}, 0),
                  .upstreams = {&upstream_},
                  .running = running_,
-                 .connections = rig.connections} {}
+                 .connections = rig.connections,
+                 .edge = rig.edge} {}
 
   void run() {
     const bool is_home = loop_.worker_id() == 0;

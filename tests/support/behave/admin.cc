@@ -58,4 +58,16 @@ double Admin::metric(std::string_view sample) const {
   return at == std::string::npos ? 0 : std::strtod(text.c_str() + at + wanted.size(), nullptr);
 }
 
+double Admin::total(std::string_view beginning) const {
+  const std::string text = get("/metrics").body;
+  const std::string wanted = '\n' + std::string(beginning);
+  double sum = 0;
+  for (std::size_t at = 0; (at = text.find(wanted, at)) != std::string::npos;) {
+    at += wanted.size();
+    // Label values here hold no spaces.
+    sum += std::strtod(text.c_str() + text.find(' ', at), nullptr);
+  }
+  return sum;
+}
+
 }  // namespace seawall::behave

@@ -26,6 +26,8 @@ class Admin {
   double number(std::string_view resource, std::string_view pointer) const;
   // The value of the sample that is written so in /metrics; 0 when there is none.
   double metric(std::string_view sample) const;
+  // The sum of the samples that begin so: "seawall_x_total" or "seawall_x_total{kind=\"a\"".
+  double total(std::string_view beginning) const;
 
  private:
   std::uint16_t port_;

@@ -4,9 +4,16 @@
 
 namespace seawall::behave {
 
-Client::Client(const Seawall& seawall, ClientOptions options) : Client(seawall.port(), options) {}
+Client::Client(const Seawall& seawall, ClientOptions options) : Client(seawall.port(), std::move(options)) {}
 
-Client::Client(std::uint16_t port, ClientOptions options) : socket_(Socket::connect(port, options.receive_buffer)) {}
+Client::Client(std::uint16_t port, ClientOptions options)
+    : Client("127.0.0.1:" + std::to_string(port), std::move(options)) {}
+
+Client::Client(const std::string& address, ClientOptions options)
+    : socket_(Socket::connect(address, options.receive_buffer, options.from)) {
+  if (!options.preamble.empty() && !send(options.preamble)) throw Failure("the preamble could not be sent");
+  if (options.tls && !socket_.start_tls(*options.tls)) throw Failure("TLS: " + tls().failure());
+}
 
 std::string request_bytes(std::string_view method, std::string_view target, const Lines& lines, std::string_view body) {
   Fields fields;

@@ -1,6 +1,7 @@
 // A client that sends any bytes and reads exactly one response at a time. Thread: one owner.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,13 +13,18 @@ namespace seawall::behave {
 class Seawall;
 
 struct ClientOptions {
-  int receive_buffer = 0;  // bytes; 0: the kernel's
+  int receive_buffer = 0;              // bytes; 0: the kernel's
+  std::string from = {};               // the IPv4 address it comes from; empty: 127.0.0.1
+  std::string preamble = {};           // sent before all else, in plain: a PROXY header
+  std::optional<TlsOptions> tls = {};  // throws Failure when the handshake fails
 };
 
 class Client {
  public:
   explicit Client(const Seawall& seawall, ClientOptions options = {});
   explicit Client(std::uint16_t port, ClientOptions options = {});
+  // As Socket::connect() takes it.
+  explicit Client(const std::string& address, ClientOptions options = {});
 
   // False when the peer no longer reads.
   bool send(std::string_view bytes) { return socket_.send(bytes); }
@@ -49,6 +55,7 @@ class Client {
   void close() { socket_.close(); }
   void reset() { socket_.reset(); }
   Socket& socket() { return socket_; }
+  Tls& tls() { return socket_.tls(); }
 
  private:
   void read_until(const std::function<bool()>& enough, Millis limit);

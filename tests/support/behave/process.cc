@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,11 +14,29 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/fd.h"
+
 extern char** environ;
 
 namespace seawall::behave {
+namespace {
 
-Process::Process(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+// A descriptor from which `text` can be read to its end.
+Fd readable(std::string_view text) {
+  if (text.empty()) return Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  Fd fd(::memfd_create("input", MFD_CLOEXEC));
+  if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      ::lseek(fd.get(), 0, SEEK_SET) != 0) {
+    throw Failure(std::string("input of a process: ") + std::strerror(errno));
+  }
+  return fd;
+}
+
+}  // namespace
+
+Process::Process(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
+                 std::string_view input) {
+  const Fd in = readable(input);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw Failure(std::string("pipe: ") + std::strerror(errno));
   std::vector<char*> argv;
@@ -30,7 +49,7 @@ Process::Process(const std::vector<std::string>& arguments, const std::vector<st
   envp.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, in.get(), STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
   const int error = ::posix_spawnp(&pid_, argv[0], &actions, nullptr, argv.data(), envp.data());
@@ -95,6 +114,35 @@ std::size_t Process::resident_bytes() const {
   std::size_t resident = 0;
   file >> total >> resident;
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+Millis Process::processor_time() const {
+  const std::string stat =
+      (std::ostringstream() << std::ifstream("/proc/" + std::to_string(pid_) + "/stat").rdbuf()).str();
+  // Behind the name, which may hold anything: state is the 3rd field of proc(5), utime the 14th, stime the 15th.
+  std::istringstream fields(stat.substr(std::min(stat.rfind(')') + 1, stat.size())));
+  std::string skipped;
+  for (int field = 3; field < 14; ++field) fields >> skipped;
+  long user = 0;
+  long system = 0;
+  fields >> user >> system;
+  return Millis{(user + system) * 1000 / ::sysconf(_SC_CLK_TCK)};
+}
+
+Outcome run(const std::vector<std::string>& arguments, std::string_view input, Millis limit) {
+  Process process(arguments, {}, input);
+  const int code = process.wait(limit);
+  return {code, process.output()};
+}
+
+std::string find_program(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(std::string(path == nullptr ? "" : path) + ":/usr/sbin:/usr/local/sbin");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const std::string file = folder + '/' + name;
+    if (::access(file.c_str(), X_OK) == 0) return file;
+  }
+  return {};
 }
 
 TemporaryDirectory::TemporaryDirectory() {

@@ -14,8 +14,9 @@ namespace seawall::behave {
 
 class Process {
  public:
-  // stdout and stderr go to output().
-  explicit Process(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {});
+  // stdout and stderr go to output(); it reads `input`.
+  explicit Process(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {},
+                   std::string_view input = {});
   ~Process();  // SIGKILL if it still runs
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -29,6 +30,8 @@ class Process {
   // Whether the output comes to hold that text.
   bool says(std::string_view text, Millis limit = kLimit) const;
   std::size_t resident_bytes() const;
+  // User and system time so far.
+  Millis processor_time() const;
 
  private:
   pid_t pid_ = -1;
@@ -38,6 +41,16 @@ class Process {
   std::string output_;
   std::thread reader_;
 };
+
+struct Outcome {
+  int code;
+  std::string output;
+};
+// A program to its end.
+Outcome run(const std::vector<std::string>& arguments, std::string_view input = {}, Millis limit = 2 * kLimit);
+
+// Where the program is, in $PATH or the system's sbin; empty: it is not installed.
+std::string find_program(const std::string& name);
 
 // A directory that goes with its owner.
 class TemporaryDirectory {

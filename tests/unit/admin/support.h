@@ -2,6 +2,7 @@
 // network. Thread: one.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -83,6 +84,8 @@ struct Fixture {
     });
   }
 
+  proxy::ConnectionLimits::Slot take_slot() { return std::move(*connections.try_take("192.0.2.1", 10, 0)); }
+
   void ask(const Ask& what) {
     writer.clear();
     handler->request() = request_head(what);
@@ -138,7 +141,9 @@ struct Fixture {
   obs::AccessLog access_log{nullptr, obs::AccessFormat::kCombined};
   Rng rng{1};
   fill::RunningFills running;
-  std::atomic<std::size_t> connections{3};
+  proxy::ConnectionLimits connections;
+  const std::array<proxy::ConnectionLimits::Slot, 3> slots = {take_slot(), take_slot(), take_slot()};
+  proxy::EdgeCounters edge;
   proxy::Context context{.executor = executor,
                          .store = store,
                          .fills = fills,
@@ -148,7 +153,8 @@ struct Fixture {
                          .router = make_router(observer),
                          .upstreams = {},
                          .running = running,
-                         .connections = connections};
+                         .connections = connections,
+                         .edge = edge};
   Services services{context};
   int finished = 0;
   std::function<void()> on_finished = [] {};

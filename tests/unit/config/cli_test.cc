@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(serve_with_every_flag) {
   BOOST_TEST(!serve.overrides.origin.has_value());
   BOOST_REQUIRE(serve.overrides.settings.size() == 6U);
   const auto loaded = config::load_string("a.toml", "[[origin]]\nservers = \"http://a\"", config::process_environment(),
-                                          serve.overrides);
+                                          SystemClock(), serve.overrides);
   BOOST_REQUIRE(loaded);
   BOOST_TEST(loaded->listen.size() == 2U);
   BOOST_TEST(loaded->cache.memory_bytes == std::size_t{2} << 20);

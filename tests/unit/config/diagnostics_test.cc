@@ -18,7 +18,7 @@ BOOST_AUTO_TEST_CASE(a_whole_report) {
       "\n"
       "[[origin]]\n"
       "name = \"größe\"  # two bytes a letter\n"
-      "servers = [\"https://10.0.0.5\"]\n"
+      "servers = [\"http://10.0.0.5/x\"]\n"
       "host = \"presrve\"\n";
   const std::string want =
       "seawall.toml:2:1: error: unknown key \"wrokers\" in [server]\n"
@@ -31,10 +31,10 @@ BOOST_AUTO_TEST_CASE(a_whole_report) {
       "\t                     ^\n"
       "hint: did you mean \"10s\"?\n"
       "\n"
-      "seawall.toml:7:12: error: TLS to the origin is not available in this version: \"https://10.0.0.5\"\n"
-      "servers = [\"https://10.0.0.5\"]\n"
+      "seawall.toml:7:12: error: origin.servers takes no path: \"http://10.0.0.5/x\"\n"
+      "servers = [\"http://10.0.0.5/x\"]\n"
       "           ^\n"
-      "hint: use an \"http://\" address of the service\n"
+      "hint: write \"http://10.0.0.5\"\n"
       "\n"
       "seawall.toml:8:8: error: origin.host must be one of \"preserve\", \"origin\", not \"presrve\"\n"
       "host = \"presrve\"\n"

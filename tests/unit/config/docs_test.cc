@@ -8,6 +8,7 @@
 
 #include "policy/why.h"
 #include "server/cli.h"
+#include "support/test_certificates.h"
 #include "unit/config/support.h"
 
 namespace seawall::config {
@@ -124,7 +125,32 @@ BOOST_AUTO_TEST_CASE(the_readme_names_every_reason) {
   }
 }
 
-// What is wrong with a file of the documents; the pages that it names stand beside it.
+// A copy of each file and folder that the text names with that path stands in the folder; the text with these names.
+std::string with_files(std::string text, const Folder& folder) {
+  const auto authority = test::TestCertificate::authority();
+  const std::string ssl = "/etc/ssl/";
+  for (std::size_t at = text.find(ssl); at != std::string::npos; at = text.find(ssl, at + folder.path().size())) {
+    const std::size_t end = text.find_first_of("\" ", at);
+    const std::string name = text.substr(at + ssl.size(), end - at - ssl.size());
+    const std::string stem = name.substr(0, name.find('.'));
+    // A certificate and its key are named side by side.
+    if (!std::filesystem::exists(folder.path() + "/" + name)) {
+      const auto certificate = authority.issue({.names = {stem + ".test"}});
+      folder.write(name, certificate.chain_pem() + certificate.key_pem());
+      folder.write(stem + ".key", certificate.key_pem());
+    }
+    text.replace(at, ssl.size(), folder.path() + "/");
+  }
+  const std::string acme = "/var/lib/acme";
+  for (std::size_t at = text.find(acme); at != std::string::npos; at = text.find(acme, at + folder.path().size())) {
+    const std::string behind = text.substr(at + acme.size(), text.find('"', at) - at - acme.size());
+    std::filesystem::create_directories(folder.path() + behind);
+    text.replace(at, acme.size(), folder.path());
+  }
+  return text;
+}
+
+// What is wrong with a file of the documents; what it names stands beside it.
 std::string errors_of_example(const std::string& text) {
   const Folder folder;
   const std::string mark = "file = \"";
@@ -132,7 +158,8 @@ std::string errors_of_example(const std::string& text) {
     const std::size_t begin = at + mark.size();
     folder.write(text.substr(begin, text.find('"', begin) - begin), "");
   }
-  const auto loaded = load_file(folder.write("seawall.toml", text), environment_of({}));
+  const auto loaded =
+      load_file(folder.write("seawall.toml", with_files(text, folder)), environment_of({}), SystemClock());
   return loaded ? "" : to_string(loaded.error());
 }
 
@@ -153,7 +180,7 @@ BOOST_AUTO_TEST_CASE(the_files_of_the_documents_load) {
     const std::size_t begin = at + mark.size();
     BOOST_TEST(errors_of_example(page.substr(begin, page.find(".Ed", begin) - begin)) == "");
   }
-  BOOST_TEST(count == 3U);
+  BOOST_TEST(count == 4U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

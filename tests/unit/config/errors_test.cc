@@ -1,39 +1,15 @@
 // Each kind of mistake, with the text that a person gets.
 #include <boost/test/unit_test.hpp>
 
-#include "unit/config/support.h"
+#include "unit/config/error_rows.h"
 
 namespace seawall::config {
 namespace {
 
 BOOST_AUTO_TEST_SUITE(config_errors)
 
-// `want` is "line:column: message" with "| hint" behind it; a good origin stands before `text` on lines 1 and 2.
-struct Row {
-  const char* name;
-  std::string text;
-  std::string want;
-};
-
-std::string brief(const Diagnostic& d) {
-  std::string out = std::to_string(d.line) + ":" + std::to_string(d.column) + ": " + d.message;
-  if (!d.hint.empty()) out += " | " + d.hint;
-  return out;
-}
-
-void check_after(const std::string& before, std::span<const Row> rows) {
-  for (const Row& row : rows) {
-    BOOST_TEST_CONTEXT(row.name) {
-      const auto loaded = load_text(before + row.text, {{"HOME", "/root"}});
-      BOOST_REQUIRE(!loaded);
-      BOOST_TEST(loaded.error().size() == 1U, to_string(loaded.error()));
-      BOOST_TEST(brief(loaded.error().front()) == row.want);
-    }
-  }
-}
-
 BOOST_AUTO_TEST_CASE(unknown_keys) {
-  const Row rows[] = {
+  const ErrorRow rows[] = {
       {"near", "[server]\nlisen = \":80\"", "4:1: unknown key \"lisen\" in [server] | did you mean \"listen\"?"},
       {"near, inside", "[server]\ntimeout = { heder = \"1s\" }",
        "4:13: unknown key \"timeout.heder\" in [server] | did you mean \"header\"?"},
@@ -55,7 +31,7 @@ BOOST_AUTO_TEST_CASE(unknown_keys) {
        "5:11: origin.breaker must be a table, not true | write breaker = { enabled = ... }"},
   };
   check_after(kOrigin, rows);
-  const Row top[] = {
+  const ErrorRow top[] = {
       {"top", "memroy = \"1GiB\"\n" + kOrigin, "1:1: unknown key \"memroy\" | \"memory\" belongs to [cache]"},
       {"top, unknown", "qqqqqq = 1\n" + kOrigin,
        "1:1: unknown key \"qqqqqq\" | known here: server, tls, http2, admin, cache, collapse, push, dns, log, "
@@ -65,7 +41,7 @@ BOOST_AUTO_TEST_CASE(unknown_keys) {
 }
 
 BOOST_AUTO_TEST_CASE(types_and_ranges) {
-  const Row rows[] = {
+  const ErrorRow rows[] = {
       {"text for a count", "[server]\nheader_count = \"5\"",
        "4:16: server.header_count must be a whole number from 1 to 10000, not \"5\" | write the number without quotes"},
       {"count too small", "[server]\nheader_count = 0",
@@ -134,7 +110,7 @@ BOOST_AUTO_TEST_CASE(types_and_ranges) {
 BOOST_AUTO_TEST_CASE(percentages) {
   const std::string jitter = "4:20: route.refresh.jitter must be a percentage from 0% to 50%, not ";
   const std::string memory = "4:10: route.memory must be a percentage from 1% to 100% or \"\", not ";
-  const Row rows[] = {
+  const ErrorRow rows[] = {
       {"whole number", "[[route]]\nrefresh = { jitter = 5 }", "4:22: " + jitter.substr(6) + "5 | did you mean \"5%\"?"},
       {"fraction", "[[route]]\nrefresh.jitter   = 0.5", jitter + "0.5 | did you mean \"50%\"?"},
       {"fraction in quotes", "[[route]]\nrefresh.jitter   = \"0.25\"", jitter + "\"0.25\" | did you mean \"25%\"?"},
@@ -158,7 +134,7 @@ BOOST_AUTO_TEST_CASE(percentages) {
 }
 
 BOOST_AUTO_TEST_CASE(syntax) {
-  const Row rows[] = {
+  const ErrorRow rows[] = {
       {"no quotes", "[cache]\nmemory = 1GiB",
        "4:11: not TOML: Error while parsing decimal integer: expected digit, saw 'G' | "
        "texts, durations and sizes stand in quotes: \"10s\", \"64KiB\""},
@@ -186,7 +162,7 @@ BOOST_AUTO_TEST_CASE(too_large_or_too_deep) {
 }
 
 BOOST_AUTO_TEST_CASE(environment) {
-  const Row rows[] = {
+  const ErrorRow rows[] = {
       {"unset", "[log]\ntarget = \"${NOPE}/log\"",
        "4:10: environment variable NOPE is not set | set it, or give a default: \"${NOPE:-value}\""},
       {"unset in an array", "[server]\nlisten = [\":80\", \"${NOPE}\"]",
@@ -207,7 +183,7 @@ BOOST_AUTO_TEST_CASE(environment) {
 }
 
 BOOST_AUTO_TEST_CASE(combinations) {
-  const Row rows[] = {
+  const ErrorRow rows[] = {
       {"object larger than memory", "[cache]\nmemory = \"2MiB\"\nmax_object = \"3MiB\"",
        "5:14: cache.max_object = \"3MiB\" is more than cache.memory = \"2MiB\" | lower it, or raise cache.memory"},
       {"waiters", "[collapse]\nwaiters = 30000",
@@ -261,7 +237,7 @@ BOOST_AUTO_TEST_CASE(combinations) {
 BOOST_AUTO_TEST_CASE(origins) {
   const std::string url_form = "origin.servers must be \"http://host:port\" or \"https://host:port\", not ";
   const std::string srv_form = "origin.servers must name a service as \"srv+http://_http._tcp.name\", not ";
-  const Row rows[] = {
+  const ErrorRow rows[] = {
       {"none", "",
        "1:1: there is no origin | add [[origin]] with servers = [\"http://127.0.0.1:3000\"], or use --origin URL"},
       {"no servers", "[[origin]]\nname = \"a\"",
@@ -374,7 +350,7 @@ BOOST_AUTO_TEST_CASE(guards) {
   const std::string percent = " must be a percentage from ";
   const std::string no_breaker = " | breaker = { enabled = false } is the way to have none";
   const std::string no_checks = " | without health.path there are no active checks";
-  const Row rows[] = {
+  const ErrorRow rows[] = {
       {"no requests", "limit.in_flight = 0",
        "3:19: origin.limit.in_flight" + whole +
            "1 to 1000000, not 0 | miss = \"stale-only\" on its routes keeps every request from an origin"},
@@ -465,7 +441,7 @@ BOOST_AUTO_TEST_CASE(admin_push_and_dns) {
   const std::string webhook = "4:11: push.webhook must be \"http://host/path\" or \"http://host:port/path\", not ";
   const std::string long_path = "/" + std::string(107, 'x');
   const std::string shown = "\"" + long_path.substr(0, 80) + "...\"";
-  const Row rows[] = {
+  const ErrorRow rows[] = {
       {"admin address", "[admin]\nlisten = \"9180\"",
        "4:10: admin.listen must be \"off\" or \"ADDR:PORT\" such as \"127.0.0.1:9180\", not \"9180\""},
       {"socket path too long", "[admin]\nsocket = \"" + long_path + "\"",
@@ -493,7 +469,8 @@ BOOST_AUTO_TEST_CASE(admin_push_and_dns) {
        webhook + "\"http://a:80\" | did you mean \"http://a:80/\"?"},
       {"webhook with a slash in its query", "[push]\nwebhook = \"http://a?b=/c\"", webhook + "\"http://a?b=/c\""},
       {"webhook over TLS", "[push]\nwebhook = \"https://a/b\"",
-       webhook + "\"https://a/b\" | events are sent in plain: to a relay on this machine, where they must go further under TLS"},
+       webhook + "\"https://a/b\" | events are sent in plain: to a relay on this machine, where they must go further "
+                 "under TLS"},
       {"webhook without a host", "[push]\nwebhook = \"/b\"", webhook + "\"/b\""},
       {"webhook with a fragment", "[push]\nwebhook = \"http://a/b#c\"", webhook + "\"http://a/b#c\""},
   };
@@ -504,7 +481,7 @@ BOOST_AUTO_TEST_CASE(admin_push_and_dns) {
 BOOST_AUTO_TEST_CASE(placeholders) {
   const std::string form = " must be \"Name: value\" of at most 1024 bytes, not ";
   const std::string ours = " must be a field that the cache does not write itself, not ";
-  const Row rows[] = {
+  const ErrorRow rows[] = {
       {"status", "[[route]]\nplaceholder.status = 199",
        "4:22: route.placeholder.status must be a whole number from 200 to 599, not 199"},
       {"no colon", "[[route]]\nplaceholder.headers = [\"X-A: b\", \"X-B\"]",
@@ -532,7 +509,7 @@ BOOST_AUTO_TEST_CASE(placeholders) {
 }
 
 BOOST_AUTO_TEST_CASE(routes) {
-  const Row rows[] = {
+  const ErrorRow rows[] = {
       {"path without a slash", "[[route]]\npath = \"api/*\"",
        "4:8: route.path must begin with \"/\", not \"api/*\" | did you mean \"/api/*\"?"},
       {"path of a star", "[[route]]\npath = \"*\"",
@@ -595,14 +572,14 @@ BOOST_AUTO_TEST_CASE(routes_that_can_be_taken) {
 }
 
 BOOST_AUTO_TEST_CASE(one_mistake_does_not_make_others) {
-  const Row rows[] = {
+  const ErrorRow rows[] = {
       {"a misspelt table", "[[orign]]\nservers = \"http://a\"\n[[route]]\norigin = \"a\"",
        "1:3: unknown table \"orign\" | did you mean \"origin\"?"},
       {"a bad name", "[[origin]]\nname = 5\nservers = \"ftp://a\"\n[[route]]\norigin = \"five\"", ""},
       {"a bad path", kOrigin + "[[route]]\npath = 5\n[[route]]\nhost = \"a\"",
        "4:8: route.path must be a string, not 5"},
   };
-  for (const Row& row : rows) {
+  for (const ErrorRow& row : rows) {
     BOOST_TEST_CONTEXT(row.name) {
       const auto loaded = load_text(row.text);
       BOOST_REQUIRE(!loaded);

@@ -9,7 +9,7 @@ namespace {
 BOOST_AUTO_TEST_SUITE(config_files)
 
 std::string errors_of_file(const Folder& folder, const std::string& file) {
-  const auto loaded = load_file(file, environment_of({}));
+  const auto loaded = load_file(file, environment_of({}), SystemClock());
   if (loaded) return "";
   std::string text = to_string(loaded.error());
   const std::string prefix = folder.path() + "/";
@@ -30,7 +30,7 @@ BOOST_AUTO_TEST_CASE(included_files_add_up) {
       folder.write("main.toml",
                    "include = [\"conf.d/*.toml\", \"none/*.toml\", \"conf.d/10-a.toml\"]\n[cache]\nmax_variants = 2\n"
                    "[[origin]]\nname = \"c\"\nservers = \"http://c\"\n[[route]]\norigin = \"c\"\n");
-  const auto config = load_file(main, environment_of({}));
+  const auto config = load_file(main, environment_of({}), SystemClock());
   BOOST_REQUIRE(config);
   BOOST_REQUIRE(config->origins.size() == 3U);
   BOOST_TEST(config->origins[0].options.name == "a");
@@ -47,7 +47,7 @@ BOOST_AUTO_TEST_CASE(a_folder_with_wildcards_in_its_name) {
   const Folder folder;
   folder.write("a[b]*/x.toml", kOrigin);
   const std::string main = folder.write("a[b]*/main.toml", "include = \"x.toml\"\n");
-  BOOST_TEST(load_file(main, environment_of({})).has_value());
+  BOOST_TEST(load_file(main, environment_of({}), SystemClock()).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(mistakes_over_several_files) {
@@ -112,14 +112,14 @@ BOOST_AUTO_TEST_CASE(placeholders_are_read_from_beside_the_file_that_names_them)
   folder.write("conf.d/a.toml", "[[route]]\npath = \"/a\"\nplaceholder = { file = \"wait.html\" }\n");
   const std::string main = folder.write(
       "main.toml", "include = \"conf.d/*.toml\"\n" + kOrigin + "[[route]]\nplaceholder.file = \"pages/wait.html\"\n");
-  const auto config = load_file(main, environment_of({}));
+  const auto config = load_file(main, environment_of({}), SystemClock());
   BOOST_REQUIRE(config);
   BOOST_TEST(config->routes[0].miss.placeholder.body == std::string("\0\xff", 2));
   BOOST_TEST(config->routes[0].miss.placeholder.file == folder.path() + "/conf.d/wait.html");
   BOOST_TEST(config->routes[1].miss.placeholder.body == "<p>soon\n");
   // What is dumped means the same in another folder.
   const std::string text = dump(*config);
-  const auto again = load_file(folder.write("elsewhere/dumped.toml", text), environment_of({}));
+  const auto again = load_file(folder.write("elsewhere/dumped.toml", text), environment_of({}), SystemClock());
   BOOST_REQUIRE(again);
   BOOST_TEST(again->routes[1].miss.placeholder.body == "<p>soon\n");
   BOOST_TEST(dump(*again) == text);

@@ -454,7 +454,7 @@ BOOST_AUTO_TEST_CASE(flags_win_over_the_file) {
 }
 
 BOOST_AUTO_TEST_CASE(an_origin_by_flag) {
-  const auto alone = load_flags({.origin = "http://a:1"});
+  const auto alone = load_flags(SystemClock(), {.origin = "http://a:1"});
   BOOST_REQUIRE(alone);
   BOOST_TEST(alone->origins[0].options.servers[0].authority == "a:1");
   BOOST_TEST(alone->routes[0].origin == "a:1");

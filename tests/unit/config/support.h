@@ -26,7 +26,7 @@ inline Environment environment_of(std::map<std::string, std::string> variables) 
 
 inline std::expected<Config, Diagnostics> load_text(std::string text, std::map<std::string, std::string> variables = {},
                                                     const Overrides& overrides = {}) {
-  return load_string("seawall.toml", std::move(text), environment_of(std::move(variables)), overrides);
+  return load_string("seawall.toml", std::move(text), environment_of(std::move(variables)), SystemClock(), overrides);
 }
 
 // The configuration, or a failed test.

@@ -185,9 +185,7 @@ BOOST_AUTO_TEST_CASE(pseudo_header_fields) {
       {"request line in the method",
        {{":method", "GET /admin HTTP/1.1\r\nx:"}, scheme, authority, path},
        ErrorCode::kMalformedStartLine},
-      {"endless method",
-       {{":method", std::string(65, 'A')}, scheme, authority, path},
-       ErrorCode::kMalformedStartLine},
+      {"endless method", {{":method", std::string(65, 'A')}, scheme, authority, path}, ErrorCode::kMalformedStartLine},
       {"userinfo", {method, scheme, {":authority", "u@a"}, path}, ErrorCode::kBadHost},
       {"path in the authority", {method, scheme, {":authority", "a/b"}, path}, ErrorCode::kBadHost},
       {"line in the authority", {method, scheme, {":authority", "a\r\nx: y"}, path}, ErrorCode::kBadHost},
@@ -230,8 +228,7 @@ BOOST_AUTO_TEST_CASE(targets) {
   };
   for (const Row& row : rows) {
     BOOST_TEST_CONTEXT(row.name) {
-      const Read got =
-          read({{":method", row.method}, {":scheme", "https"}, {":authority", "a"}, {":path", row.path}});
+      const Read got = read({{":method", row.method}, {":scheme", "https"}, {":authority", "a"}, {":path", row.path}});
       BOOST_TEST((got.error == row.error));
       if (row.error) continue;
       BOOST_TEST(got.head.path == row.path);
@@ -261,8 +258,8 @@ BOOST_AUTO_TEST_CASE(limits) {
   BOOST_TEST((read(get(crumbs), true, "https", limits).error == ErrorCode::kHeadersTooLarge));
   BOOST_TEST((read({{":method", "GET"}, {":path", std::string(21, '/')}}, true, "https", limits).error ==
               ErrorCode::kTargetTooLong));
-  BOOST_TEST((read({{":authority", std::string(401, 'a')}}, true, "https", limits).error ==
-              ErrorCode::kHeadersTooLarge));
+  BOOST_TEST(
+      (read({{":authority", std::string(401, 'a')}}, true, "https", limits).error == ErrorCode::kHeadersTooLarge));
 }
 
 BOOST_AUTO_TEST_CASE(list_bytes_go_on_after_a_fault) {
@@ -290,14 +287,14 @@ BOOST_AUTO_TEST_CASE(connect) {
   BOOST_TEST((read({method}).error == ErrorCode::kBadHttp2));
   BOOST_TEST((read({method, {":authority", "a:1"}, {":path", "/"}}).error == ErrorCode::kBadHttp2));
   BOOST_TEST((read({method, {":authority", "a:1"}, {":scheme", "https"}}).error == ErrorCode::kBadHttp2));
-  BOOST_TEST((read({method, {":authority", "a:1"}, {"content-length", "3"}}, false).error ==
-              ErrorCode::kBadContentLength));
+  BOOST_TEST(
+      (read({method, {":authority", "a:1"}, {"content-length", "3"}}, false).error == ErrorCode::kBadContentLength));
 }
 
 BOOST_AUTO_TEST_CASE(extended_connect) {
   const auto ask = [](const char* method, const char* protocol, const Fields& more = {}) {
-    Fields fields = {{":method", method},       {":protocol", protocol}, {":scheme", "https"},
-                     {":authority", "a"}, {":path", "/chat"}};
+    Fields fields = {
+        {":method", method}, {":protocol", protocol}, {":scheme", "https"}, {":authority", "a"}, {":path", "/chat"}};
     fields.insert(fields.end(), more.begin(), more.end());
     return read(fields, false);
   };

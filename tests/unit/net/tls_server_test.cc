@@ -128,6 +128,25 @@ BOOST_AUTO_TEST_CASE(ecdsa_and_rsa_side_by_side) {
   BOOST_TEST(pair.server.engine->failure_text() == "no suitable signature algorithm");
 }
 
+BOOST_AUTO_TEST_CASE(edwards_keys) {
+  const auto server = make_server({issue("edwards", {.key = KeyType::kEd25519})});
+  for (const TlsVersion version : {TlsVersion::kTls12, TlsVersion::kTls13}) {
+    TlsClient client = make_client("localhost", {.max_version = version});
+    BOOST_TEST(connect(client, server).is_established());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_second_hello_is_for_the_same_site) {
+  const auto server = make_server(
+      {issue("one", {.common_name = "one"}), issue("two", {.common_name = "two", .names = {"two.example"}})});
+  TlsClient client = make_client("two.example");
+  TlsPair pair(client.connect(), server->accept());
+  SSL_set1_groups_list(pair.client.engine->ssl(), "P-521:X25519");  // a key for the first, which the server refuses
+  pair.pump();
+  BOOST_REQUIRE(pair.is_established());
+  BOOST_TEST(common_name(pair) == "two");
+}
+
 BOOST_AUTO_TEST_CASE(two_that_could_not_both_be_used) {
   BOOST_TEST(error_of({}, {issue("one"), issue("two")}, keys) ==
              folder.path("two.pem") + ": has the same names and type of key (ECDSA) as " + folder.path("one.pem") +

@@ -30,6 +30,12 @@ struct Row {
   const char* client_ip = "192.0.2.1";
 };
 
+const std::vector<net::Network> kNetworks = {*net::Network::parse("10.0.0.0/8")};
+
+Hop hop_from(std::string_view ip) {
+  return {.peer_ip = ip, .scheme = "http", .trusted = {.networks = kNetworks, .has_unix = true}};
+}
+
 BOOST_AUTO_TEST_SUITE(proxy_outgoing)
 
 BOOST_AUTO_TEST_CASE(fields_are_written_anew) {
@@ -44,11 +50,20 @@ BOOST_AUTO_TEST_CASE(fields_are_written_anew) {
        "for=\"[2001:db8::1]\";proto=http;host=\"shop.example.com\"",
        Conditions::kKeep,
        "2001:db8::1"},
-      {"Forwarded is added to",
-       {{"Forwarded", "for=a"}},
+      {"Forwarded is not the client's",
+       {{"Forwarded", "for=192.0.2.9"}},
        "Forwarded",
-       "for=a, for=192.0.2.1;proto=http;host=\"shop.example.com\""},
-      {"X-Forwarded-For", {{"X-Forwarded-For", "a"}, {"X-Forwarded-For", "b"}}, "X-Forwarded-For", "a, b, 192.0.2.1"},
+       "for=192.0.2.1;proto=http;host=\"shop.example.com\""},
+      {"X-Forwarded-For", {}, "X-Forwarded-For", "192.0.2.1"},
+      {"X-Forwarded-For is not the client's",
+       {{"X-Forwarded-For", "192.0.2.9"}, {"X-Forwarded-For", "b"}},
+       "X-Forwarded-For",
+       "192.0.2.1"},
+      {"X-Forwarded-Port is not the client's", {{"X-Forwarded-Port", "443"}}, "X-Forwarded-Port", nullptr},
+      {"X-Forwarded-Server is not the client's", {{"X-Forwarded-Server", "evil"}}, "X-Forwarded-Server", nullptr},
+      {"nor in other letters", {{"x_forwarded_for", "192.0.2.9"}}, "x_forwarded_for", nullptr},
+      {"Client-Cert is not the client's", {{"Client-Cert", ":AAAA:"}}, "Client-Cert", nullptr},
+      {"nor in other letters", {{"X_SSL_Client_Verify", "SUCCESS"}}, "X_SSL_Client_Verify", nullptr},
       {"X-Forwarded-Proto is not the client's", {{"X-Forwarded-Proto", "https"}}, "X-Forwarded-Proto", "http"},
       {"X-Forwarded-Host is not the client's", {{"X-Forwarded-Host", "evil"}}, "X-Forwarded-Host", "shop.example.com"},
       {"Connection goes", {{"Connection", "keep-alive"}}, "Connection", nullptr},
@@ -71,7 +86,7 @@ BOOST_AUTO_TEST_CASE(fields_are_written_anew) {
   const Origin origin{.name = "o", .authority = "origin.test"};
   for (const Row& row : rows) {
     BOOST_TEST_CONTEXT(row.name) {
-      const auto out = make_outgoing(request_of(row.lines), origin, row.client_ip, row.conditions);
+      const auto out = make_outgoing(request_of(row.lines), origin, hop_from(row.client_ip), row.conditions);
       BOOST_TEST(out.target == "/a?b");
       const auto sent = out.headers.combined(row.field);
       BOOST_TEST(sent.has_value() == (row.sent != nullptr));
@@ -83,11 +98,11 @@ BOOST_AUTO_TEST_CASE(fields_are_written_anew) {
 BOOST_AUTO_TEST_CASE(the_host_is_the_origins_where_it_wants_that_or_the_client_named_none) {
   http::RequestHead request = request_of({});
   const Origin own{.authority = "origin.test:8080", .host_policy = HostPolicy::kOrigin};
-  BOOST_TEST(make_outgoing(request, own, "192.0.2.1", Conditions::kKeep).headers.combined("Host").value() ==
+  BOOST_TEST(make_outgoing(request, own, hop_from("192.0.2.1"), Conditions::kKeep).headers.combined("Host").value() ==
              "origin.test:8080");
   request.authority.clear();
   request.headers.add("X-Forwarded-Host", "evil");
-  const auto out = make_outgoing(request, {.authority = "origin.test"}, "192.0.2.1", Conditions::kKeep);
+  const auto out = make_outgoing(request, {.authority = "origin.test"}, hop_from("192.0.2.1"), Conditions::kKeep);
   BOOST_TEST(out.headers.combined("Host").value() == "origin.test");
   BOOST_TEST(!out.headers.contains("X-Forwarded-Host"));
   BOOST_TEST(out.headers.find("Forwarded").value() == "for=192.0.2.1;proto=http");
@@ -96,7 +111,104 @@ BOOST_AUTO_TEST_CASE(the_host_is_the_origins_where_it_wants_that_or_the_client_n
 BOOST_AUTO_TEST_CASE(http_1_0_is_told_as_such) {
   http::RequestHead request = request_of({});
   request.version = http::Version::kHttp10;
-  BOOST_TEST(make_outgoing(request, {}, "192.0.2.1", Conditions::kKeep).headers.find("Via").value() == "1.0 seawall");
+  BOOST_TEST(make_outgoing(request, {}, hop_from("192.0.2.1"), Conditions::kKeep).headers.find("Via").value() ==
+             "1.0 seawall");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_trusted_proxy_sends_is_kept_and_added_to) {
+  const std::string own = "for=10.0.0.1;proto=http;host=\"shop.example.com\"";
+  const std::vector<Row> rows = {
+      {"Forwarded", {{"Forwarded", "for=192.0.2.9;proto=https"}}, "Forwarded", "for=192.0.2.9;proto=https, OWN"},
+      {"X-Forwarded-For",
+       {{"X-Forwarded-For", "a"}, {"X-Forwarded-For", "192.0.2.9"}},
+       "X-Forwarded-For",
+       "a, 192.0.2.9, 10.0.0.1"},
+      {"X-Forwarded-For anew", {}, "X-Forwarded-For", "10.0.0.1"},
+      {"X-Forwarded-Host", {{"X-Forwarded-Host", "front.test"}}, "X-Forwarded-Host", "front.test"},
+      {"X-Forwarded-Host anew", {}, "X-Forwarded-Host", "shop.example.com"},
+      {"X-Forwarded-Port", {{"X-Forwarded-Port", "443"}}, "X-Forwarded-Port", "443"},
+      {"X-Forwarded-Server", {{"X-Forwarded-Server", "front"}}, "X-Forwarded-Server", "front"},
+      {"a Forwarded of the same client",
+       {{"Forwarded", "for=192.0.2.9"}, {"X-Forwarded-For", "192.0.2.9"}},
+       "Forwarded",
+       "for=192.0.2.9, OWN"},
+      {"a Forwarded of another client goes",
+       {{"Forwarded", "for=192.0.2.8"}, {"X-Forwarded-For", "192.0.2.9"}},
+       "Forwarded",
+       "OWN"},
+      {"a malformed Forwarded goes", {{"Forwarded", "for=\"x, for=192.0.2.9"}}, "Forwarded", "OWN"},
+      {"Client-Cert goes all the same", {{"Client-Cert", ":AAAA:"}}, "Client-Cert", nullptr},
+      // A Unix socket has no address that another proxy could read over.
+      {"Forwarded of a Unix socket",
+       {{"Forwarded", "for=192.0.2.9"}},
+       "Forwarded",
+       "for=192.0.2.9, for=_unix;proto=http;host=\"shop.example.com\"",
+       Conditions::kKeep,
+       "unix"},
+      {"X-Forwarded-For of a Unix socket",
+       {{"X-Forwarded-For", "192.0.2.9"}},
+       "X-Forwarded-For",
+       "192.0.2.9",
+       Conditions::kKeep,
+       "unix"},
+      {"X-Forwarded-For of a Unix socket, anew", {}, "X-Forwarded-For", nullptr, Conditions::kKeep, "unix"},
+  };
+  for (const Row& row : rows) {
+    BOOST_TEST_CONTEXT(row.name) {
+      const char* peer = row.client_ip == std::string("unix") ? "unix" : "10.0.0.1";
+      const auto out = make_outgoing(request_of(row.lines), {}, hop_from(peer), row.conditions);
+      const auto sent = out.headers.combined(row.field);
+      BOOST_TEST(sent.has_value() == (row.sent != nullptr));
+      if (!sent || !row.sent) continue;
+      std::string want = row.sent;
+      if (const std::size_t at = want.find("OWN"); at != std::string::npos) want.replace(at, 3, own);
+      BOOST_TEST(*sent == want);
+    }
+  }
+  // The scheme that was told is the request's, and what is said of this hop is this hop's.
+  http::RequestHead request = request_of({{"X-Forwarded-For", "192.0.2.9"}, {"X-Forwarded-Proto", "https"}});
+  request.scheme = "https";
+  const auto out = make_outgoing(request, {}, hop_from("10.0.0.1"), Conditions::kKeep);
+  BOOST_TEST(out.headers.combined("X-Forwarded-Proto").value() == "https");
+  BOOST_TEST(out.headers.find("Forwarded").value() == own);
+}
+
+BOOST_AUTO_TEST_CASE(the_certificate_of_a_client_is_told) {
+  ClientTls tls;
+  tls.verify = "SUCCESS";
+  tls.subject = "CN=client\r\nX-Evil: 1,O=\xC3\xA9";
+  tls.fingerprint = "00ff";
+  const http::RequestHead request = request_of({{"Client-Cert", ":evil:"}, {"X-SSL-Client-Verify", "SUCCESS"}});
+  Hop hop = hop_from("192.0.2.1");
+  const auto sent = [&](const char* field) {
+    return make_outgoing(request, {}, hop, Conditions::kKeep).headers.combined(field).value_or("-");
+  };
+  // Not under TLS, or not to be told.
+  for (const ClientTls* known : {static_cast<const ClientTls*>(nullptr), static_cast<const ClientTls*>(&tls)}) {
+    hop.tls = known;
+    hop.tells_certificate = known == nullptr;
+    BOOST_TEST(sent("Client-Cert") == "-");
+    BOOST_TEST(sent("X-SSL-Client-Verify") == "-");
+  }
+  hop.tells_certificate = true;
+  BOOST_TEST(sent("X-SSL-Client-Verify") == "SUCCESS");
+  BOOST_TEST(sent("X-SSL-Client-S-DN") == "CN=client??X-Evil: 1,O=\xC3\xA9");
+  BOOST_TEST(sent("X-SSL-Client-Fingerprint") == "00ff");
+  // RFC 4648 section 10.
+  const std::pair<const char*, const char*> vectors[] = {
+      {"f", ":Zg==:"},         {"fo", ":Zm8=:"},         {"foo", ":Zm9v:"},      {"foob", ":Zm9vYg==:"},
+      {"fooba", ":Zm9vYmE=:"}, {"foobar", ":Zm9vYmFy:"}, {"\xFB\xFF", ":+/8=:"},
+  };
+  for (const auto& [der, want] : vectors) {
+    tls.der = der;
+    BOOST_TEST(sent("Client-Cert") == want);
+  }
+  tls.verify = "FAILED:certificate has expired";
+  BOOST_TEST(sent("X-SSL-Client-Verify") == "FAILED:certificate has expired");
+  BOOST_TEST(sent("Client-Cert") == "-");
+  tls = {};
+  BOOST_TEST(sent("X-SSL-Client-Verify") == "NONE");
+  BOOST_TEST(sent("X-SSL-Client-S-DN") == "-");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
