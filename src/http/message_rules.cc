@@ -27,8 +27,8 @@ bool is_h2_field_name(std::string_view name) {
 bool is_h2_field_value(std::string_view value) {
   if (value.empty()) return true;
   if (is_space(value.front()) || is_space(value.back())) return false;
-  const char* const end = value.data() + value.size();
-  return find_control(value.data(), end) == end;
+  const char* const begin = &value.front();
+  return find_control(begin, begin + value.size()) == begin + value.size();
 }
 
 // Every field that the code gives a meaning to has a token of its own, so all of those go.

@@ -202,7 +202,7 @@ BOOST_AUTO_TEST_CASE(files_of_certificates) {
        "certificates = \"DIR/both.pem\"\nclient_auth = \"required\"\nclient_ca = \"DIR/text.pem\"",
        "6:13: tls.client_ca: DIR/text.pem: holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"},
       {"challenges", "acme = \"DIR/none\"\ncertificates = \"DIR/both.pem\"",
-       "4:8: tls.acme: DIR/none: is not a directory"},
+       "4:8: tls.acme: DIR/none: cannot be opened: No such file or directory"},
   };
   files().check("[server]\nlisten = [\":443 tls\", \":80\"]\n[tls]\n", rows, "\n" + kOrigin);
   // Each of several has its own message.
@@ -297,7 +297,7 @@ timeout.tls = "3s"
   // What is dumped loads to the same, wherever it is put.
   const std::string text = dump(config);
   const auto again = load_string("/elsewhere/dump.toml", text, environment_of({}), files().clock);
-  BOOST_REQUIRE_MESSAGE(again, to_string(again.error()));
+  BOOST_REQUIRE_MESSAGE(again, again ? "" : to_string(again.error()));
   BOOST_TEST(dump(*again) == text);
 }
 
