@@ -169,7 +169,9 @@ std::expected<std::unique_ptr<Listener>, std::string> Listener::bind_unix(const 
   if (::connect(probe.get(), address, sizeof name) == 0) {
     return std::unexpected(path + " is in use by another server: stop it or choose another path");
   }
-  if (errno == ECONNREFUSED) ::unlink(path.c_str());
+  // What a dead server has left behind; anything else that is there is not ours, and bind() refuses it.
+  struct stat found{};
+  if (errno == ECONNREFUSED && ::lstat(path.c_str(), &found) == 0 && S_ISSOCK(found.st_mode)) ::unlink(path.c_str());
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return failed(errno);
   // Before bind() the mode of the descriptor is what the socket file gets: there is no moment at which others may use

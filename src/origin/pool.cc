@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -18,7 +19,11 @@ Connection::Connection(net::Loop& loop, std::unique_ptr<net::Transport> transpor
 
 bool Connection::is_silent() {
   if (transport_->has_ended()) return false;
-  if (transport_->tls()) return transport_->read(loop_.read_buffer()).status == ByteStream::Status::kBlocked;
+  if (transport_->tls()) {
+    // Not the loop's buffer: others may be in the midst of what it holds.
+    thread_local std::array<char, ByteStream::kReadBytes> unasked;
+    return transport_->read(unasked).status == ByteStream::Status::kBlocked;
+  }
   char byte = 0;
   const ssize_t n = ::recv(transport_->fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);

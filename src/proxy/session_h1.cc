@@ -54,7 +54,7 @@ void SessionH1::refuse() {
 void SessionH1::drain() {
   is_draining_ = true;
   if (state_ == State::kServing) close_after_ = true;
-  if (state_ == State::kReading && in_.empty() && !has_output()) close();
+  if (state_ == State::kReading && in_.empty() && !has_output()) close_idle();
 }
 
 void SessionH1::arm(Millis timeout) {
@@ -78,7 +78,7 @@ void SessionH1::on_timeout() {
         arm(options_.send_timeout);
         advance();
       } else {
-        close();
+        close_idle();
       }
       return;
     case State::kServing:
@@ -179,7 +179,7 @@ void SessionH1::advance() {
     if (close_after_) {
       begin_linger();
     } else if (saw_eof_ || (is_draining_ && in_.empty())) {
-      close();
+      close_idle();
     }
   }
   if (state_ != State::kClosed) update_watch();
@@ -502,6 +502,12 @@ void SessionH1::begin_linger() {
   in_ = {};
   ahead_ = {};
   loop_.timers().arm(timer_, loop_.mono_now() + kLingerTime);
+}
+
+// RFC 8446 section 6.1: whoever ends TLS says so first.
+void SessionH1::close_idle() {
+  if (transport_->tls() != nullptr) transport_->end_output();
+  close();
 }
 
 void SessionH1::close() {

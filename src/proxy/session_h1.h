@@ -82,6 +82,7 @@ class SessionH1 final : public Session, private ByteStream::User, private Respon
   void flush_batch();
   void stash();
   void begin_linger();
+  void close_idle();
   void close();
   void update_watch();
   void arm(Millis timeout);

@@ -18,7 +18,9 @@ constexpr Millis kBrowserLimit = 12 * kLimit;
 
 // Scripts that count, data that is fetched, and in the end a sentence about it all in the document.
 std::string page() {
-  std::string html = "<!doctype html><html><head><title>objects</title><script>let counted = 0;</script>\n";
+  std::string html =
+      "<!doctype html><html><head><title>objects</title><link rel=\"icon\" href=\"data:,\"><script>let counted = "
+      "0;</script>\n";
   for (int i = 0; i < kScripts; ++i) html += "<script src=\"/script/" + std::to_string(i) + ".js\"></script>\n";
   html += R"(</head><body><p id="result">not done</p><script>
     const names = [...Array()" +

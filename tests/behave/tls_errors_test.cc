@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(certificates_are_opened_and_judged) {
        tls("certificate.pem key=" + dir + "/locked-key.pem"),
        {kFirstKey, "locked-key.pem", "encrypted", "hint"}},
       {"expired", tls("expired.pem"), {kFirstKey, "expired.pem", "expired"}},
-      {"not yet valid", tls("future.pem"), {kFirstKey, "future.pem", "not yet valid"}},
+      {"not yet valid", tls("future.pem"), {kFirstKey, "future.pem", "is not valid before"}},
       {"not an OCSP response", tls("site.pem ocsp=" + dir + "/garbage.ocsp"), {kFirstKey, "garbage.ocsp", "OCSP"}},
       {"missing OCSP response", tls("site.pem ocsp=" + dir + "/missing.ocsp"), {kFirstKey, "missing.ocsp"}},
       {"another's OCSP response", tls("site.pem ocsp=" + dir + "/other.ocsp"), {kFirstKey, "other.ocsp", "OCSP"}},

@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(openssl_is_content, *boost::unit_test::precondition(Needs{{
              "a.test", "-CAfile", site.ca, "-verify_return_error", "-ign_eof", version},
             request_bytes("GET", "/a", {"Connection: close"}));
     BOOST_TEST(outcome.code == 0, outcome.output);
-    for (const char* part : {"Verify return code: 0 (ok)", "hello from the origin", "HTTP/1.1 200 OK"})
+    for (const char* part : {"Verify return code: 0 (ok)", "hello from the origin", "HTTP/1.1 200"})
       BOOST_TEST(contains(outcome.output, part), part << " in:\n" << outcome.output);
   }
   // RFC 5746, and CVE-2011-1473: nobody renegotiates.
@@ -258,7 +258,7 @@ BOOST_AUTO_TEST_CASE(acme_challenges_come_from_a_directory) {
   const TemporaryDirectory directory;
   directory.write("secret", "secret");
   directory.write("acme/token-1_x", "token-1_x.thumbprint");
-  Seawall seawall(origin, {.listen = {"127.0.0.1:0 redirect", "127.0.0.1:0"},
+  Seawall seawall(origin, {.listen = {"127.0.0.1:0 redirect", "127.0.0.1:0", "127.0.0.1:0 tls"},
                            .tls = site.certificates() + "acme = \"" + directory.path() + "/acme\""});
   for (const std::size_t listener : {0U, 1U}) {
     const auto ask = [&](const std::string& token) {
@@ -337,7 +337,7 @@ BOOST_AUTO_TEST_CASE(whether_the_kernel_encrypts_is_said_at_the_start) {
   const Site site;
   for (const char* kernel : {"kernel = true", "kernel = false"}) {
     Seawall seawall(origin, over_tls(site, {.tls = kernel}));
-    BOOST_TEST(contains(seawall.process().output(), "kTLS"), seawall.process().output());
+    BOOST_TEST(seawall.process().says("kTLS"), seawall.process().output());
   }
 }
 

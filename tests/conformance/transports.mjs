@@ -3,6 +3,7 @@
 import http2 from 'node:http2'
 import https from 'node:https'
 import { createRequire } from 'node:module'
+import { PassThrough } from 'node:stream'
 
 const REQUEST_TIMEOUT_MS = 10000
 // Of HTTP/1.1 alone (RFC 9113 section 8.2.2).
@@ -20,7 +21,9 @@ function requestFields (request) {
   for (const [name, values] of Object.entries(request.headers.raw())) {
     const key = name.toLowerCase()
     if (CONNECTION_FIELDS.has(key)) continue
-    fields[key] = values.length === 1 ? values[0] : values
+    // Whitespace around a value is no part of it; HTTP/2 has no place for it (RFC 9113 section 8.2.1).
+    const trimmed = values.map(value => value.trim())
+    fields[key] = trimmed.length === 1 ? trimmed[0] : trimmed
   }
   return fields
 }
@@ -40,20 +43,32 @@ function responseHeaders (fields) {
 }
 
 function overHttp2 (base, ca) {
-  const session = http2.connect(base, { ca, ALPNProtocols: ['h2'] })
-  session.on('error', () => {}) // each of its requests has the same one
+  let session
+  const connected = () => {
+    if (!session || session.closed || session.destroyed) {
+      session = http2.connect(base, { ca, ALPNProtocols: ['h2'] })
+      session.on('error', () => {}) // each of its requests has the same one
+    }
+    return session
+  }
   return (url, init) => new Promise((resolve, reject) => {
     const request = new Request(url, init)
     const { pathname, search, host } = new URL(url)
     const body = init?.body
-    const stream = session.request({
+    const stream = connected().request({
       ':method': request.method, ':scheme': 'https', ':authority': host, ':path': pathname + search, ...requestFields(request)
     }, { endStream: body == null })
+    const received = new PassThrough().on('error', () => {}) // whoever reads it learns by itself
+    const fail = error => {
+      received.destroy(error)
+      reject(error)
+    }
     stream.setTimeout(REQUEST_TIMEOUT_MS, () => stream.close(http2.constants.NGHTTP2_CANCEL))
-    stream.on('error', reject)
-    stream.on('close', () => reject(new Error('the stream was closed before an answer')))
+    stream.on('error', fail)
+    stream.on('close', () => { if (!stream.readableEnded) fail(new Error('the stream was closed before its end')) })
     stream.on('response', fields => {
-      resolve(new Response(stream, { status: fields[':status'], headers: responseHeaders(fields), url }))
+      stream.pipe(received)
+      resolve(new Response(received, { status: fields[':status'], headers: responseHeaders(fields), url }))
     })
     if (body != null) stream.end(body)
   })

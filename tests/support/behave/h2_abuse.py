@@ -204,12 +204,6 @@ def cookie_crumbs(connection):
     return repeated(connection, ("cookie", "a=b"), 15000)
 
 
-def unknown_frames(_):
-    """Which must be ignored (RFC 9113 section 5.5), but not without end."""
-    while True:
-        yield struct.pack("!HBBBL", 0, 0, 0xfb, 0, 0)
-
-
 def too_many_streams(connection):
     """Streams that are never ended, beyond what SETTINGS allow."""
     while True:
@@ -219,7 +213,7 @@ def too_many_streams(connection):
 ATTACKS = {attack.__name__.replace("_", "-"): attack for attack in (
     rapid_reset, made_you_reset_by_window, made_you_reset_by_length, made_you_reset_by_field, settings, ping,
     empty_data, window_update, priority, priority_update, continuation, empty_continuation, header_bomb, cookie_crumbs,
-    unknown_frames, too_many_streams)}
+    too_many_streams)}
 
 
 def main():

@@ -76,6 +76,8 @@ Tls::Tls(int fd, const TlsOptions& options) : fd_(fd), context_(SSL_CTX_new(TLS_
 }
 
 Tls::~Tls() {
+  // Without this the session that it has a ticket for would count as broken off, and never be resumed.
+  SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN);
   SSL_free(ssl_);
   SSL_CTX_free(context_);
 }
