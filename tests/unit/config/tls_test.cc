@@ -297,7 +297,7 @@ timeout.tls = "3s"
   // What is dumped loads to the same, wherever it is put.
   const std::string text = dump(config);
   const auto again = load_string("/elsewhere/dump.toml", text, environment_of({}), files().clock);
-  BOOST_REQUIRE_MESSAGE(again, again ? "" : to_string(again.error()));
+  BOOST_REQUIRE_MESSAGE(again.has_value(), again ? std::string() : to_string(again.error()));
   BOOST_TEST(dump(*again) == text);
 }
 
