@@ -12,7 +12,7 @@ std::uint8_t* bytes_of(std::string_view text) {
 }
 
 // RFC 9113 section 8.2.2, and what the frames or the pseudo-header fields say instead.
-bool is_said_otherwise(Field field, std::string_view name) {
+bool is_said_otherwise(Field field) {
   switch (field) {
     case Field::kHost:
     case Field::kConnection:
@@ -21,8 +21,8 @@ bool is_said_otherwise(Field field, std::string_view name) {
     case Field::kTe:
     case Field::kTransferEncoding:
     case Field::kUpgrade:
+    case Field::kHttp2Settings:
     case Field::kContentLength: return true;
-    case Field::kOther: return http::iequals(name, "http2-settings");
     default: return false;
   }
 }
@@ -64,7 +64,7 @@ void H2RequestFields::add(std::string_view name, std::string_view value) {
 
 void H2RequestFields::add(const http::HeaderMap& fields) {
   for (const auto field : fields) {
-    if (!is_said_otherwise(field.field, field.name)) add(field.name, field.value);
+    if (!is_said_otherwise(field.field)) add(field.name, field.value);
   }
 }
 

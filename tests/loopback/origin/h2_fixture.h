@@ -19,14 +19,14 @@ using Fields = H2Origin::Fields;
 inline constexpr std::string_view kMaxStreams = "3";     // SETTINGS_MAX_CONCURRENT_STREAMS
 inline constexpr std::string_view kInitialWindow = "4";  // SETTINGS_INITIAL_WINDOW_SIZE
 
-struct H2Fixture {
+struct H2OriginFixture {
   FdCount fds;
   ManualClock clock;
   net::Loop loop{0, clock};
   H2Origin origin{loop};
   std::optional<origin::ServerClient> client;
 
-  H2Fixture() { make_client({}); }
+  H2OriginFixture() { make_client({}); }
 
   void make_client(origin::ServerOptions options) {
     options.addresses = {origin.address()};

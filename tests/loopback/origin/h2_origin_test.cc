@@ -11,7 +11,7 @@
 namespace seawall::test {
 namespace {
 
-BOOST_FIXTURE_TEST_SUITE(origin_h2, H2Fixture)
+BOOST_FIXTURE_TEST_SUITE(origin_h2, H2OriginFixture)
 
 BOOST_AUTO_TEST_CASE(request_and_response) {
   auto r = request("GET", "/a?b=c");

@@ -297,7 +297,7 @@ timeout.tls = "3s"
   // What is dumped loads to the same, wherever it is put.
   const std::string text = dump(config);
   const auto again = load_string("/elsewhere/dump.toml", text, environment_of({}), files().clock);
-  BOOST_REQUIRE_MESSAGE(again.has_value(), again ? std::string() : to_string(again.error()));
+  BOOST_REQUIRE_MESSAGE(again.has_value(), (again ? std::string() : to_string(again.error())));
   BOOST_TEST(dump(*again) == text);
 }
 
@@ -350,7 +350,7 @@ BOOST_AUTO_TEST_CASE(tls_with_origins) {
       {"certificate", https + "tls = { certificate = \"DIR/none.pem\" }",
        "3:23: origin.tls.certificate: DIR/none.pem: cannot be opened: No such file or directory"},
       {"key", https + "tls = { certificate = \"DIR/shop.pem\", key = \"DIR/blog.key\" }",
-       "3:45: origin.tls.key: DIR/blog.key: its key does not belong to the first certificate in DIR/shop.pem"},
+       "3:65: origin.tls.key: DIR/blog.key: its key does not belong to the first certificate in DIR/shop.pem"},
   };
   files().check("", rows);
   BOOST_TEST(files()
