@@ -217,7 +217,6 @@ BOOST_AUTO_TEST_CASE(floods_end_the_connection) {
       {"empty DATA", frame(NGHTTP2_DATA, 0, 1, ""), 300},
       {"PRIORITY", frame(NGHTTP2_PRIORITY, 0, 1, std::string(5, '\0')), 300},
       {"WINDOW_UPDATE", frame(NGHTTP2_WINDOW_UPDATE, 0, 1, std::string("\0\0\0\1", 4)), 6'000},
-      {"DATA of a closed stream", frame(NGHTTP2_DATA, 0, 3, "x"), 6'000},
   };
   std::size_t connection = 0;
   for (const Row& row : rows) {
