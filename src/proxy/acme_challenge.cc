@@ -22,8 +22,12 @@ bool is_base64url(char c) {
 
 }  // namespace
 
+bool is_acme_path(std::string_view path) {
+  return path.starts_with(kPrefix);
+}
+
 std::optional<std::string_view> acme_token(std::string_view path) {
-  if (!path.starts_with(kPrefix)) return std::nullopt;
+  if (!is_acme_path(path)) return std::nullopt;
   const std::string_view token = path.substr(kPrefix.size());
   if (token.empty() || token.size() > kMaxTokenBytes || !std::ranges::all_of(token, is_base64url)) return std::nullopt;
   return token;

@@ -8,6 +8,9 @@
 
 namespace seawall::proxy {
 
+// Whether it is about a challenge at all: such a request is nothing for an origin.
+bool is_acme_path(std::string_view path);
+
 // The token of "/.well-known/acme-challenge/TOKEN"; nullopt: another path, or not a token (base64url, RFC 8555 section
 // 8.1), so that it cannot name a file elsewhere.
 std::optional<std::string_view> acme_token(std::string_view path);

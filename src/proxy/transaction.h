@@ -130,7 +130,7 @@ class Transaction final : public RequestHandler {
   void leave_fill();
   bool is_misdirected();
   std::optional<Flow> answer_at_the_edge();
-  Flow answer_challenge(const std::string& directory, std::string_view token);
+  Flow answer_challenge(const std::string& directory, std::optional<std::string_view> token);
   Flow redirect_to_https();
   void append_hsts(const http::HeaderMap* fields);
   void send_head(AnswerHead head);

@@ -26,14 +26,14 @@ std::optional<Transaction::Flow> Transaction::answer_at_the_edge() {
   if (is_misdirected()) return answer_error({ErrorCode::kMisdirected, Side::kLocal});
   if (client_.tls) return std::nullopt;
   if (const std::string& directory = router_->edge().acme_directory; !directory.empty()) {
-    if (const auto token = acme_token(request_.path)) return answer_challenge(directory, *token);
+    if (is_acme_path(request_.path)) return answer_challenge(directory, acme_token(request_.path));
   }
   if (client_.https_port != 0 && request_.scheme == "http" && !request_.authority.empty()) return redirect_to_https();
   return std::nullopt;
 }
 
-Transaction::Flow Transaction::answer_challenge(const std::string& directory, std::string_view token) {
-  const auto challenge = read_acme_challenge(directory, token);
+Transaction::Flow Transaction::answer_challenge(const std::string& directory, std::optional<std::string_view> token) {
+  const auto challenge = token ? read_acme_challenge(directory, *token) : std::nullopt;
   compose_status();
   if (!challenge) return answer_local(404, {}, "404 Not Found\nno ACME challenge of that name (tls.acme)\n");
   return answer_local(200, {}, *challenge);

@@ -1,6 +1,8 @@
 #include "server/registry.h"
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include "base/rng.h"
 
@@ -28,19 +30,32 @@ fill::FillScheduleOptions fills_of(const config::OriginConfig& config) {
   return fills;
 }
 
+// What cannot be read here is refused where it is loaded.
+std::string contents_of(const net::TlsClientOptions& options) {
+  std::string all;
+  for (const std::string* path : {&options.ca, &options.certificate, &options.key}) {
+    if (path->empty()) continue;
+    std::ifstream file(*path, std::ios::binary);
+    all.append(std::istreambuf_iterator<char>(file), {});
+    all += '\0';
+  }
+  return all;
+}
+
 }  // namespace
 
 std::expected<origin::ServerAccess, std::string> Registry::access(const config::OriginConfig& config) {
   const origin::OriginOptions& options = config.options;
   origin::ServerAccess access{.protocol = options.protocol, .proxy_protocol = options.proxy_protocol};
   if (std::ranges::none_of(options.servers, &origin::ServerConfig::is_tls)) return access;
-  std::shared_ptr<const net::TlsClientContext>& known = tls_[options.name];
-  if (!known || known->options() != options.tls) {
+  Trust& known = tls_[options.name];
+  std::string files = contents_of(options.tls);
+  if (!known.context || known.context->options() != options.tls || known.files != files) {
     auto loaded = net::TlsClientContext::load(options.tls);
     if (!loaded) return std::unexpected("origin \"" + options.name + "\": " + loaded.error());
-    known = std::move(*loaded);
+    known = {.context = std::move(*loaded), .files = std::move(files)};
   }
-  access.tls = known;
+  access.tls = known.context;
   return access;
 }
 

@@ -25,7 +25,8 @@ class Registry {
   Registry(origin::Observer& observer, const Clock& clock, std::uint32_t workers)
       : observer_(observer), clock_(clock), workers_(workers) {}
 
-  // How its servers are spoken to; what was loaded for TLS is kept while its options stay the same. The error is text
+  // How its servers are spoken to; what was loaded for TLS is kept while its options and their files stay
+  // the same. The error is text
   // for a person.
   std::expected<origin::ServerAccess, std::string> access(const config::OriginConfig& config);
   // Makes it or brings it up to date.
@@ -38,7 +39,11 @@ class Registry {
   std::uint32_t workers_;
   std::uint32_t next_route_ = 0;
   std::map<std::string, OriginRuntime> origins_;
-  std::map<std::string, std::shared_ptr<const net::TlsClientContext>> tls_;  // by origin
+  struct Trust {
+    std::shared_ptr<const net::TlsClientContext> context;
+    std::string files;  // what they held
+  };
+  std::map<std::string, Trust> tls_;  // by origin
   std::map<std::string, std::shared_ptr<proxy::RouteState>> routes_;
 };
 

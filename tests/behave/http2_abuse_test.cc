@@ -218,10 +218,7 @@ BOOST_FIXTURE_TEST_CASE(no_request_smuggles_another, Attacked) {
   BOOST_TEST(origin.count("/smuggled") == 0U);
   // Its head may be on its way before its body turns out to be too short; then it never ends.
   BOOST_TEST(origin.count("/refused") <= 1U);
-  if (origin.count("/refused") == 1) {
-    BOOST_TEST(origin.seen("/refused").headers.get("Content-Length") == "100");
-    BOOST_TEST(!origin.seen("/refused").body_complete);
-  }
+  if (origin.count("/refused") == 1) BOOST_TEST(!origin.seen("/refused").body_complete);
   for (const char* path : {"/", "/x", "*"}) BOOST_TEST(origin.count(path) == 0U, path);
 }
 

@@ -412,7 +412,7 @@ BOOST_AUTO_TEST_CASE(a_websocket_runs_over_extended_connect) {
   BOOST_REQUIRE_MESSAGE(report.is_object(), outcome.output);
   BOOST_TEST(report["enabled"] == 1);
   BOOST_TEST(report["status"] == 200, outcome.output);
-  BOOST_TEST(report["body"].get<std::string>() == "\x81\x0bover HTTP/2", outcome.output);
+  BOOST_TEST(report["body"].get<std::string>() == "\xc2\x81\x0bover HTTP/2", outcome.output);
   const SeenRequest seen = edge.origin.seen("/socket");
   BOOST_TEST(seen.method == "GET");
   BOOST_TEST(iequals(seen.headers.get("Upgrade"), "websocket"));

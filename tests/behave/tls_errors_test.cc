@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(certificates_are_opened_and_judged) {
       {"an unknown word", tls("site.pem kye=" + dir + "/key.pem"), {kFirstKey, "kye", "key="}},
       {"the second of two",
        "[tls]\ncertificates = [\"" + site.pem + "\",\n  \"" + dir + "/missing.pem\"]\n",
-       {"bad.toml:6:", "missing.pem"}},
+       {"bad.toml:5:", "missing.pem"}},
       {"clients' authority missing",
        "[tls]\nclient_ca = \"" + dir + "/missing.pem\"\nclient_auth = \"required\"\n" + site.certificates(),
        {kFirstKey, "missing.pem"}},
