@@ -238,7 +238,7 @@ BOOST_AUTO_TEST_CASE(end_behind_a_pause) {
 
 BOOST_AUTO_TEST_CASE(upload_with_length) {
   auto r = request("POST");
-  r.body = make_ref<http::BodyPipe>(loop, 1024);
+  r.body = make_ref<http::BodyPipe>(loop, std::size_t{1024});
   r.body_length = 5;
   const auto pipe = r.body;
   const auto sink = start(std::move(r));
@@ -258,7 +258,7 @@ BOOST_AUTO_TEST_CASE(upload_with_length) {
 
 BOOST_AUTO_TEST_CASE(upload_without_length_and_with_trailers) {
   auto r = request("PUT");
-  r.body = make_ref<http::BodyPipe>(loop, 1024);
+  r.body = make_ref<http::BodyPipe>(loop, std::size_t{1024});
   const auto pipe = r.body;
   const auto sink = start(std::move(r));
   auto& peer = origin.await();
@@ -312,7 +312,7 @@ BOOST_AUTO_TEST_CASE(back_pressure_of_an_upload) {
 
 BOOST_AUTO_TEST_CASE(upload_that_fails_is_reset) {
   auto r = request("POST");
-  r.body = make_ref<http::BodyPipe>(loop, 1024);
+  r.body = make_ref<http::BodyPipe>(loop, std::size_t{1024});
   const auto pipe = r.body;
   const auto sink = start(std::move(r));
   auto& peer = origin.await();
@@ -329,7 +329,7 @@ BOOST_AUTO_TEST_CASE(upload_that_fails_is_reset) {
 BOOST_AUTO_TEST_CASE(upload_that_had_failed_before_it_began) {
   warm_up();
   auto r = request("POST");
-  r.body = make_ref<http::BodyPipe>(loop, 1024);
+  r.body = make_ref<http::BodyPipe>(loop, std::size_t{1024});
   r.body->fail({ErrorCode::kPeerClosed, Side::kClient});
   const auto sink = start(std::move(r));
   await_end(*sink);
@@ -338,7 +338,7 @@ BOOST_AUTO_TEST_CASE(upload_that_had_failed_before_it_began) {
 
 BOOST_AUTO_TEST_CASE(refusal_stops_an_upload) {
   auto r = request("POST");
-  r.body = make_ref<http::BodyPipe>(loop, 1024);
+  r.body = make_ref<http::BodyPipe>(loop, std::size_t{1024});
   const auto pipe = r.body;
   const auto sink = start(std::move(r));
   auto& peer = origin.await();
@@ -442,7 +442,7 @@ BOOST_AUTO_TEST_CASE(between_bytes_timeout) {
 
 BOOST_AUTO_TEST_CASE(no_timeout_while_the_client_owes_body) {
   auto r = request("POST");
-  r.body = make_ref<http::BodyPipe>(loop, 1024);
+  r.body = make_ref<http::BodyPipe>(loop, std::size_t{1024});
   const auto pipe = r.body;
   const auto sink = start(std::move(r));
   origin.await();
