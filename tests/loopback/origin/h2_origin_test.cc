@@ -288,7 +288,7 @@ BOOST_AUTO_TEST_CASE(back_pressure_of_an_upload) {
   origin.set_settings({{std::string(kInitialWindow), "1000"}});
   warm_up();
   auto r = request("POST");
-  r.body = make_ref<http::BodyPipe>(loop, 8192);
+  r.body = make_ref<http::BodyPipe>(loop, std::size_t{8192});
   const auto pipe = r.body;
   const auto sink = start(std::move(r));
   auto& peer = origin.peer();
