@@ -213,8 +213,8 @@ void SessionH2::receive(std::string_view bytes) {
   const ssize_t taken =
       nghttp2_session_mem_recv(connection_.session, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   // Streams past the limit are refused by nghttp2 itself, with a frame each.
-  if (taken >= 0 &&
-      nghttp2_session_get_outbound_queue_size(connection_.session) > kMostReplies + std::size_t{4} * options_.http2.streams) {
+  if (taken >= 0 && nghttp2_session_get_outbound_queue_size(connection_.session) >
+                        kMostReplies + std::size_t{4} * options_.http2.streams) {
     return calm(H2Abuse::kUnreadReply);
   }
   if (taken >= 0) return;

@@ -20,7 +20,8 @@ BOOST_AUTO_TEST_CASE(every_error_has_a_name_of_its_own) {
     BOOST_TEST_CONTEXT("code " << i << " " << name) {
       BOOST_TEST(name != "unknown");
       BOOST_TEST(names.insert(name).second);
-      BOOST_TEST(std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; }));
+      BOOST_TEST(std::ranges::all_of(
+          name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; }));
     }
   }
 }
