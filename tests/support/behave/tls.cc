@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 
 namespace seawall::behave {
 namespace {
@@ -102,6 +103,7 @@ Tls::Io Tls::run(const std::function<int()>& call, Millis limit) {
 }
 
 bool Tls::handshake(Millis limit) {
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets without MSG_NOSIGNAL
   const Io result = run([this] { return SSL_do_handshake(ssl_); }, limit);
   if (result == Io::kTimeout) failure_ = "no end of the handshake in time";
   return result == Io::kDone;
