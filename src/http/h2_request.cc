@@ -91,6 +91,8 @@ void H2RequestReader::keep(Field field, std::string_view name, std::string_view 
     }
     case Field::kExpect: out.expect_continue = out.expect_continue || iequals(value, "100-continue"); break;
     case Field::kCookie:
+      // An empty crumb would leave white space at an end.
+      if (value.empty()) return;
       if (!cookie_.empty()) cookie_ += "; ";
       cookie_ += value;
       return;

@@ -10,7 +10,13 @@
 namespace seawall::net {
 namespace {
 
-constexpr std::size_t kMaxIovecs = 64;
+// Of one write.
+constexpr std::size_t kMaxIovecs = 256;
+// What has been sent is moved out of the way from here on.
+constexpr std::size_t kMostGone = 64;
+constexpr std::size_t kMostTextGone = std::size_t{16} * 1024;
+// What an empty queue keeps for the next strings.
+constexpr std::size_t kTextKept = std::size_t{4} * 1024;
 
 }  // namespace
 
@@ -24,10 +30,11 @@ void OutQueue::push(std::string_view bytes) {
   if (bytes.empty()) return;
   bytes_ += bytes.size();
   if (items_.size() > first_ && items_.back().is_text()) {
-    items_.back().text.append(bytes);
-    return;
+    items_.back().text_size += bytes.size();
+  } else {
+    items_.push_back(Item{.text_at = text_begin_ + text_.size(), .text_size = bytes.size()});
   }
-  items_.push_back(Item{.text = std::string(bytes)});
+  text_ += bytes;
 }
 
 SendStatus OutQueue::flush(Transport& transport) {
@@ -68,7 +75,7 @@ SendStatus OutQueue::flush(int fd, std::uint64_t& sent) {
 std::size_t OutQueue::gather(std::span<iovec> into, std::size_t& offered) const {
   std::size_t count = 0;
   for (std::size_t i = first_; i < items_.size() && count < into.size(); ++i) {
-    const std::string_view view = items_[i].view();
+    const std::string_view view = view_of(items_[i]);
     into[count++] = iovec{.iov_base = const_cast<char*>(view.data()), .iov_len = view.size()};
     offered += view.size();
   }
@@ -76,38 +83,55 @@ std::size_t OutQueue::gather(std::span<iovec> into, std::size_t& offered) const 
 }
 
 void OutQueue::drop_sent(std::size_t n) {
+  if (n == bytes_) return clear();
   bytes_ -= n;
-  if (bytes_ == 0) {
-    items_.clear();
-    first_ = 0;
-    return;
-  }
   while (n > 0) {
     Item& item = items_[first_];
-    const std::size_t left = item.view().size();
+    const std::size_t left = view_of(item).size();
     if (n < left) {
-      item.offset += n;
+      if (item.is_text()) {
+        item.text_at += n;
+        item.text_size -= n;
+      } else {
+        item.slice.remove_prefix(n);
+      }
       break;
     }
     n -= left;
-    item = Item{};  // releases the slice's segment now
+    item.slice = Slice();  // releases its segment now
     ++first_;
   }
-  if (first_ >= kMaxIovecs && first_ * 2 >= items_.size()) {
+  drop_text();
+  if (first_ >= kMostGone && first_ * 2 >= items_.size()) {
     items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(first_));
     first_ = 0;
   }
 }
 
+void OutQueue::drop_text() {
+  const Item& front = items_[first_];
+  if (!front.is_text()) return;
+  const std::size_t gone = front.text_at - text_begin_;
+  if (gone < kMostTextGone || gone * 2 < text_.size()) return;
+  text_.erase(0, gone);
+  text_begin_ += gone;
+}
+
 void OutQueue::clear() {
   items_.clear();
   first_ = 0;
+  text_begin_ += text_.size();
+  if (text_.capacity() > kTextKept) {
+    text_ = {};
+  } else {
+    text_.clear();
+  }
   bytes_ = 0;
 }
 
 std::string OutQueue::take_all() {
   std::string all;
-  for (const Item& item : items_) all += item.view();
+  for (std::size_t i = first_; i < items_.size(); ++i) all += view_of(items_[i]);
   clear();
   return all;
 }

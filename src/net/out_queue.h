@@ -34,18 +34,27 @@ class OutQueue {
   std::string take_all();
 
  private:
+  // A slice, or so many bytes of text_.
   struct Item {
     Slice slice{};
-    std::string text{};
-    std::size_t offset = 0;
+    std::uint64_t text_at = 0;
+    std::size_t text_size = 0;
     bool is_text() const { return slice.data() == nullptr; }
-    std::string_view view() const { return (is_text() ? std::string_view(text) : slice.view()).substr(offset); }
   };
+  std::string_view view_of(const Item& item) const {
+    return item.is_text() ? std::string_view(text_).substr(item.text_at - text_begin_, item.text_size)
+                          : item.slice.view();
+  }
   std::size_t gather(std::span<iovec> into, std::size_t& offered) const;
   void drop_sent(std::size_t n);
+  void drop_text();
 
-  std::vector<Item> items_;  // those before first_ have been sent; an idle connection's queue allocates nothing
+  std::vector<Item> items_;  // those before first_ have been sent
   std::size_t first_ = 0;
+  // All strings, one behind the other, so that many short ones cost no allocation each. Positions count on when those
+  // that have been sent are dropped. An idle connection's queue holds little or nothing.
+  std::string text_;
+  std::uint64_t text_begin_ = 0;
   std::uint64_t bytes_ = 0;
 };
 

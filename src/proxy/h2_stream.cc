@@ -269,7 +269,8 @@ void H2Stream::flush() {
 }
 
 ssize_t H2Stream::next_data(std::size_t most, std::uint32_t& flags) {
-  if (is_reset_ || (unsent_bytes_ == 0 && !is_ended_)) {
+  // Under a GOAWAY nghttp2 may ask for a stream that is given up here already.
+  if (!may_answer() || (unsent_bytes_ == 0 && !is_ended_)) {
     is_deferred_ = true;
     return NGHTTP2_ERR_DEFERRED;
   }

@@ -58,6 +58,9 @@ struct SessionH2::Callbacks {
   static int on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     return of(user).on_frame_sent(*frame);
   }
+  static int on_frame_not_send(nghttp2_session*, const nghttp2_frame* frame, int, void* user) {
+    return of(user).on_frame_not_sent(*frame);
+  }
   static int on_data_chunk(nghttp2_session*, std::uint8_t, std::int32_t stream_id, const std::uint8_t* bytes,
                            std::size_t size, void* user) {
     return of(user).on_data(stream_id, view_of(bytes, size));
@@ -84,6 +87,7 @@ nghttp2_session* SessionH2::Callbacks::make_session(SessionH2& session) {
   nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+  nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
   nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
@@ -251,7 +255,7 @@ int SessionH2::on_begin_frame(const nghttp2_frame_hd& head) {
 
 int SessionH2::on_begin_headers(const nghttp2_frame& frame) {
   if (state_ != State::kServing) return 0;
-  section_limits_ = 0;
+  section_limit_ = options_.head_limits.header_bytes;
   head_began_at_ = loop_.mono_now();
   if (frame.headers.cat != NGHTTP2_HCAT_REQUEST) {
     reading_ = find(frame.hd.stream_id);
@@ -280,9 +284,10 @@ int SessionH2::on_header(const nghttp2_frame& frame, std::string_view name, std:
     section_bytes = trailers_.list_bytes();
   }
   // What is past the limit is not kept, but it costs to decode.
-  const std::size_t limits = section_bytes / options_.head_limits.header_bytes;
-  if (limits > section_limits_) spend(H2Abuse::kHeaderBomb, static_cast<std::uint32_t>(limits - section_limits_));
-  section_limits_ = limits;
+  while (section_bytes > section_limit_) {
+    section_limit_ += std::max(options_.head_limits.header_bytes, std::size_t{1});
+    spend(H2Abuse::kHeaderBomb);
+  }
   return 0;
 }
 
@@ -377,6 +382,13 @@ int SessionH2::on_frame_sent(const nghttp2_frame& frame) {
   return 0;
 }
 
+// A head that is too large for nghttp2, for one: without it the stream would wait for ever.
+int SessionH2::on_frame_not_sent(const nghttp2_frame& frame) {
+  H2Stream* const stream = frame.hd.type == NGHTTP2_HEADERS ? find(frame.hd.stream_id) : nullptr;
+  if (stream) stream->abort();
+  return 0;
+}
+
 int SessionH2::send_data(H2Stream& stream, std::size_t size, const std::uint8_t* head) {
   constexpr std::size_t kFrameHead = 9;
   out_.push(view_of(head, kFrameHead));
@@ -416,16 +428,17 @@ void SessionH2::terminate(std::uint32_t error_code) {
 // Everything that can be sent goes, in as few writes as can be.
 void SessionH2::pump() {
   for (int writes = 0; writes < kMostWrites; ++writes) {
+    const bool was_waiting = has_output();
     do {
       has_more_ = pull();
     } while (feed() && !has_more_);
-    if (is_blocked_ || state_ == State::kClosed) return;
-    const bool was_waiting = has_output();
+    if (is_blocked_) return;
     const net::SendStatus status = out_.flush(*transport_);
     if (status == net::SendStatus::kClosed) return close();
     is_blocked_ = status == net::SendStatus::kBlocked;
     const bool made_progress = std::exchange(sent_bytes_, transport_->sent_bytes()) != transport_->sent_bytes();
     if (made_progress || !was_waiting) sent_at_ = loop_.mono_now();
+    if (made_progress && was_waiting && streams_.empty()) idle_since_ = sent_at_;
     if (is_blocked_ || !has_more_) return;
   }
 }
@@ -457,7 +470,8 @@ bool SessionH2::feed() {
 // What the turn has come to.
 void SessionH2::settle() {
   const bool wants_write = nghttp2_session_want_write(connection_.session) != 0;
-  if (state_ == State::kServing && !wants_write && nghttp2_session_want_read(connection_.session) == 0) {
+  const bool is_over = !wants_write && !has_output() && nghttp2_session_want_read(connection_.session) == 0;
+  if (state_ == State::kServing && is_over) {
     state_ = State::kClosing;
     closing_at_ = loop_.mono_now();
     arm(closing_at_ + kLingerTime);
@@ -509,8 +523,11 @@ MonoTime SessionH2::next_deadline() const {
   const Millis shortest =
       std::min({options_.header_timeout, options_.body_timeout, options_.idle_timeout, options_.send_timeout});
   MonoTime next = now + shortest;
-  if (streams_.empty()) next = std::min(next, idle_since_ + options_.idle_timeout);
-  if (has_output()) next = std::min(next, sent_at_ + options_.send_timeout);
+  if (has_output()) {
+    next = std::min(next, sent_at_ + options_.send_timeout);
+  } else if (streams_.empty()) {
+    next = std::min(next, idle_since_ + options_.idle_timeout);
+  }
   if (reading_) next = std::min(next, head_began_at_ + options_.header_timeout);
   if (!has_preface_) next = std::min(next, began_at_ + options_.header_timeout);
   if (drain_ == Drain::kAnnounced) next = std::min(next, drain_at_ + kDrainWait);
@@ -529,7 +546,7 @@ void SessionH2::on_timeout() {
   if (!has_preface_ && began_at_ + options_.header_timeout <= now) return close();
   if (reading_ && head_began_at_ + options_.header_timeout <= now) {
     terminate(NGHTTP2_NO_ERROR);
-  } else if (streams_.empty() && idle_since_ + options_.idle_timeout <= now) {
+  } else if (streams_.empty() && !has_output() && idle_since_ + options_.idle_timeout <= now) {
     terminate(NGHTTP2_NO_ERROR);
   } else if (drain_ == Drain::kAnnounced && drain_at_ + kDrainWait <= now) {
     finish_drain();

@@ -71,6 +71,7 @@ class SessionH2 final : public Session, private ByteStream::User, private H2Conn
   int on_header(const nghttp2_frame& frame, std::string_view name, std::string_view value);
   int on_frame(const nghttp2_frame& frame);
   int on_frame_sent(const nghttp2_frame& frame);
+  int on_frame_not_sent(const nghttp2_frame& frame);
   int on_data(std::int32_t stream_id, std::string_view bytes);
   int on_stream_closed(std::int32_t stream_id);
   int send_data(H2Stream& stream, std::size_t size, const std::uint8_t* head);
@@ -129,8 +130,8 @@ class SessionH2 final : public Session, private ByteStream::User, private H2Conn
   H2Budget budget_;
   http::H2RequestReader reader_;
   http::H2TrailerReader trailers_;
-  H2Stream* reading_ = nullptr;     // whose field section is being read
-  std::size_t section_limits_ = 0;  // how often over the limit that has come
+  H2Stream* reading_ = nullptr;    // whose field section is being read
+  std::size_t section_limit_ = 0;  // the next multiple of the limit
   net::OutQueue out_;
   List<H2Stream, &H2Stream::link> streams_;    // open
   List<H2Stream, &H2Stream::link> leftovers_;  // closed, and something is not done with them

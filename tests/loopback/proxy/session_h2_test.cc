@@ -480,6 +480,23 @@ BOOST_AUTO_TEST_CASE(drain_does_not_wait_for_a_client_that_does_not_answer) {
   BOOST_TEST(!h.is_serving());
 }
 
+// The last answer on a connection that drains is whole however slowly it is read.
+BOOST_AUTO_TEST_CASE(drain_waits_for_a_slow_reader) {
+  H2Fixture h({.client = {.window = 10'000'000}});
+  h.client().open_window(0, 10'000'000);
+  h.store_object("/big", std::string(300'000, 'x'));
+  h.client().stop_reading();
+  const std::int32_t stream = h.get("/big");
+  h.session().drain();
+  for (int i = 0; i < 4; ++i) h.advance(Millis{5'000});
+  BOOST_TEST(h.is_serving());
+  h.client().resume_reading();
+  h.settle();
+  BOOST_TEST(h.client().answer(stream).body.size() == 300'000U);
+  BOOST_TEST(h.client().answer(stream).has_ended);
+  BOOST_TEST(!h.client().is_connected());
+}
+
 BOOST_AUTO_TEST_CASE(idle_connections_close) {
   H2Fixture h({.session = {.idle_timeout = Millis{20'000}}});
   h.store_object("/a", "hello");
