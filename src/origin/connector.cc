@@ -85,4 +85,9 @@ void Connector::finish(Result<Connected> outcome) {
   user_.on_connected(std::move(outcome));
 }
 
+ErrorCode failure_of(const net::Transport& transport) {
+  const net::TlsEngine* const tls = transport.tls();
+  return tls && !tls->failure_text().empty() ? tls->failure() : ErrorCode::kPeerReset;
+}
+
 }  // namespace seawall::origin

@@ -62,4 +62,8 @@ class Connector final : public Dialer::User, private ByteStream::User {
   Timer timer_;
 };
 
+// Why nothing can be read from it any more: what TLS says, else that it was reset. With TLS 1.3 a server says only
+// after the handshake what it thinks of our certificate, or of our having none.
+ErrorCode failure_of(const net::Transport& transport);
+
 }  // namespace seawall::origin

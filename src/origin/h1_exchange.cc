@@ -239,18 +239,17 @@ void H1Exchange::receive() {
     case ByteStream::Status::kBlocked: return;
     case ByteStream::Status::kEnd: return on_closed(ErrorCode::kPeerClosed);
     case ByteStream::Status::kTruncated: return on_truncated();
-    case ByteStream::Status::kFailed: return on_closed(failure());
+    case ByteStream::Status::kFailed: return on_broken();
   }
   // No readiness tells of an end that came with the last bytes.
   if (connection_ && connection_->transport()->has_ended()) on_closed(ErrorCode::kPeerClosed);
 }
 
-// With TLS 1.3 a server says only now what it thinks of our certificate, or of our having none.
-ErrorCode H1Exchange::failure() {
-  const net::TlsEngine* const tls = connection_->transport()->tls();
-  if (!tls || tls->failure_text().empty()) return ErrorCode::kPeerReset;
-  pool_.note_tls_failure(tls->failure_text());
-  return tls->failure();
+void H1Exchange::on_broken() {
+  const net::Transport& transport = *connection_->transport();
+  const ErrorCode code = failure_of(transport);
+  if (is_tls_failure(code)) pool_.note_tls_failure(transport.tls()->failure_text());
+  on_closed(code);
 }
 
 // Anybody may cut a TCP connection, so only what says itself where it ends is whole (RFC 9112 section 9.8).

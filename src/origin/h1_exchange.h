@@ -68,7 +68,7 @@ class H1Exchange final : public Connection::User, public Connector::User {
   void read_body(std::string_view in);
   void on_closed(ErrorCode code);
   void on_truncated();
-  ErrorCode failure();
+  void on_broken();
 
   // Ends. Each leaves the state kFinished and calls the sink last.
   void complete(bool has_surplus);

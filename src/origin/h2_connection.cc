@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "origin/connector.h"
 #include "origin/h2_request_fields.h"
 
 namespace seawall::origin {
@@ -248,7 +249,7 @@ void H2Connection::read() {
       return;
     case ByteStream::Status::kEnd:
     case ByteStream::Status::kTruncated: return lose(ErrorCode::kPeerClosed);
-    case ByteStream::Status::kFailed: return lose(ErrorCode::kPeerReset);
+    case ByteStream::Status::kFailed: return lose(failure_of(*transport_));
     case ByteStream::Status::kOk: break;
   }
   if (state_ == State::kOpen) receive({buffer.data(), outcome.bytes});

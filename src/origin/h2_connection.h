@@ -100,6 +100,10 @@ class H2Connection final : private ByteStream::User {
   bool is_idle() const { return open_streams_ == 0; }
   // Something has come from the server: it has been good once, and may have died since.
   bool is_proven() const { return received_bytes_ > 0; }
+  // Why TLS has failed, for a person; empty: it has not.
+  std::string_view tls_failure() const {
+    return transport_->tls() ? std::string_view(transport_->tls()->failure_text()) : std::string_view();
+  }
   // No more streams; it closes after the last.
   void retire();
   // At once. No call comes after, and the streams are forgotten.

@@ -108,7 +108,7 @@ void H2Pool::on_connected(Result<Connector::Connected> outcome) {
     return hand_on(std::move(outcome->transport));
   }
   loop_.defer_delete(std::move(outcome->transport));
-  fail_waiting(Error{ErrorCode::kHttp2Failed, Side::kOrigin, Retry::kNo});
+  fail_waiting(Error{ErrorCode::kHttp2Failed, Side::kOrigin, Retry::kYes});
 }
 
 void H2Pool::add(std::unique_ptr<net::Transport> transport) {
@@ -145,6 +145,7 @@ void H2Pool::on_change(H2Connection&) {
 void H2Pool::on_gone(H2Connection& connection) {
   const auto it = std::ranges::find_if(connections_, [&](const auto& c) { return c.get() == &connection; });
   if (it == connections_.end()) return;
+  if (!connection.tls_failure().empty()) h1_pool_.note_tls_failure(std::string(connection.tls_failure()));
   // Its own event is what is running.
   loop_.defer_delete(std::move(*it));
   connections_.erase(it);

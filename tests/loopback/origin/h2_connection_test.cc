@@ -390,7 +390,7 @@ BOOST_AUTO_TEST_CASE(server_without_http2_fails_where_it_is_demanded) {
   make_client(origin.address(), origin::Protocol::kHttp2);
   const auto sink = start();
   await_end(*sink);
-  BOOST_TEST((sink->error == Error{ErrorCode::kHttp2Failed, Side::kOrigin, Retry::kNo}));
+  BOOST_TEST((sink->error == Error{ErrorCode::kHttp2Failed, Side::kOrigin, Retry::kYes}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

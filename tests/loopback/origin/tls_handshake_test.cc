@@ -158,6 +158,27 @@ BOOST_AUTO_TEST_CASE(a_client_certificate_that_is_missing) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_client_certificate_that_is_missing_over_http2) {
+  origin.server =
+      pki.make_server({pki.issue("server")}, {.client_auth = net::ClientAuth::kRequired, .client_ca = pki.ca});
+  auto made = options();
+  made.access.protocol = origin::Protocol::kHttp2;
+  make_client(std::move(made));
+  const auto sink = start(request("GET"));
+  check_error(*sink, ErrorCode::kTlsClientCertificate, Retry::kFreshConnection);
+  BOOST_TEST(client->tls_failure() == "alert: certificate required");
+}
+
+BOOST_AUTO_TEST_CASE(a_certificate_that_is_not_believed_over_http2) {
+  auto made = options();
+  made.access.protocol = origin::Protocol::kHttp2;
+  made.tls_name = "other.test";
+  make_client(std::move(made));
+  const auto sink = start(request("POST"));
+  check_error(*sink, ErrorCode::kTlsCertificateName, Retry::kYes);
+  BOOST_TEST(client->tls_failure() == "hostname mismatch");
+}
+
 BOOST_AUTO_TEST_CASE(sessions_are_resumed) {
   for (const TlsVersion version : {TlsVersion::kTls12, TlsVersion::kTls13}) {
     const std::size_t next = origin.connections();
