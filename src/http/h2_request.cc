@@ -116,7 +116,8 @@ Result<void> H2RequestReader::finish(bool ends_stream, std::string_view scheme, 
       out.scheme.assign(scheme);
       out.path.assign("/");
     } else {
-      if ((seen_ & kScheme) == 0 || out.scheme != scheme) return ErrorCode::kBadHttp2;
+      // As with an absolute target, it is another's to say whether this connection may speak for that scheme.
+      if ((seen_ & kScheme) == 0 || (out.scheme != "https" && out.scheme != "http")) return ErrorCode::kBadHttp2;
       if (const auto error = read_target(out)) return error;
     }
     if (const auto error = read_authority(out)) return error;

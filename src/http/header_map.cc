@@ -131,6 +131,12 @@ std::optional<std::string> HeaderMap::combined(Field field) const {
   return combined(canonical_name(field));
 }
 
+std::optional<std::string_view> HeaderMap::combined(Field field, std::string& scratch) const {
+  if (count(field) < 2) return find(field);
+  scratch = *combined(field);
+  return scratch;
+}
+
 std::optional<std::string> HeaderMap::combined(std::string_view name) const {
   const Field field = field_from_name(name);
   std::optional<std::string> out;

@@ -78,6 +78,8 @@ class HeaderMap {
   // All lines joined with ", " (RFC 9110 section 5.3); nullopt when absent.
   std::optional<std::string> combined(Field field) const;
   std::optional<std::string> combined(std::string_view name) const;
+  // The same without a copy where there is one line only; several are joined in `scratch`.
+  std::optional<std::string_view> combined(Field field, std::string& scratch) const;
 
   // What the map occupies, for accounting.
   std::size_t heap_bytes() const { return bytes_.capacity() + entries_.capacity() * sizeof(Entry); }

@@ -40,6 +40,28 @@ Address make_v6(const in6_addr& ip, std::uint16_t port) {
 
 }  // namespace
 
+IpText::IpText(const in_addr& ip) {
+  ::inet_ntop(AF_INET, &ip, text_.data(), INET6_ADDRSTRLEN);
+}
+
+IpText::IpText(const in6_addr& ip) {
+  if (IN6_IS_ADDR_V4MAPPED(&ip)) {
+    ::inet_ntop(AF_INET, &ip.s6_addr[12], text_.data(), INET6_ADDRSTRLEN);
+  } else {
+    ::inet_ntop(AF_INET6, &ip, text_.data(), INET6_ADDRSTRLEN);
+  }
+}
+
+std::optional<IpText> normalise_ip(std::string_view text) {
+  std::array<char, INET6_ADDRSTRLEN> terminated{};
+  // inet_pton would stop at a null.
+  if (text.size() >= terminated.size() || text.find('\0') != std::string_view::npos) return std::nullopt;
+  text.copy(terminated.data(), text.size());
+  if (in_addr v4{}; ::inet_pton(AF_INET, terminated.data(), &v4) == 1) return IpText(v4);
+  if (in6_addr v6{}; ::inet_pton(AF_INET6, terminated.data(), &v6) == 1) return IpText(v6);
+  return std::nullopt;
+}
+
 Address::Address(const sockaddr* sa, socklen_t size) : size_(std::min<socklen_t>(size, sizeof storage_)) {
   std::memcpy(&storage_, sa, size_);
 }
@@ -80,19 +102,9 @@ void Address::set_port(std::uint16_t port) {
 
 std::string Address::ip() const {
   if (family() == AF_UNIX) return "unix";
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (family() == AF_INET) {
-    const auto* sa = reinterpret_cast<const sockaddr_in*>(&storage_);
-    ::inet_ntop(AF_INET, &sa->sin_addr, text.data(), text.size());
-  } else if (family() == AF_INET6) {
-    const in6_addr& ip = reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(&ip)) {
-      ::inet_ntop(AF_INET, &ip.s6_addr[12], text.data(), text.size());
-    } else {
-      ::inet_ntop(AF_INET6, &ip, text.data(), text.size());
-    }
-  }
-  return text.data();
+  if (family() == AF_INET) return std::string(IpText(reinterpret_cast<const sockaddr_in*>(&storage_)->sin_addr).view());
+  if (family() != AF_INET6) return {};
+  return std::string(IpText(reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_addr).view());
 }
 
 std::string Address::to_string() const {

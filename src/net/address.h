@@ -1,8 +1,10 @@
 // Socket addresses, and names resolved once at start (asynchronous resolution belongs to origin discovery).
 #pragma once
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <expected>
@@ -12,6 +14,25 @@
 #include <vector>
 
 namespace seawall::net {
+
+// The text of an IP address in place: without an allocation.
+class IpText {
+ public:
+  IpText() = default;
+  explicit IpText(const in_addr& ip);
+  explicit IpText(const in6_addr& ip);  // v4-mapped addresses as IPv4
+
+  std::string_view view() const { return text_.data(); }
+  bool empty() const { return text_[0] == '\0'; }
+
+  friend bool operator==(const IpText& a, const IpText& b) { return a.view() == b.view(); }
+
+ private:
+  std::array<char, INET6_ADDRSTRLEN> text_{};
+};
+
+// An address in the form that Address::ip() gives; nullopt when it is none.
+std::optional<IpText> normalise_ip(std::string_view text);
 
 class Address {
  public:

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/check.h"
 
@@ -159,18 +160,25 @@ void Loop::rearm_wheel() {
   event_add(&events_->wheel, &tv);
 }
 
+// Two events, so that write interest comes and goes with one epoll_ctl. Most sockets never wait to be written to, and
+// all are many: the second is made when it is first asked for.
 struct FdWatcher::Impl {
   FdHandler& handler;
-  event read;
-  event write;
+  event read{};
+  std::unique_ptr<event> write;
   bool is_reading = false;
   bool is_writing = false;
 
-  explicit Impl(FdHandler& h) : handler(h), read{}, write{} {}
+  explicit Impl(FdHandler& h) : handler(h) {}
 
-  static void set(event& e, bool& is_on, bool want) {
-    if (is_on == want) return;
-    is_on = want;
+  void make_write() {
+    write = std::make_unique<event>();
+    event_assign(
+        write.get(), event_get_base(&read), event_get_fd(&read), EV_WRITE | EV_PERSIST,
+        [](evutil_socket_t, short, void* arg) { static_cast<Impl*>(arg)->handler.on_fd_ready(false, true); }, this);
+  }
+
+  static void set(event& e, bool want) {
     // If the kernel refuses for want of memory, the connection falls silent and its timeout ends it.
     if (want) {
       event_add(&e, nullptr);
@@ -180,15 +188,10 @@ struct FdWatcher::Impl {
   }
 };
 
-// Two events, so that write interest comes and goes with one epoll_ctl.
 FdWatcher::FdWatcher(Loop& loop, int fd, FdHandler& handler) : impl_(std::make_unique<Impl>(handler)) {
   event_assign(
       &impl_->read, loop.base(), fd, EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* arg) { static_cast<Impl*>(arg)->handler.on_fd_ready(true, false); },
-      impl_.get());
-  event_assign(
-      &impl_->write, loop.base(), fd, EV_WRITE | EV_PERSIST,
-      [](evutil_socket_t, short, void* arg) { static_cast<Impl*>(arg)->handler.on_fd_ready(false, true); },
       impl_.get());
 }
 
@@ -197,8 +200,10 @@ FdWatcher::~FdWatcher() {
 }
 
 void FdWatcher::watch(bool read, bool write) {
-  Impl::set(impl_->read, impl_->is_reading, read);
-  Impl::set(impl_->write, impl_->is_writing, write);
+  if (std::exchange(impl_->is_reading, read) != read) Impl::set(impl_->read, read);
+  if (std::exchange(impl_->is_writing, write) == write) return;
+  if (!impl_->write) impl_->make_write();
+  Impl::set(*impl_->write, write);
 }
 
 bool FdWatcher::watches_read() const {

@@ -2,18 +2,19 @@
 
 #include <arpa/inet.h>
 
+#include <array>
 #include <charconv>
-#include <string>
 
 namespace seawall::net {
 
 std::optional<Network::Ip> Network::parse_ip(std::string_view text) {
-  const std::string terminated(text);
-  if (terminated.find('\0') != std::string::npos) return std::nullopt;
+  std::array<char, INET6_ADDRSTRLEN> terminated{};
+  if (text.size() >= terminated.size() || text.find('\0') != std::string_view::npos) return std::nullopt;
+  text.copy(terminated.data(), text.size());
   Ip ip;
-  if (::inet_pton(AF_INET, terminated.c_str(), ip.bytes.data()) == 1) return ip;
+  if (::inet_pton(AF_INET, terminated.data(), ip.bytes.data()) == 1) return ip;
   ip.is_v6 = true;
-  if (::inet_pton(AF_INET6, terminated.c_str(), ip.bytes.data()) == 1) return ip;
+  if (::inet_pton(AF_INET6, terminated.data(), ip.bytes.data()) == 1) return ip;
   return std::nullopt;
 }
 
@@ -34,11 +35,15 @@ std::optional<Network> Network::parse(std::string_view text) {
 
 bool Network::contains(std::string_view text) const {
   const auto ip = parse_ip(text);
-  if (!ip || ip->is_v6 != ip_.is_v6) return false;
+  return ip && contains(*ip);
+}
+
+bool Network::contains(const Ip& ip) const {
+  if (ip.is_v6 != ip_.is_v6) return false;
   for (std::uint32_t bit = 0; bit < bits_; bit += 8) {
     const std::uint32_t left = bits_ - bit;
     const auto mask = static_cast<std::uint8_t>(left >= 8 ? 0xFF : 0xFF << (8 - left));
-    if ((ip->bytes[bit / 8] & mask) != (ip_.bytes[bit / 8] & mask)) return false;
+    if ((ip.bytes[bit / 8] & mask) != (ip_.bytes[bit / 8] & mask)) return false;
   }
   return true;
 }

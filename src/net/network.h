@@ -11,17 +11,19 @@ namespace seawall::net {
 class Network {
  public:
   static std::optional<Network> parse(std::string_view text);
-  // `ip` as Address::ip() writes it. IPv4 never matches an IPv6 network.
-  bool contains(std::string_view ip) const;
 
- private:
-  using Bytes = std::array<std::uint8_t, 16>;
   struct Ip {
-    Bytes bytes{};
+    std::array<std::uint8_t, 16> bytes{};
     bool is_v6 = false;
   };
+  // `text` as Address::ip() writes it.
   static std::optional<Ip> parse_ip(std::string_view text);
 
+  // IPv4 never matches an IPv6 network.
+  bool contains(const Ip& ip) const;
+  bool contains(std::string_view ip) const;  // of nothing that is no address
+
+ private:
   Ip ip_;
   std::uint32_t bits_ = 0;
 };

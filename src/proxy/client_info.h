@@ -6,22 +6,15 @@
 #include <string>
 
 #include "base/ref.h"
+#include "http/header_map.h"
 #include "net/certificate.h"
 
 namespace seawall::proxy {
 
-// Of a connection under TLS.
+// Of a connection under our TLS.
 struct ClientTls {
-  std::string version;      // "TLSv1.3"
-  std::string cipher;       // "TLS_AES_128_GCM_SHA256"
-  std::string server_name;  // SNI; empty: none
-  bool is_resumed = false;
   Ref<const net::Certificate> certificate;  // the one that the client was shown
-  // Of the client's own certificate.
-  std::string verify = "NONE";  // "SUCCESS", "NONE" or "FAILED:reason"
-  std::string subject;          // RFC 2253
-  std::string fingerprint;      // SHA-256, hexadecimal
-  std::string der;              // the certificate itself, for Client-Cert (RFC 9440)
+  http::HeaderMap certificate_fields;       // what origins are told of the client's own: see forwarded.h
 };
 
 struct ClientInfo {

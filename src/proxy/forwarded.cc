@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "http/list_syntax.h"
 #include "http/uri.h"
-#include "net/address.h"
+#include "net/tls_server.h"
 
 namespace seawall::proxy {
 namespace {
@@ -15,15 +14,7 @@ namespace {
 using http::Field;
 
 constexpr std::string_view kUnix = "unix";
-
-// As net::Address::ip() writes it; nullopt: not an address.
-std::optional<std::string> normal_ip(std::string_view text) {
-  if (text.empty() || text.find_first_not_of("0123456789abcdefABCDEF.:") != std::string_view::npos) return std::nullopt;
-  const bool is_v6 = text.find(':') != std::string_view::npos;
-  const auto address = net::Address::parse((is_v6 ? "[" : "") + std::string(text) + (is_v6 ? "]:0" : ":0"));
-  if (!address) return std::nullopt;
-  return address->ip();
-}
+constexpr std::string_view kVerifyField = "X-SSL-Client-Verify";
 
 // RFC 7239 section 6: a port, which may be an invented one.
 bool is_port(std::string_view text) {
@@ -32,19 +23,19 @@ bool is_port(std::string_view text) {
 
 // The address of "10.0.0.1", "10.0.0.1:80", "::1", "[::1]" or "[::1]:80"; nullopt for "unknown", "_hidden" and whatever
 // else says nothing.
-std::optional<std::string> node_ip(std::string_view node) {
+std::optional<net::IpText> node_ip(std::string_view node) {
   if (node.starts_with('[')) {
     const std::size_t end = node.find(']');
     if (end == std::string_view::npos) return std::nullopt;
     const std::string_view behind = node.substr(end + 1);
     if (!behind.empty() && (behind.front() != ':' || !is_port(behind.substr(1)))) return std::nullopt;
     const std::string_view ip = node.substr(1, end - 1);
-    return ip.find(':') == std::string_view::npos ? std::nullopt : normal_ip(ip);
+    return ip.find(':') == std::string_view::npos ? std::nullopt : net::normalise_ip(ip);
   }
   const std::size_t colon = node.find(':');
   const bool has_port = colon != std::string_view::npos && node.find(':', colon + 1) == std::string_view::npos;
-  if (!has_port) return normal_ip(node);
-  return is_port(node.substr(colon + 1)) ? normal_ip(node.substr(0, colon)) : std::nullopt;
+  if (!has_port) return net::normalise_ip(node);
+  return is_port(node.substr(colon + 1)) ? net::normalise_ip(node.substr(0, colon)) : std::nullopt;
 }
 
 std::string_view scheme_of(std::string_view text) {
@@ -111,50 +102,58 @@ ForwardedClient walk_forwarded(std::string_view list, const TrustedProxies& trus
     const std::string_view text = take_last(list);
     if (text.empty()) continue;
     const auto element = parse_element(text);
-    auto ip = element && element->node ? node_ip(*element->node) : std::nullopt;
+    const auto ip = element && element->node ? node_ip(*element->node) : std::nullopt;
     if (!ip) break;
-    client = {.ip = std::move(*ip), .scheme = element->scheme};
-    if (!trusted.contains(client.ip)) break;
+    client = {.ip = *ip, .scheme = element->scheme};
+    if (!trusted.contains(client.ip.view())) break;
   }
   return client;
 }
 
-std::vector<std::string_view> elements_of(std::string_view list) {
-  std::vector<std::string_view> elements;
-  while (!list.empty()) {
-    const std::size_t comma = list.find(',');
-    const std::string_view element = http::trim_ows(list.substr(0, comma));
-    if (!element.empty()) elements.push_back(element);
-    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+// The last element that is not empty, taken off `list`. Empty: there is none left.
+std::string_view take_last_plain(std::string_view& list) {
+  std::string_view element;
+  while (element.empty() && !list.empty()) {
+    const std::size_t comma = list.rfind(',');
+    element = http::trim_ows(comma == list.npos ? list : list.substr(comma + 1));
+    list = comma == list.npos ? std::string_view() : list.substr(0, comma);
   }
-  return elements;
+  return element;
 }
 
-// The scheme that belongs to one of `hops` entries of X-Forwarded-For, counted from the left: when each proxy has added
-// its own the one at the same place, else that of the nearest proxy.
+std::size_t count_plain(std::string_view list) {
+  std::size_t n = 0;
+  while (!take_last_plain(list).empty()) ++n;
+  return n;
+}
+
+// The scheme that belongs to an entry of X-Forwarded-For: when each of the `hops` proxies has added its own, the one at
+// the same place, counted from the right; else that of the nearest proxy.
 std::string_view told_proto(const http::HeaderMap& headers, std::size_t hop, std::size_t hops) {
-  const auto list = headers.combined(Field::kXForwardedProto);
-  if (!list) return {};
-  const auto schemes = elements_of(*list);
-  if (schemes.empty()) return {};
-  return scheme_of(schemes.size() == hops ? schemes[hop] : schemes.back());
+  std::string scratch;
+  std::string_view list = headers.combined(Field::kXForwardedProto, scratch).value_or("");
+  if (list.empty()) return {};
+  std::string_view scheme = take_last_plain(list);
+  if (hop > 0 && count_plain(list) + 1 == hops) {
+    while (hop-- > 0) scheme = take_last_plain(list);
+  }
+  return scheme_of(scheme);
 }
 
 ForwardedClient walk_x_forwarded_for(const http::HeaderMap& headers, std::string_view list,
                                      const TrustedProxies& trusted) {
-  const auto nodes = elements_of(list);
-  if (nodes.empty()) return {.ip = {}, .scheme = told_proto(headers, 0, 0)};
   ForwardedClient client;
-  std::size_t found = nodes.size() - 1;
-  const std::size_t end = nodes.size() - std::min(nodes.size(), kMaxForwardedHops);
-  for (std::size_t at = nodes.size(); at-- > end;) {
-    auto ip = node_ip(nodes[at]);
+  std::size_t found = 0;
+  std::string_view rest = list;
+  for (std::size_t hop = 0; hop < kMaxForwardedHops; ++hop) {
+    const std::string_view node = take_last_plain(rest);
+    const auto ip = node.empty() ? std::nullopt : node_ip(node);
     if (!ip) break;
-    client.ip = std::move(*ip);
-    found = at;
-    if (!trusted.contains(client.ip)) break;
+    client.ip = *ip;
+    found = hop;
+    if (!trusted.contains(client.ip.view())) break;
   }
-  client.scheme = told_proto(headers, found, nodes.size());
+  if (headers.contains(Field::kXForwardedProto)) client.scheme = told_proto(headers, found, count_plain(list));
   return client;
 }
 
@@ -224,17 +223,19 @@ std::string field_text(std::string_view text) {
 
 bool TrustedProxies::contains(std::string_view ip) const {
   if (ip == kUnix) return has_unix;
-  return std::ranges::any_of(networks, [&](const net::Network& network) { return network.contains(ip); });
+  const auto parsed = net::Network::parse_ip(ip);
+  return parsed && std::ranges::any_of(networks, [&](const net::Network& network) { return network.contains(*parsed); });
 }
 
 ForwardedClient find_forwarded(const http::HeaderMap& headers, std::string_view peer_ip,
                                const TrustedProxies& trusted) {
   if (!trusted.contains(peer_ip)) return {};
-  if (const auto chain = headers.combined(Field::kXForwardedFor)) {
+  std::string scratch;
+  if (const auto chain = headers.combined(Field::kXForwardedFor, scratch)) {
     return walk_x_forwarded_for(headers, *chain, trusted);
   }
   ForwardedClient client;
-  if (const auto list = headers.combined(Field::kForwarded)) client = walk_forwarded(*list, trusted);
+  if (const auto list = headers.combined(Field::kForwarded, scratch)) client = walk_forwarded(*list, trusted);
   if (client.scheme.empty()) client.scheme = told_proto(headers, 0, 0);
   return client;
 }
@@ -279,14 +280,21 @@ void write_forwarded(http::HeaderMap& headers, const http::RequestHead& request,
   }
 }
 
+http::HeaderMap certificate_fields(const net::ClientCertificate& shown) {
+  http::HeaderMap fields;
+  fields.add(kVerifyField, field_text(shown.verification));
+  if (!shown.subject.empty()) fields.add("X-SSL-Client-S-DN", field_text(shown.subject));
+  if (!shown.fingerprint.empty()) fields.add("X-SSL-Client-Fingerprint", shown.fingerprint);
+  // RFC 9440 section 2.2. Who reads but this must not take one that failed for good.
+  if (shown.verification == "SUCCESS" && !shown.der.empty()) fields.add("Client-Cert", ":" + base64(shown.der) + ":");
+  return fields;
+}
+
 void write_client_certificate(http::HeaderMap& headers, const Hop& hop) {
   if (!hop.tells_certificate || hop.tls == nullptr) return;
-  const ClientTls& tls = *hop.tls;
-  headers.add("X-SSL-Client-Verify", field_text(tls.verify));
-  if (!tls.subject.empty()) headers.add("X-SSL-Client-S-DN", field_text(tls.subject));
-  if (!tls.fingerprint.empty()) headers.add("X-SSL-Client-Fingerprint", tls.fingerprint);
-  // RFC 9440 section 2.2. Who reads but this must not take one that failed for good.
-  if (tls.verify == "SUCCESS" && !tls.der.empty()) headers.add("Client-Cert", ":" + base64(tls.der) + ":");
+  // It was not asked for when this connection was new.
+  if (hop.tls->certificate_fields.empty()) headers.add(kVerifyField, "NONE");
+  for (const auto field : hop.tls->certificate_fields) headers.add(field.field, field.name, field.value);
 }
 
 }  // namespace seawall::proxy

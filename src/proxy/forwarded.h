@@ -18,8 +18,13 @@
 
 #include "http/header_map.h"
 #include "http/message.h"
+#include "net/address.h"
 #include "net/network.h"
 #include "proxy/client_info.h"
+
+namespace seawall::net {
+struct ClientCertificate;
+}
 
 namespace seawall::proxy {
 
@@ -37,7 +42,7 @@ struct TrustedProxies {
 
 // What trusted proxies told of a request.
 struct ForwardedClient {
-  std::string ip;           // as net::Address::ip() writes it; empty: nobody but the peer
+  net::IpText ip;           // empty: nobody but the peer
   std::string_view scheme;  // "http" or "https"; empty: none was told
 
   friend bool operator==(const ForwardedClient&, const ForwardedClient&) = default;
@@ -73,8 +78,10 @@ bool is_certificate_field(std::string_view name);
 // which stay and are added to when it is trusted.
 void write_forwarded(http::HeaderMap& headers, const http::RequestHead& request, const Hop& hop);
 
-// Writes what our own TLS knows of the client's certificate: Client-Cert (RFC 9440) and X-SSL-Client-*. None of the
-// client's own are left in `headers`.
+// What origins are told of a certificate: Client-Cert (RFC 9440) and X-SSL-Client-*.
+http::HeaderMap certificate_fields(const net::ClientCertificate& shown);
+
+// Writes these of the connection's client. None of its own are left in `headers`.
 void write_client_certificate(http::HeaderMap& headers, const Hop& hop);
 
 }  // namespace seawall::proxy

@@ -8,6 +8,7 @@
 #include "net/proxy_protocol.h"
 #include "obs/log.h"
 #include "proxy/error_response.h"
+#include "proxy/forwarded.h"
 
 namespace seawall::proxy {
 namespace {
@@ -190,18 +191,8 @@ void Opening::on_established() {
   counters_.count_handshake(engine.version() == "TLSv1.3" ? net::TlsVersion::kTls13 : net::TlsVersion::kTls12,
                             engine.is_resumed());
   auto tls = std::make_shared<ClientTls>();
-  tls->version = engine.version();
-  tls->cipher = engine.cipher();
-  tls->server_name = engine.server_name();
-  tls->is_resumed = engine.is_resumed();
   tls->certificate = Ref(engine.certificate());
-  if (rules_->asks_client) {
-    net::ClientCertificate shown = net::TlsServer::client_certificate(engine);
-    tls->verify = std::move(shown.verification);
-    tls->subject = std::move(shown.subject);
-    tls->fingerprint = std::move(shown.fingerprint);
-    tls->der = std::move(shown.der);
-  }
+  if (rules_->asks_client) tls->certificate_fields = certificate_fields(net::TlsServer::client_certificate(engine));
   client_.tls = std::move(tls);
   client_.scheme = "https";
   open(engine.is_http2() ? Protocol::kHttp2 : Protocol::kHttp1);

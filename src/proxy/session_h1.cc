@@ -18,35 +18,72 @@ constexpr std::size_t kPipeBytes = std::size_t{128} * 1024;
 constexpr std::size_t kBatchPieces = 48;
 constexpr std::size_t kBatchAnswers = 16;
 constexpr Millis kLingerTime{2000};
+constexpr Millis kRestAfter{1000};
 // A short unread rest of a body is read over to save the connection; a longer one is not worth it.
 constexpr std::uint64_t kMaxSkippedBody = std::uint64_t{64} * 1024;
 
 }  // namespace
 
-SessionH1::SessionH1(net::Loop& loop, const SessionOptions& options, std::unique_ptr<net::Transport> transport,
-                     ClientInfo client, const HandlerFactory& make_handler, OnSessionClosed on_closed)
+// What a connection needs while it is at work.
+struct SessionH1::Work {
+  // Hits not yet sent: pieces of `batch_text`, of the objects' heads and of their bodies.
+  struct BatchPiece {
+    const char* data = nullptr;  // null: in batch_text at `offset`
+    std::size_t offset = 0;
+    std::size_t size = 0;
+  };
+
+  std::unique_ptr<http::BodyDecoder> body_decoder;
+  Ref<http::BodyPipe> body_pipe;
+  std::vector<BatchPiece> batch;
+  std::vector<cache::LookupResult> batch_holds;
+  std::string batch_text;
+  std::uint64_t batch_bytes = 0;
+  net::OutQueue out;
+  std::unique_ptr<Tunnel> tunnel;
+  std::unique_ptr<RequestHandler> handler;
+};
+
+SessionH1::SessionH1(net::Loop& loop, std::shared_ptr<const SessionOptions> options,
+                     std::unique_ptr<net::Transport> transport, ClientInfo client, const HandlerFactory& make_handler,
+                     OnSessionClosed on_closed)
     : loop_(loop),
       transport_(std::move(transport)),
       client_(std::move(client)),
+      make_handler_(make_handler),
       on_closed_(std::move(on_closed)),
-      options_(options),
+      options_(std::move(options)),
       timer_([this] { on_timeout(); }),
-      parser_(options_.head_limits),
-      sent_bytes_(transport_->sent_bytes()),
-      handler_(make_handler(*this, client_, [this] { on_request_finished(); })) {
+      parser_(options_->head_limits),
+      sent_bytes_(transport_->sent_bytes()) {
   transport_->set_user(*this);
 }
 
 SessionH1::~SessionH1() = default;
 
+void SessionH1::wake() {
+  if (work_) return;
+  work_ = std::make_unique<Work>();
+  work_->handler = make_handler_(*this, client_, [this] { on_request_finished(); });
+}
+
+// Clients keep connections open far longer than they use them.
+void SessionH1::rest() {
+  if (state_ == State::kReading && in_.empty() && !has_output()) work_.reset();
+}
+
+bool SessionH1::has_output() const {
+  return (work_ && !work_->out.empty()) || transport_->has_unsent();
+}
+
 void SessionH1::start() {
-  arm(options_.idle_timeout);
+  arm_idle();
   update_watch();
   if (transport_->has_unread()) on_stream_ready(true, false);
 }
 
 void SessionH1::refuse() {
-  arm(options_.send_timeout);
+  arm(options_->send_timeout);
   refuse_request({ErrorCode::kTooManyConnections, Side::kLocal});
   advance();
 }
@@ -66,33 +103,42 @@ void SessionH1::arm(Millis timeout) {
   }
 }
 
+// In two steps: first it rests.
+void SessionH1::arm_idle() {
+  idle_until_ = loop_.mono_now() + options_->idle_timeout;
+  arm(std::min(options_->idle_timeout, kRestAfter));
+}
+
 void SessionH1::on_timeout() {
   // A client that takes little at a time makes progress that nobody was told of.
   if (has_output() && std::exchange(sent_bytes_, transport_->sent_bytes()) != transport_->sent_bytes()) {
-    return arm(options_.send_timeout);
+    return arm(options_->send_timeout);
   }
   switch (state_) {
     case State::kReading:
       if (head_began_) {
         refuse_request({ErrorCode::kHeaderTimeout, Side::kClient});
-        arm(options_.send_timeout);
+        arm(options_->send_timeout);
         advance();
+      } else if (const Millis left = std::chrono::duration_cast<Millis>(idle_until_ - loop_.mono_now()); left > Millis(0)) {
+        rest();
+        arm(left);
       } else {
         close_idle();
       }
       return;
     case State::kServing:
-      if (has_output() || !handler_->is_active()) {  // the client does not read, or not send the rest of a body
+      if (has_output() || !work_->handler->is_active()) {  // the client does not read, or not send the rest of a body
         close();
-      } else if (!body_complete_ && body_pipe_ && body_pipe_->room() > 0) {
+      } else if (!body_complete_ && work_->body_pipe && work_->body_pipe->room() > 0) {
         const Error error{ErrorCode::kBodyTimeout, Side::kClient};
-        body_pipe_->fail(error);
+        work_->body_pipe->fail(error);
         close_after_ = true;
-        arm(options_.send_timeout);
-        if (!handler_->has_answered()) return;  // the exchange fails with this error and is answered with 408
+        arm(options_->send_timeout);
+        if (!work_->handler->has_answered()) return;  // the exchange fails with this error and is answered with 408
         close();
       } else {
-        arm(options_.idle_timeout);  // the wait is the origin's, and bounded there
+        arm(options_->idle_timeout);  // the wait is the origin's, and bounded there
       }
       return;
     case State::kLingering: close(); return;
@@ -105,7 +151,7 @@ void SessionH1::on_stream_ready(bool readable, bool writable) {
   if (writable) {
     flush();
     if (state_ == State::kClosed) return;
-    if (unsent_bytes() < kHighWater / 2) handler_->on_writable();
+    if (work_ && unsent_bytes() < kHighWater / 2) work_->handler->on_writable();
   }
   if (readable && state_ != State::kClosed) read_ready();
   if (state_ != State::kClosed) advance();
@@ -128,15 +174,15 @@ void SessionH1::read_ready() {
   if (is_end) {
     // A half-closed client still gets its answers (RFC 9112 section 9.6).
     saw_eof_ = true;
-    if (!body_complete_ && body_pipe_) {
-      body_pipe_->fail({ErrorCode::kPeerClosed, Side::kClient});
+    if (!body_complete_ && work_->body_pipe) {
+      work_->body_pipe->fail({ErrorCode::kPeerClosed, Side::kClient});
       body_complete_ = true;
       close_after_ = true;
       ahead_ = {};
     }
     return;
   }
-  if (state_ == State::kServing && !body_complete_) arm(options_.body_timeout);
+  if (state_ == State::kServing && !body_complete_) arm(options_->body_timeout);
   const std::string_view fresh(buffer.data(), outcome.bytes);
   if (in_.empty()) {
     ahead_ = fresh;
@@ -165,7 +211,7 @@ void SessionH1::advance() {
   while (state_ == State::kReading || state_ == State::kServing) {
     if (state_ == State::kServing) {
       if (!body_complete_) pump_body();
-      if (handler_->is_active() || !body_complete_ || tunnel_) break;
+      if (work_->handler->is_active() || !body_complete_ || work_->tunnel) break;
       if (state_ == State::kServing) on_request_finished();  // only the rest of a body was still to be read over
       continue;
     }
@@ -188,14 +234,15 @@ void SessionH1::advance() {
 // True when it got a request to serve.
 bool SessionH1::parse_next() {
   if (ahead_.empty()) return false;
-  const auto consumed = parser_.parse(ahead_, handler_->request(), client_.scheme);
+  wake();
+  const auto consumed = parser_.parse(ahead_, work_->handler->request(), client_.scheme);
   if (!consumed) {
     refuse_request(consumed.error());
     return true;
   }
   if (*consumed == 0) {
     if (saw_eof_) ahead_ = {};
-    if (!std::exchange(head_began_, true)) arm(options_.header_timeout);
+    if (!std::exchange(head_began_, true)) arm(options_->header_timeout);
     return false;
   }
   head_began_ = false;
@@ -205,75 +252,76 @@ bool SessionH1::parse_next() {
 }
 
 void SessionH1::begin_request() {
-  const http::RequestHead& request = handler_->request();
+  const http::RequestHead& request = work_->handler->request();
   state_ = State::kServing;
   close_after_ = is_draining_ || !request.keep_alive;
   out_framing_ = Framing::kNone;
   drop_pipe();
-  body_decoder_.reset();
+  work_->body_decoder.reset();
   body_received_ = 0;
   // An empty one is whole at once: no byte of it will come to say so.
   body_complete_ =
       request.framing == BodyFraming::kNone || (request.framing == BodyFraming::kLength && request.content_length == 0);
   continue_owed_ = false;
   if (!body_complete_) {
-    body_decoder_ = std::make_unique<http::BodyDecoder>(request.framing, request.content_length, Side::kClient);
-    body_pipe_ = make_ref<http::BodyPipe>(loop_, kPipeBytes);
-    body_pipe_->on_room([this] {
+    work_->body_decoder = std::make_unique<http::BodyDecoder>(request.framing, request.content_length, Side::kClient);
+    work_->body_pipe = make_ref<http::BodyPipe>(loop_, kPipeBytes);
+    work_->body_pipe->on_room([this] {
       if (state_ == State::kClosed) return;
-      if (continue_owed_ && body_pipe_ && body_pipe_->is_wanted() && !handler_->has_answered()) {
+      if (continue_owed_ && work_->body_pipe && work_->body_pipe->is_wanted() && !work_->handler->has_answered()) {
         continue_owed_ = false;
         flush_batch();
-        out_.push("HTTP/1.1 100 Continue\r\n\r\n");
+        work_->out.push("HTTP/1.1 100 Continue\r\n\r\n");
       }
       advance();
     });
     continue_owed_ = request.expect_continue;
-    arm(options_.body_timeout);
+    arm(options_->body_timeout);
   }
-  handler_->begin(body_pipe_);
+  work_->handler->begin(work_->body_pipe);
 }
 
 // An exchange may hold the pipe for longer than this session lives.
 void SessionH1::drop_pipe() {
-  if (body_pipe_) body_pipe_->on_room(nullptr);
-  body_pipe_ = nullptr;
+  if (work_->body_pipe) work_->body_pipe->on_room(nullptr);
+  work_->body_pipe = nullptr;
 }
 
 // A request that cannot be understood or taken: its answer is the last thing on this connection.
 void SessionH1::refuse_request(Error error) {
-  handler_->request().clear();
+  wake();
+  work_->handler->request().clear();
   ahead_ = {};
   state_ = State::kServing;
   close_after_ = true;
   body_complete_ = true;
   out_framing_ = Framing::kNone;
-  handler_->begin_refused(error);
+  work_->handler->begin_refused(error);
 }
 
 void SessionH1::pump_body() {
-  while (!body_complete_ && !ahead_.empty() && body_pipe_->room() > 0) {
-    const std::string_view offered = ahead_.substr(0, body_pipe_->room());
-    const auto piece = body_decoder_->decode(offered);
+  while (!body_complete_ && !ahead_.empty() && work_->body_pipe->room() > 0) {
+    const std::string_view offered = ahead_.substr(0, work_->body_pipe->room());
+    const auto piece = work_->body_decoder->decode(offered);
     if (!piece) {
-      body_pipe_->fail(piece.error());
+      work_->body_pipe->fail(piece.error());
       ahead_ = {};
       body_complete_ = true;
       close_after_ = true;
       return;
     }
     body_received_ += piece->payload.size();
-    if (body_received_ > options_.body_bytes) {
-      body_pipe_->fail({ErrorCode::kBodyTooLarge, Side::kClient});
+    if (body_received_ > options_->body_bytes) {
+      work_->body_pipe->fail({ErrorCode::kBodyTooLarge, Side::kClient});
       ahead_ = {};
       body_complete_ = true;
       close_after_ = true;
       return;
     }
-    body_pipe_->write(piece->payload);
+    work_->body_pipe->write(piece->payload);
     if (piece->done) {
       body_complete_ = true;
-      body_pipe_->finish(body_decoder_->trailers());
+      work_->body_pipe->finish(work_->body_decoder->trailers());
     }
     if (piece->consumed == 0) break;
     ahead_.remove_prefix(piece->consumed);
@@ -283,7 +331,7 @@ void SessionH1::pump_body() {
 // The answer comes before the request's body was read. A short rest is read over, for a longer one the connection is
 // not worth it; and if 100 (Continue) never came, the next bytes could be body or request.
 bool SessionH1::may_read_over_rest() const {
-  const http::RequestHead& request = handler_->request();
+  const http::RequestHead& request = work_->handler->request();
   return request.framing == BodyFraming::kLength && !continue_owed_ &&
          request.content_length - body_received_ <= kMaxSkippedBody;
 }
@@ -291,14 +339,14 @@ bool SessionH1::may_read_over_rest() const {
 bool SessionH1::may_keep_alive() const {
   if (close_after_ || out_framing_ == Framing::kUntilClose) return false;
   // A response that is still on its way while the body is, may well see its end.
-  return body_complete_ || body_pipe_->was_read() || may_read_over_rest();
+  return body_complete_ || work_->body_pipe->was_read() || may_read_over_rest();
 }
 
 void SessionH1::append_connection(std::string& out) {
   if (!may_keep_alive()) {
     close_after_ = true;
     out += "Connection: close\r\n";
-  } else if (handler_->request().version == http::Version::kHttp10) {
+  } else if (work_->handler->request().version == http::Version::kHttp10) {
     out += "Connection: keep-alive\r\n";
   }
 }
@@ -309,74 +357,76 @@ void SessionH1::send_informational(const http::ResponseHead& head) {
   http::append_status_line(text, head.status, head.reason);
   http::append_fields(text, head.headers);
   http::append_end(text);
-  out_.push(text);
+  work_->out.push(text);
   flush();
 }
 
 void SessionH1::send_stored(cache::LookupResult hit, std::string_view composed, bool with_body) {
+  Work& work = *work_;
   const cache::Object& object = *hit.object;
-  if (batch_.size() + object.body().size() + 2 > kBatchPieces || batch_holds_.size() >= kBatchAnswers) flush_batch();
+  if (work.batch.size() + object.body().size() + 2 > kBatchPieces || work.batch_holds.size() >= kBatchAnswers) flush_batch();
   out_framing_ = Framing::kLength;
   const std::string_view head = object.head_block();
-  batch_.push_back({.data = head.data(), .size = head.size()});
-  const std::size_t at = batch_text_.size();
-  batch_text_ += composed;
-  append_connection(batch_text_);
-  batch_text_ += http::kCrlf;
-  batch_.push_back({.offset = at, .size = batch_text_.size() - at});
-  batch_bytes_ += head.size() + batch_text_.size() - at;
-  if (with_body && object.body().size() + batch_.size() > kBatchPieces) {
+  work.batch.push_back({.data = head.data(), .size = head.size()});
+  const std::size_t at = work.batch_text.size();
+  work.batch_text += composed;
+  append_connection(work.batch_text);
+  work.batch_text += http::kCrlf;
+  work.batch.push_back({.offset = at, .size = work.batch_text.size() - at});
+  work.batch_bytes += head.size() + work.batch_text.size() - at;
+  if (with_body && object.body().size() + work.batch.size() > kBatchPieces) {
     flush_batch();  // long chains go through the queue
-    for (const Slice& slice : object.body()) out_.push(slice);
+    for (const Slice& slice : object.body()) work.out.push(slice);
     return;
   }
   if (with_body) {
     for (const Slice& slice : object.body()) {
-      batch_.push_back({.data = slice.data(), .size = slice.size()});
-      batch_bytes_ += slice.size();
+      work.batch.push_back({.data = slice.data(), .size = slice.size()});
+      work.batch_bytes += slice.size();
     }
   }
-  batch_holds_.push_back(std::move(hit));
+  work.batch_holds.push_back(std::move(hit));
 }
 
 // One gathered write of all hits; what the kernel does not take goes to the queue.
 void SessionH1::flush_batch() {
-  if (batch_.empty()) return;
+  if (!work_ || work_->batch.empty()) return;
+  Work& work = *work_;
   std::size_t taken = 0;
-  if (out_.empty()) {
+  if (work.out.empty()) {
     std::array<iovec, kBatchPieces + 4> iov;
-    const std::size_t count = std::min(batch_.size(), iov.size());
+    const std::size_t count = std::min(work.batch.size(), iov.size());
     for (std::size_t i = 0; i < count; ++i) {
-      const BatchPiece& piece = batch_[i];
-      const char* data = piece.data ? piece.data : batch_text_.data() + piece.offset;
+      const Work::BatchPiece& piece = work.batch[i];
+      const char* data = piece.data ? piece.data : work.batch_text.data() + piece.offset;
       iov[i] = {.iov_base = const_cast<char*>(data), .iov_len = piece.size};
     }
     taken = transport_->write(std::span(iov).first(count)).bytes;
   }
-  if (taken < batch_bytes_) {
+  if (taken < work.batch_bytes) {
     // Rare: the socket's buffer is full. Heads are copied, bodies referenced.
     std::vector<const Slice*> bodies;
-    for (const cache::LookupResult& hit : batch_holds_) {
+    for (const cache::LookupResult& hit : work.batch_holds) {
       for (const Slice& slice : hit.object->body()) bodies.push_back(&slice);
     }
-    for (const BatchPiece& piece : batch_) {
+    for (const Work::BatchPiece& piece : work.batch) {
       const std::size_t skip = std::min(taken, piece.size);
       taken -= skip;
       if (skip == piece.size) continue;
       const auto body = std::ranges::find_if(
           bodies, [&](const Slice* s) { return piece.data && s->data() == piece.data && s->size() == piece.size; });
       if (body != bodies.end()) {
-        out_.push((*body)->subslice(skip, piece.size - skip));
+        work.out.push((*body)->subslice(skip, piece.size - skip));
       } else {
-        const char* data = piece.data ? piece.data : batch_text_.data() + piece.offset;
-        out_.push(std::string_view(data + skip, piece.size - skip));
+        const char* data = piece.data ? piece.data : work.batch_text.data() + piece.offset;
+        work.out.push(std::string_view(data + skip, piece.size - skip));
       }
     }
   }
-  batch_.clear();
-  batch_holds_.clear();
-  batch_text_.clear();
-  batch_bytes_ = 0;
+  work.batch.clear();
+  work.batch_holds.clear();
+  work.batch_text.clear();
+  work.batch_bytes = 0;
 }
 
 void SessionH1::send_head(const AnswerHead& head) {
@@ -391,7 +441,7 @@ void SessionH1::send_head(const AnswerHead& head) {
     http::append_field(text, "Content-Length", *head.length);
     if (head.has_body) out_framing_ = Framing::kLength;
   } else if (head.has_body) {
-    if (handler_->request().version == http::Version::kHttp11) {
+    if (work_->handler->request().version == http::Version::kHttp11) {
       out_framing_ = Framing::kChunked;
       http::append_field(text, "Transfer-Encoding", "chunked");
     } else {
@@ -400,24 +450,24 @@ void SessionH1::send_head(const AnswerHead& head) {
   }
   append_connection(text);
   http::append_end(text);
-  out_.push(text);
+  work_->out.push(text);
 }
 
 void SessionH1::send_body(SliceChain slices) {
   if (out_framing_ == Framing::kChunked) {
     std::string size;
     http::append_chunk_size(size, total_size(slices));
-    out_.push(size);
+    work_->out.push(size);
   }
-  for (Slice& slice : slices) out_.push(std::move(slice));
-  if (out_framing_ == Framing::kChunked) out_.push(http::kCrlf);
+  for (Slice& slice : slices) work_->out.push(std::move(slice));
+  if (out_framing_ == Framing::kChunked) work_->out.push(http::kCrlf);
 }
 
 void SessionH1::end(const http::HeaderMap& trailers) {
   if (out_framing_ != Framing::kChunked) return;
   std::string last;
   http::append_last_chunk(last, trailers);
-  out_.push(last);
+  work_->out.push(last);
 }
 
 void SessionH1::abort() {
@@ -437,24 +487,25 @@ void SessionH1::upgrade(const AnswerHead& head, std::unique_ptr<ByteStream> orig
   http::append_field(text, "Connection", "upgrade");
   http::append_end(text);
   // Anything still queued of earlier answers goes ahead of the 101 in one stream.
-  std::string to_client = out_.take_all() + text + early_bytes;
+  std::string to_client = work_->out.take_all() + text + early_bytes;
   stash();
   timer_.cancel();
   transport_->watch(false, false);
-  tunnel_ =
+  work_->tunnel =
       std::make_unique<Tunnel>(loop_, *transport_, std::move(origin), std::move(to_client),
-                               std::string(std::exchange(ahead_, {})), options_.idle_timeout, [this] { close(); });
+                               std::string(std::exchange(ahead_, {})), options_->idle_timeout, [this] { close(); });
 }
 
 std::uint64_t SessionH1::unsent_bytes() const {
-  return out_.size_bytes() + batch_bytes_ + transport_->unsent_bytes();
+  return transport_->unsent_bytes() + (work_ ? work_->out.size_bytes() + work_->batch_bytes : 0);
 }
 
 void SessionH1::flush() {
+  if (!work_) return;
   flush_batch();
   if (state_ == State::kClosed) return;
   const bool was_blocked = write_blocked_;
-  const net::SendStatus status = out_.flush(*transport_);
+  const net::SendStatus status = work_->out.flush(*transport_);
   if (status == net::SendStatus::kClosed) {
     close();
     return;
@@ -462,17 +513,22 @@ void SessionH1::flush() {
   write_blocked_ = status == net::SendStatus::kBlocked;
   // Each progress, and the first time there is none, begins a new wait.
   const bool made_progress = std::exchange(sent_bytes_, transport_->sent_bytes()) != transport_->sent_bytes();
-  if (made_progress || was_blocked != write_blocked_) {
-    arm(write_blocked_ ? options_.send_timeout : options_.idle_timeout);
-  }
+  if (made_progress || was_blocked != write_blocked_) arm_after_write(was_blocked);
   if (!is_advancing_) update_watch();
+}
+
+void SessionH1::arm_after_write(bool was_blocked) {
+  if (write_blocked_) return arm(options_->send_timeout);
+  if (state_ != State::kReading) return arm(options_->idle_timeout);
+  if (!head_began_) return arm_idle();
+  if (was_blocked) arm(options_->header_timeout);  // else that time runs
 }
 
 void SessionH1::on_request_finished() {
   if (state_ == State::kClosed) return;
-  if (tunnel_) {
+  if (work_->tunnel) {
     state_ = State::kServing;
-    tunnel_->start();
+    work_->tunnel->start();
     return;
   }
   if (!body_complete_) {
@@ -486,8 +542,12 @@ void SessionH1::on_request_finished() {
   }
   state_ = State::kReading;
   drop_pipe();
-  body_decoder_.reset();
-  arm(has_output() ? options_.send_timeout : options_.idle_timeout);
+  work_->body_decoder.reset();
+  if (has_output()) {
+    arm(options_->send_timeout);
+  } else {
+    arm_idle();
+  }
   if (!is_advancing_) advance();
 }
 
@@ -515,17 +575,19 @@ void SessionH1::close() {
   state_ = State::kClosed;
   timer_.cancel();
   transport_->watch(false, false);
-  if (!body_complete_ && body_pipe_) body_pipe_->fail({ErrorCode::kPeerClosed, Side::kClient});
-  drop_pipe();
-  handler_->on_client_gone();
+  if (work_) {
+    if (!body_complete_ && work_->body_pipe) work_->body_pipe->fail({ErrorCode::kPeerClosed, Side::kClient});
+    drop_pipe();
+    work_->handler->on_client_gone();
+  }
   on_closed_(*this);
 }
 
 void SessionH1::update_watch() {
-  if (tunnel_) return;
+  if (work_ && work_->tunnel) return;
   bool read = !saw_eof_;
   if (state_ == State::kServing) {
-    read = read && in_.size() < kMaxAhead && (body_complete_ || !body_pipe_ || body_pipe_->room() > 0);
+    read = read && in_.size() < kMaxAhead && (body_complete_ || !work_->body_pipe || work_->body_pipe->room() > 0);
   } else if (state_ == State::kReading && write_blocked_ && unsent_bytes() >= kHighWater) {
     read = false;
   }

@@ -7,7 +7,8 @@
 //   answer is not lost to a reset kClosed    to be destroyed by `on_closed`
 //
 // Hits are gathered: the answers of all requests that came in one read leave in one sendmsg. Reading uses a buffer of
-// the worker; what is not consumed is kept in `in_`, so an idle connection holds no buffer. Thread: its worker.
+// the worker; what is not consumed is kept in `in_`. A connection that has been idle for a second holds neither a buffer
+// nor a handler, only what it takes to notice the next request. Thread: its worker.
 #pragma once
 
 #include <sys/uio.h>
@@ -38,8 +39,8 @@ namespace seawall::proxy {
 
 class SessionH1 final : public Session, private ByteStream::User, private ResponseWriter {
  public:
-  // The transport is established; what it has unread is the beginning of the first request.
-  SessionH1(net::Loop& loop, const SessionOptions& options, std::unique_ptr<net::Transport> transport,
+  // The transport is established; what it has unread is the beginning of the first request. `make_handler` outlives it.
+  SessionH1(net::Loop& loop, std::shared_ptr<const SessionOptions> options, std::unique_ptr<net::Transport> transport,
             ClientInfo client, const HandlerFactory& make_handler, OnSessionClosed on_closed);
   ~SessionH1() override;
 
@@ -67,6 +68,8 @@ class SessionH1 final : public Session, private ByteStream::User, private Respon
   void flush() override;
   std::uint64_t unsent_bytes() const override;
 
+  void wake();
+  void rest();
   void read_ready();
   void advance();
   bool parse_next();
@@ -78,7 +81,7 @@ class SessionH1 final : public Session, private ByteStream::User, private Respon
   void append_connection(std::string& out);
   bool may_keep_alive() const;
   bool may_read_over_rest() const;
-  bool has_output() const { return !out_.empty() || transport_->has_unsent(); }
+  bool has_output() const;
   void flush_batch();
   void stash();
   void begin_linger();
@@ -86,20 +89,18 @@ class SessionH1 final : public Session, private ByteStream::User, private Respon
   void close();
   void update_watch();
   void arm(Millis timeout);
+  void arm_idle();
+  void arm_after_write(bool was_blocked);
   void on_timeout();
 
-  // Hits not yet sent: pieces of `composed_`, of the objects' heads and of their bodies.
-  struct BatchPiece {
-    const char* data = nullptr;  // null: in batch_text_ at `offset`
-    std::size_t offset = 0;
-    std::size_t size = 0;
-  };
+  struct Work;
 
   net::Loop& loop_;
   std::unique_ptr<net::Transport> transport_;
   const ClientInfo client_;
+  const HandlerFactory& make_handler_;
   OnSessionClosed on_closed_;
-  SessionOptions options_;
+  std::shared_ptr<const SessionOptions> options_;
   Timer timer_;
   State state_ = State::kReading;
   http::RequestParser parser_;
@@ -112,24 +113,15 @@ class SessionH1 final : public Session, private ByteStream::User, private Respon
   bool write_blocked_ = false;
 
   // The request being served.
-  std::unique_ptr<http::BodyDecoder> body_decoder_;
-  Ref<http::BodyPipe> body_pipe_;
-  std::uint64_t body_received_ = 0;
   bool body_complete_ = true;
   bool continue_owed_ = false;  // Expect: 100-continue, not yet answered
   bool close_after_ = false;    // no request after this one
   Framing out_framing_ = Framing::kNone;
+  std::uint64_t body_received_ = 0;
 
-  std::vector<BatchPiece> batch_;
-  std::vector<cache::LookupResult> batch_holds_;
-  std::vector<Slice> batch_slices_;
-  std::string batch_text_;
-  std::uint64_t batch_bytes_ = 0;
-  net::OutQueue out_;
+  MonoTime idle_until_{};
   std::uint64_t sent_bytes_ = 0;  // by the transport, when it was last looked at
-
-  std::unique_ptr<Tunnel> tunnel_;
-  std::unique_ptr<RequestHandler> handler_;
+  std::unique_ptr<Work> work_;    // null: it rests
 };
 
 }  // namespace seawall::proxy

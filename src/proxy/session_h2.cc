@@ -108,11 +108,11 @@ nghttp2_session* SessionH2::Callbacks::make_session(SessionH2& session) {
   return made;
 }
 
-SessionH2::SessionH2(net::Loop& loop, const SessionOptions& options, std::unique_ptr<net::Transport> transport,
-                     ClientInfo client, const HandlerFactory& make_handler, OnSessionClosed on_closed,
+SessionH2::SessionH2(net::Loop& loop, std::shared_ptr<const SessionOptions> options,
+                     std::unique_ptr<net::Transport> transport, ClientInfo client, const HandlerFactory& make_handler, OnSessionClosed on_closed,
                      H2Counters& counters)
     : loop_(loop),
-      options_(options),
+      options_(std::move(options)),
       transport_(std::move(transport)),
       client_(std::move(client)),
       make_handler_(make_handler),
@@ -123,9 +123,9 @@ SessionH2::SessionH2(net::Loop& loop, const SessionOptions& options, std::unique
       began_at_(loop.mono_now()),
       idle_since_(began_at_),
       sent_bytes_(transport_->sent_bytes()),
-      connection_{.loop = loop, .options = options_, .client = client_, .user = *this},
+      connection_{.loop = loop, .options = *options_, .client = client_, .user = *this},
       budget_(began_at_),
-      reader_(options_.head_limits) {
+      reader_(options_->head_limits) {
   connection_.session = Callbacks::make_session(*this);
   transport_->set_user(*this);
   H2Counters::count(counters_.connections);
@@ -140,7 +140,7 @@ SessionH2::~SessionH2() {
 }
 
 void SessionH2::start() {
-  const SessionOptions& o = options_;
+  const SessionOptions& o = *options_;
   const std::array<nghttp2_settings_entry, 5> settings = {{
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, o.http2.streams},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2Stream::kWindowBytes},
@@ -218,7 +218,7 @@ void SessionH2::receive(std::string_view bytes) {
       nghttp2_session_mem_recv(connection_.session, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   // Streams past the limit are refused by nghttp2 itself, with a frame each.
   if (taken >= 0 && nghttp2_session_get_outbound_queue_size(connection_.session) >
-                        kMostReplies + std::size_t{4} * options_.http2.streams) {
+                        kMostReplies + std::size_t{4} * options_->http2.streams) {
     return calm(H2Abuse::kUnreadReply);
   }
   if (taken >= 0) return;
@@ -255,7 +255,7 @@ int SessionH2::on_begin_frame(const nghttp2_frame_hd& head) {
 
 int SessionH2::on_begin_headers(const nghttp2_frame& frame) {
   if (state_ != State::kServing) return 0;
-  section_limit_ = options_.head_limits.header_bytes;
+  section_limit_ = options_->head_limits.header_bytes;
   head_began_at_ = loop_.mono_now();
   if (frame.headers.cat != NGHTTP2_HCAT_REQUEST) {
     reading_ = find(frame.hd.stream_id);
@@ -285,7 +285,7 @@ int SessionH2::on_header(const nghttp2_frame& frame, std::string_view name, std:
   }
   // What is past the limit is not kept, but it costs to decode.
   while (section_bytes > section_limit_) {
-    section_limit_ += std::max(options_.head_limits.header_bytes, std::size_t{1});
+    section_limit_ += std::max(options_->head_limits.header_bytes, std::size_t{1});
     spend(H2Abuse::kHeaderBomb);
   }
   return 0;
@@ -521,15 +521,15 @@ MonoTime SessionH2::next_deadline() const {
   const MonoTime now = loop_.mono_now();
   if (state_ != State::kServing) return closing_at_ + kLingerTime;
   const Millis shortest =
-      std::min({options_.header_timeout, options_.body_timeout, options_.idle_timeout, options_.send_timeout});
+      std::min({options_->header_timeout, options_->body_timeout, options_->idle_timeout, options_->send_timeout});
   MonoTime next = now + shortest;
   if (has_output()) {
-    next = std::min(next, sent_at_ + options_.send_timeout);
+    next = std::min(next, sent_at_ + options_->send_timeout);
   } else if (streams_.empty()) {
-    next = std::min(next, idle_since_ + options_.idle_timeout);
+    next = std::min(next, idle_since_ + options_->idle_timeout);
   }
-  if (reading_) next = std::min(next, head_began_at_ + options_.header_timeout);
-  if (!has_preface_) next = std::min(next, began_at_ + options_.header_timeout);
+  if (reading_) next = std::min(next, head_began_at_ + options_->header_timeout);
+  if (!has_preface_) next = std::min(next, began_at_ + options_->header_timeout);
   if (drain_ == Drain::kAnnounced) next = std::min(next, drain_at_ + kDrainWait);
   for (const H2Stream* stream = streams_.front(); stream; stream = streams_.next(*stream)) {
     if (const auto deadline = stream->deadline()) next = std::min(next, *deadline);
@@ -542,11 +542,11 @@ void SessionH2::on_timeout() {
   if (state_ != State::kServing) return close();
   // A client that takes little at a time makes progress that nobody was told of.
   if (std::exchange(sent_bytes_, transport_->sent_bytes()) != transport_->sent_bytes()) sent_at_ = now;
-  if (has_output() && sent_at_ + options_.send_timeout <= now) return close();
-  if (!has_preface_ && began_at_ + options_.header_timeout <= now) return close();
-  if (reading_ && head_began_at_ + options_.header_timeout <= now) {
+  if (has_output() && sent_at_ + options_->send_timeout <= now) return close();
+  if (!has_preface_ && began_at_ + options_->header_timeout <= now) return close();
+  if (reading_ && head_began_at_ + options_->header_timeout <= now) {
     terminate(NGHTTP2_NO_ERROR);
-  } else if (streams_.empty() && !has_output() && idle_since_ + options_.idle_timeout <= now) {
+  } else if (streams_.empty() && !has_output() && idle_since_ + options_->idle_timeout <= now) {
     terminate(NGHTTP2_NO_ERROR);
   } else if (drain_ == Drain::kAnnounced && drain_at_ + kDrainWait <= now) {
     finish_drain();

@@ -41,7 +41,7 @@ class SessionH2 final : public Session, private ByteStream::User, private H2Conn
  public:
   // The transport is established; what it has unread begins with the client's preface. `make_handler` outlives the
   // session. `counters` are the worker's.
-  SessionH2(net::Loop& loop, const SessionOptions& options, std::unique_ptr<net::Transport> transport,
+  SessionH2(net::Loop& loop, std::shared_ptr<const SessionOptions> options, std::unique_ptr<net::Transport> transport,
             ClientInfo client, const HandlerFactory& make_handler, OnSessionClosed on_closed, H2Counters& counters);
   ~SessionH2() override;
 
@@ -102,7 +102,7 @@ class SessionH2 final : public Session, private ByteStream::User, private H2Conn
   void release_scratch();
 
   net::Loop& loop_;
-  const SessionOptions options_;
+  const std::shared_ptr<const SessionOptions> options_;
   std::unique_ptr<net::Transport> transport_;
   const ClientInfo client_;
   const HandlerFactory& make_handler_;

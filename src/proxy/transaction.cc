@@ -77,10 +77,14 @@ void Transaction::begin(Ref<http::BodyPipe> body) {
 void Transaction::recognise_client() {
   const TrustedProxies trusted{.networks = context_.trusted_proxies, .has_unix = context_.trusts_unix};
   if (trusted.empty() || !may_be_forwarded(request_.headers)) return;
-  ForwardedClient told = find_forwarded(request_.headers, client_.ip, trusted);
-  forwarded_ip_ = std::move(told.ip);
+  const ForwardedClient told = find_forwarded(request_.headers, client_.ip, trusted);
+  forwarded_ip_ = told.ip;
   if (told.scheme.empty()) return;
-  hop_scheme_ = request_.scheme;
+  hop_scheme_ = client_.scheme;
+  // A proxy that ends TLS may name the scheme in the target as well (:scheme). By itself that proves nothing: it may
+  // have come from the client as it is.
+  if (is_foreign_scheme_ && request_.scheme != told.scheme) return;
+  is_foreign_scheme_ = false;
   apply_scheme(request_, told.scheme);
 }
 
@@ -669,8 +673,8 @@ Transaction::Flow Transaction::finish() {
   origin_status_ = 0;
   status_ = 0;
   body_bytes_ = 0;
-  forwarded_ip_.clear();
-  hop_scheme_.clear();
+  forwarded_ip_ = {};
+  hop_scheme_ = {};
   step_ = Step::kIdle;
   return Flow::kPark;
 }

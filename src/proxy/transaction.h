@@ -70,7 +70,7 @@ class Transaction final : public RequestHandler {
 
   void recognise_client();
   // The client's, as far as it is known.
-  std::string_view client_ip() const { return forwarded_ip_.empty() ? client_.ip : forwarded_ip_; }
+  std::string_view client_ip() const { return forwarded_ip_.empty() ? client_.ip : forwarded_ip_.view(); }
   Hop hop() const;
   void tell_certificate();
 
@@ -146,8 +146,8 @@ class Transaction final : public RequestHandler {
   std::function<void()> on_finished_;
 
   // Of this request, when a trusted proxy told; empty otherwise.
-  std::string forwarded_ip_;
-  std::string hop_scheme_;  // of the connection, where the request's scheme is another
+  net::IpText forwarded_ip_;
+  std::string_view hop_scheme_;  // of the connection, where the request's scheme is another
 
   Step step_ = Step::kIdle;
   bool is_running_ = false;

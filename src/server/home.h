@@ -58,7 +58,7 @@ class Home {
   std::vector<Watched> watched_;
   admin::Services services_;
   MissDelivery delivery_;
-  proxy::SessionOptions admin_session_;
+  const std::shared_ptr<const proxy::SessionOptions> admin_session_ = std::make_shared<proxy::SessionOptions>();
   const proxy::HandlerFactory make_handler_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   List<proxy::Session, &proxy::Session::link> sessions_;

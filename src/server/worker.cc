@@ -92,6 +92,7 @@ void Worker::use(const std::shared_ptr<const Snapshot>& snapshot) {
   }
   upstreams_ = std::move(next);
   context_.router = snapshot->router;
+  session_options_ = std::make_shared<proxy::SessionOptions>(snapshot->router->session());
   context_.purge_from = snapshot->purge_from;
   context_.certificates = snapshot->certificates;
   context_.trusted_proxies = snapshot->trusted_proxies;
@@ -162,16 +163,15 @@ void Worker::accept(const Listening& listening, Fd connection, const net::Addres
 }
 
 void Worker::serve(proxy::Opening::Opened opened) {
-  const proxy::SessionOptions& options = context_.router->session();
   const auto on_closed = [this](proxy::Session& closed) { remove(closed); };
   if (opened.protocol == proxy::Opening::Protocol::kHttp2) {
-    auto* session = new proxy::SessionH2(loop_, options, std::move(opened.transport), std::move(opened.client),
+    auto* session = new proxy::SessionH2(loop_, session_options_, std::move(opened.transport), std::move(opened.client),
                                          make_handler_, on_closed, shared_.http2[loop_.worker_id()]);
     session->slot = std::move(opened.slot);
     sessions_.push_back(*session);
     return session->start();
   }
-  auto* session = new proxy::SessionH1(loop_, options, std::move(opened.transport), std::move(opened.client),
+  auto* session = new proxy::SessionH1(loop_, session_options_, std::move(opened.transport), std::move(opened.client),
                                        make_handler_, on_closed);
   session->slot = std::move(opened.slot);
   sessions_.push_back(*session);

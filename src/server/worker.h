@@ -105,6 +105,7 @@ class Worker {
   std::vector<Upstream> retired_;  // of earlier configurations; their fetches may still run
   std::shared_ptr<const Snapshot> snapshot_;
   proxy::Context context_;
+  std::shared_ptr<const proxy::SessionOptions> session_options_;  // the router's
   std::unique_ptr<Home> home_;
   const proxy::HandlerFactory make_handler_;
   std::vector<Listening> listeners_;

@@ -30,7 +30,7 @@ std::string times(std::size_t n, const std::string& text) {
 }
 
 std::string brief(const ForwardedClient& client) {
-  return client.ip + (client.scheme.empty() ? "" : " " + std::string(client.scheme));
+  return std::string(client.ip.view()) + (client.scheme.empty() ? "" : " " + std::string(client.scheme));
 }
 
 struct Row {

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "net/tls_server.h"
+
 namespace seawall::proxy {
 namespace {
 
@@ -174,10 +176,11 @@ BOOST_AUTO_TEST_CASE(what_a_trusted_proxy_sends_is_kept_and_added_to) {
 }
 
 BOOST_AUTO_TEST_CASE(the_certificate_of_a_client_is_told) {
-  ClientTls tls;
-  tls.verify = "SUCCESS";
-  tls.subject = "CN=client\r\nX-Evil: 1,O=\xC3\xA9";
-  tls.fingerprint = "00ff";
+  net::ClientCertificate shown{.verification = "SUCCESS",
+                               .subject = "CN=client\r\nX-Evil: 1,O=\xC3\xA9",
+                               .fingerprint = "00ff",
+                               .der = {}};
+  ClientTls tls{.certificate = {}, .certificate_fields = certificate_fields(shown)};
   const http::RequestHead request = request_of({{"Client-Cert", ":evil:"}, {"X-SSL-Client-Verify", "SUCCESS"}});
   Hop hop = hop_from("192.0.2.1");
   const auto sent = [&](const char* field) {
@@ -200,15 +203,20 @@ BOOST_AUTO_TEST_CASE(the_certificate_of_a_client_is_told) {
       {"fooba", ":Zm9vYmE=:"}, {"foobar", ":Zm9vYmFy:"}, {"\xFB\xFF", ":+/8=:"},
   };
   for (const auto& [der, want] : vectors) {
-    tls.der = der;
+    shown.der = der;
+    tls.certificate_fields = certificate_fields(shown);
     BOOST_TEST(sent("Client-Cert") == want);
   }
-  tls.verify = "FAILED:certificate has expired";
+  shown.verification = "FAILED:certificate has expired";
+  tls.certificate_fields = certificate_fields(shown);
   BOOST_TEST(sent("X-SSL-Client-Verify") == "FAILED:certificate has expired");
   BOOST_TEST(sent("Client-Cert") == "-");
-  tls = {};
-  BOOST_TEST(sent("X-SSL-Client-Verify") == "NONE");
-  BOOST_TEST(sent("X-SSL-Client-S-DN") == "-");
+  // It has shown none; or was not asked for it when it came.
+  for (const http::HeaderMap& none : {certificate_fields({}), http::HeaderMap()}) {
+    tls.certificate_fields = none;
+    BOOST_TEST(sent("X-SSL-Client-Verify") == "NONE");
+    BOOST_TEST(sent("X-SSL-Client-S-DN") == "-");
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
