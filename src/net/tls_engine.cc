@@ -259,7 +259,7 @@ void TlsEngine::use_kernel(int fd) {
 void TlsEngine::fail(ErrorCode code, std::string text) {
   has_failed_ = true;
   failure_ = code;
-  failure_text_ = std::move(text);
+  failure_text_ = std::make_unique<std::string>(std::move(text));
   if (session_slot_) session_slot_->drop();
 }
 

@@ -20,11 +20,11 @@ constexpr std::size_t kCipherReadBytes = std::size_t{32} * 1024;
 constexpr std::size_t kFirstRecord = 1400;
 constexpr std::size_t kEarlyRecord = std::size_t{4} * 1024;
 constexpr std::size_t kFullRecord = std::size_t{16} * 1024;
-constexpr std::uint64_t kEarlyBytes = std::uint64_t{32} * 1024;
+constexpr std::uint32_t kEarlyBytes = std::uint32_t{32} * 1024;
 constexpr Millis kPause{1000};
 // Encrypted before the kernel is asked to take it; what it leaves stays in memory, so a slow reader gets less.
-constexpr std::size_t kMaxBatch = std::size_t{256} * 1024;
-constexpr std::size_t kMinBatch = std::size_t{32} * 1024;
+constexpr std::uint32_t kMaxBatch = std::uint32_t{256} * 1024;
+constexpr std::uint32_t kMinBatch = std::uint32_t{32} * 1024;
 
 bool would_block(int error) {
   return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
@@ -174,7 +174,7 @@ ByteStream::Outcome Transport::write_tls(std::span<const iovec> pieces) {
     std::string& output = output_buffer();
     while (cutter.left() > 0 && output.size() < tls_->batch_bytes) {
       const std::string_view record = cutter.next(record_size(cutter.left()));
-      tls_->burst_bytes += record.size();
+      if (tls_->burst_bytes < kEarlyBytes) tls_->burst_bytes += static_cast<std::uint32_t>(record.size());
       if (!tls_->engine->write(record, output)) has_failed_ = true;
       if (has_failed_) break;
     }

@@ -61,8 +61,8 @@ class Transport final : public ByteStream, private FdHandler {
     std::unique_ptr<TlsEngine> engine;
     std::string early;   // ciphertext that was read before there was an engine
     std::string unsent;  // ciphertext that the kernel has not taken
-    std::size_t batch_bytes = std::size_t{64} * 1024;
-    std::uint64_t burst_bytes = 0;  // since the last pause; sizes the records
+    std::uint32_t batch_bytes = std::uint32_t{64} * 1024;
+    std::uint32_t burst_bytes = 0;  // since the last pause, as far as it sizes the records
     MonoTime last_write{};
     Status end = Status::kOk;  // what read() says from now on, unless kOk
   };

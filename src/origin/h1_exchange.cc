@@ -248,7 +248,7 @@ void H1Exchange::receive() {
 void H1Exchange::on_broken() {
   const net::Transport& transport = *connection_->transport();
   const ErrorCode code = failure_of(transport);
-  if (is_tls_failure(code)) pool_.note_tls_failure(transport.tls()->failure_text());
+  if (is_tls_failure(code)) pool_.note_tls_failure(std::string(transport.tls()->failure_text()));
   on_closed(code);
 }
 

@@ -102,7 +102,7 @@ class H2Connection final : private ByteStream::User {
   bool is_proven() const { return received_bytes_ > 0; }
   // Why TLS has failed, for a person; empty: it has not.
   std::string_view tls_failure() const {
-    return transport_->tls() ? std::string_view(transport_->tls()->failure_text()) : std::string_view();
+    return transport_->tls() ? transport_->tls()->failure_text() : std::string_view();
   }
   // No more streams; it closes after the last.
   void retire();

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/ref.h"
 #include "http/header_map.h"
+#include "net/address.h"
 #include "net/certificate.h"
 
 namespace seawall::proxy {
@@ -14,16 +16,15 @@ namespace seawall::proxy {
 // Of a connection under our TLS.
 struct ClientTls {
   Ref<const net::Certificate> certificate;  // the one that the client was shown
-  http::HeaderMap certificate_fields;       // what origins are told of the client's own: see forwarded.h
+  // What origins are told of the client's own: see forwarded.h. Null: it was not asked for one.
+  std::unique_ptr<const http::HeaderMap> certificate_fields;
 };
 
 struct ClientInfo {
   std::string ip;          // the peer, or whom a trusted PROXY header names; "unix" for a Unix socket
   std::uint16_t port = 0;  // likewise
-  std::string peer_ip;     // who is connected to us
-  std::string local_ip;    // where to; empty unless an origin is to be told (origin.proxy_protocol)
-  std::uint16_t local_port = 0;
-  std::string scheme = "http";           // "https" under TLS, our own or that of a trusted proxy
+  std::unique_ptr<const net::Address> local;  // where it connected to; null unless an origin is to be told of it
+  std::string_view scheme = "http";      // "https" under TLS, our own or that of a trusted proxy
   std::uint16_t https_port = 0;          // where its plain requests are redirected to; 0: they are not
   std::shared_ptr<const ClientTls> tls;  // null: not under our TLS
 };

@@ -292,9 +292,8 @@ http::HeaderMap certificate_fields(const net::ClientCertificate& shown) {
 
 void write_client_certificate(http::HeaderMap& headers, const Hop& hop) {
   if (!hop.tells_certificate || hop.tls == nullptr) return;
-  // It was not asked for when this connection was new.
-  if (hop.tls->certificate_fields.empty()) headers.add(kVerifyField, "NONE");
-  for (const auto field : hop.tls->certificate_fields) headers.add(field.field, field.name, field.value);
+  if (!hop.tls->certificate_fields) return headers.add(kVerifyField, "NONE");
+  for (const auto field : *hop.tls->certificate_fields) headers.add(field.field, field.name, field.value);
 }
 
 }  // namespace seawall::proxy

@@ -120,7 +120,7 @@ bool Opening::take_proxy_header() {
                              : parsed.status == Status::kAbsent ? ProxyFault::kMissing
                                                                 : ProxyFault::kMalformed;
     counters_.count(fault);
-    obs::log(obs::LogLevel::kDebug, "connection of {} closed: PROXY header {} {}", client_.peer_ip,
+    obs::log(obs::LogLevel::kDebug, "connection of {} closed: PROXY header {} {}", client_.ip,
              kProxyFaults[static_cast<std::size_t>(fault)], parsed.problem);
     close();
     return false;
@@ -135,17 +135,14 @@ void Opening::believe(const net::ProxyHeader& header) {
     client_.ip = header.source->ip();
     client_.port = header.source->port();
   }
-  if (header.destination && !client_.local_ip.empty()) {
-    client_.local_ip = header.destination->ip();
-    client_.local_port = header.destination->port();
-  }
+  if (header.destination && client_.local) client_.local = std::make_unique<net::Address>(*header.destination);
   if (header.ssl && header.ssl->is_tls) client_.scheme = "https";
 }
 
 bool Opening::is_from_trusted_proxy() const {
-  if (client_.peer_ip == "unix") return rules_->trusts_unix;
+  if (client_.ip == "unix") return rules_->trusts_unix;
   return std::ranges::any_of(rules_->trusted_proxies,
-                             [&](const net::Network& network) { return network.contains(client_.peer_ip); });
+                             [&](const net::Network& network) { return network.contains(client_.ip); });
 }
 
 void Opening::choose() {
@@ -192,7 +189,10 @@ void Opening::on_established() {
                             engine.is_resumed());
   auto tls = std::make_shared<ClientTls>();
   tls->certificate = Ref(engine.certificate());
-  if (rules_->asks_client) tls->certificate_fields = certificate_fields(net::TlsServer::client_certificate(engine));
+  if (rules_->asks_client) {
+    tls->certificate_fields =
+        std::make_unique<http::HeaderMap>(certificate_fields(net::TlsServer::client_certificate(engine)));
+  }
   client_.tls = std::move(tls);
   client_.scheme = "https";
   open(engine.is_http2() ? Protocol::kHttp2 : Protocol::kHttp1);

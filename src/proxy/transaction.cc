@@ -354,8 +354,10 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
   if (!is_background) {
     wanted.outgoing.client_ip = client_ip();
     wanted.outgoing.client_port = forwarded_ip_.empty() ? client_.port : std::uint16_t{0};
-    wanted.outgoing.local_ip = client_.local_ip;
-    wanted.outgoing.local_port = client_.local_port;
+    if (client_.local) {
+      wanted.outgoing.local_ip = client_.local->ip();
+      wanted.outgoing.local_port = client_.local->port();
+    }
   }
   wanted.outgoing.traffic = is_background ? http::Traffic::kBackground : http::Traffic::kClient;
   wanted.outgoing.is_shared = !is_pass;

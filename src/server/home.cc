@@ -106,7 +106,7 @@ void Home::tick() {
 
 void Home::accept(Fd connection, const net::Address& peer) {
   const bool is_full = sessions_count_ >= kAdminConnections;
-  proxy::ClientInfo client{.ip = peer.ip(), .port = peer.port(), .peer_ip = peer.ip()};
+  proxy::ClientInfo client{.ip = peer.ip(), .port = peer.port()};
   auto* session =
       new proxy::SessionH1(loop_, admin_session_, std::make_unique<net::Transport>(loop_, std::move(connection)),
                            std::move(client), make_handler_, [this](proxy::Session& closed) {

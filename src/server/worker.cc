@@ -140,14 +140,12 @@ void Worker::run() {
 }
 
 void Worker::accept(const Listening& listening, Fd connection, const net::Address& peer) {
-  proxy::ClientInfo client{.ip = peer.ip(), .port = peer.port(), .peer_ip = peer.ip()};
+  proxy::ClientInfo client{.ip = peer.ip(), .port = peer.port()};
   if (snapshot_->tells_addresses) {
     sockaddr_storage local{};
     socklen_t size = sizeof local;
     if (::getsockname(connection.get(), reinterpret_cast<sockaddr*>(&local), &size) == 0) {
-      const net::Address address(reinterpret_cast<const sockaddr*>(&local), size);
-      client.local_ip = address.ip();
-      client.local_port = address.port();
+      client.local = std::make_unique<net::Address>(reinterpret_cast<const sockaddr*>(&local), size);
     }
   }
   auto* opening = new proxy::Opening(

@@ -180,7 +180,9 @@ BOOST_AUTO_TEST_CASE(the_certificate_of_a_client_is_told) {
                                .subject = "CN=client\r\nX-Evil: 1,O=\xC3\xA9",
                                .fingerprint = "00ff",
                                .der = {}};
-  ClientTls tls{.certificate = {}, .certificate_fields = certificate_fields(shown)};
+  ClientTls tls;
+  const auto show = [&] { tls.certificate_fields = std::make_unique<http::HeaderMap>(certificate_fields(shown)); };
+  show();
   const http::RequestHead request = request_of({{"Client-Cert", ":evil:"}, {"X-SSL-Client-Verify", "SUCCESS"}});
   Hop hop = hop_from("192.0.2.1");
   const auto sent = [&](const char* field) {
@@ -204,18 +206,20 @@ BOOST_AUTO_TEST_CASE(the_certificate_of_a_client_is_told) {
   };
   for (const auto& [der, want] : vectors) {
     shown.der = der;
-    tls.certificate_fields = certificate_fields(shown);
+    show();
     BOOST_TEST(sent("Client-Cert") == want);
   }
   shown.verification = "FAILED:certificate has expired";
-  tls.certificate_fields = certificate_fields(shown);
+  show();
   BOOST_TEST(sent("X-SSL-Client-Verify") == "FAILED:certificate has expired");
   BOOST_TEST(sent("Client-Cert") == "-");
   // It has shown none; or was not asked for it when it came.
-  for (const http::HeaderMap& none : {certificate_fields({}), http::HeaderMap()}) {
-    tls.certificate_fields = none;
+  shown = {};
+  show();
+  for (int i = 0; i < 2; ++i) {
     BOOST_TEST(sent("X-SSL-Client-Verify") == "NONE");
     BOOST_TEST(sent("X-SSL-Client-S-DN") == "-");
+    tls.certificate_fields = nullptr;
   }
 }
 
