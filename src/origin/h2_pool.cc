@@ -47,11 +47,21 @@ void H2Pool::enqueue(H2Exchange& exchange) {
 }
 
 void H2Pool::serve() {
-  while (H2Exchange* const next = waiting_.front()) {
-    H2Connection* const connection = find_vacant(next->wants_fresh());
-    if (!connection) return connect();
-    waiting_.pop_front();
-    place(*next, *connection);
+  place_waiting(Fresh::kAsWanted);
+  if (!waiting_.empty()) connect();
+}
+
+// One that wants a fresh connection does not hold up those behind it.
+void H2Pool::place_waiting(Fresh fresh) {
+  for (H2Exchange* exchange = waiting_.front(); exchange;) {
+    const bool wants_fresh = exchange->wants_fresh() && fresh == Fresh::kAsWanted;
+    H2Connection* const connection = find_vacant(wants_fresh);
+    if (!connection && !wants_fresh) return;
+    if (connection) {
+      exchange->waiting_link.unlink();
+      place(*exchange, *connection);
+    }
+    exchange = connection ? waiting_.front() : waiting_.next(*exchange);
   }
 }
 
@@ -90,14 +100,7 @@ void H2Pool::on_connected(Result<Connector::Connected> outcome) {
     // With others left the exchanges may still find a place, or time out.
     const bool has_other = std::ranges::any_of(connections_, [](const auto& c) { return !c->is_idle(); });
     if (!has_other) return fail_waiting(outcome.error());
-    // What wanted a fresh one does with what there is.
-    if (H2Exchange* const next = waiting_.front()) {
-      if (H2Connection* const connection = find_vacant(false)) {
-        waiting_.pop_front();
-        place(*next, *connection);
-      }
-    }
-    return;
+    return place_waiting(Fresh::kIfPossible);
   }
   if (!tls_ || outcome->is_http2) {
     speaks_h1_ = false;

@@ -6,6 +6,7 @@
 // them with the connection that has just been made. Thread: one worker.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -57,11 +58,15 @@ class H2Pool final : public H2Connection::User, public Connector::User {
     H2Pool* pool;
   };
 
+  // What becomes of those that want a fresh connection: they wait for one, or do with what there is.
+  enum class Fresh : std::uint8_t { kAsWanted, kIfPossible };
+
   void on_connected(Result<Connector::Connected> outcome) override;
   void on_change(H2Connection& connection) override;
   void on_gone(H2Connection& connection) override;
 
   void serve();
+  void place_waiting(Fresh fresh);
   void place(H2Exchange& exchange, H2Connection& connection);
   H2Connection* find_vacant(bool wants_fresh) const;
   void connect();

@@ -66,6 +66,33 @@ BOOST_AUTO_TEST_CASE(waiting_for_a_stream) {
   BOOST_TEST(!next->is_ended());
 }
 
+BOOST_AUTO_TEST_CASE(those_that_want_a_fresh_connection_hold_up_nobody) {
+  origin.set_settings({{std::string(kMaxStreams), "5"}});
+  warm_up();
+  std::vector<std::unique_ptr<RecordingSink>> held;
+  for (int i = 0; i < 5; ++i) held.push_back(start(request("GET")));
+  auto& good = origin.await(5, 0);
+  warm_up(1);
+  auto& dying = origin.peer(1);
+  const auto one = start(request("GET", "/one"));
+  const auto two = start(request("GET", "/two"));
+  origin.await(2, 1);
+  for (int i = 0; i < 3; ++i) {
+    good.answer(last_of(good) - 2 * i);
+    await_end(*held[static_cast<std::size_t>(4 - i)]);
+  }
+  origin.stop_listening();
+  dying.close();
+  pump_until(loop, "both to be sent again", [&] { return client->stats().resent == 2; });
+  const auto behind = start(request("GET", "/behind"));
+  origin.await(5, 0);
+  for (const std::int32_t id : {last_of(good), last_of(good) - 2, last_of(good) - 4}) good.answer(id);
+  for (const auto* sink : {&one, &two, &behind}) {
+    await_end(**sink);
+    BOOST_TEST((*sink)->is_complete);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(data_before_anything) {
   const auto sink = start(request("GET"));
   auto& peer = origin.await();
