@@ -207,6 +207,10 @@ int next_signal(const sigset_t& signals, Shared& shared, Running& running) {
     const int signal = sigtimedwait(&signals, nullptr, running.certificates.is_on() ? &kCertificateLook : nullptr);
     if (signal > 0) return signal;
     if (running.certificates.has_changed()) reload_certificates(shared, running);
+    const auto lapsed = running.certificates.take_lapsed(running.snapshot->certificates, shared.clock.wall_now());
+    for (const std::string& file : lapsed) {
+      log(LogLevel::kWarning, "{}: the OCSP response is out of date and is not stapled any more: fetch it again", file);
+    }
   }
 }
 
