@@ -32,7 +32,7 @@ struct GuardsFixture {
   GuardsFixture() { options.access.tls = context(); }
 
   std::shared_ptr<const net::TlsClientContext> context() const {
-    auto loaded = net::TlsClientContext::load({.ca = pki.ca});
+    auto loaded = net::TlsClientContext::load({.ca = pki.ca}, clock.wall_now());
     BOOST_REQUIRE_MESSAGE(loaded.has_value(), (loaded ? "" : loaded.error()));
     return *loaded;
   }
