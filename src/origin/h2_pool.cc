@@ -15,7 +15,7 @@ constexpr std::size_t kMostConnections = 8;
 
 H2Pool::H2Pool(net::Loop& loop, const ServerOptions& options, ServerClient::Pool& h1_pool, StartH1 start_h1)
     : loop_(loop), options_(options), h1_pool_(h1_pool), start_h1_(std::move(start_h1)), wake_(make_ref<Wake>(*this)) {
-  if (options.access.tls) tls_.emplace(options.access.tls, options.tls_name, true);
+  if (options.access.tls) tls_.emplace(options.access.tls, options.tls_name, true, options.tls_sessions);
 }
 
 H2Pool::~H2Pool() {
@@ -98,8 +98,7 @@ void H2Pool::on_connected(Result<Connector::Connected> outcome) {
   loop_.defer_delete(std::move(connector_));
   if (!outcome) {
     // With others left the exchanges may still find a place, or time out.
-    const bool has_other = std::ranges::any_of(connections_, [](const auto& c) { return !c->is_idle(); });
-    if (!has_other) return fail_waiting(outcome.error());
+    if (!is_in_use()) return fail_waiting(outcome.error());
     return place_waiting(Fresh::kIfPossible);
   }
   if (!tls_ || outcome->is_http2) {
@@ -118,7 +117,7 @@ void H2Pool::add(std::unique_ptr<net::Transport> transport) {
   ++h1_pool_.counters().connections_opened;
   ++h1_pool_.counters().http2_connections;
   auto& added = connections_.emplace_back(std::make_unique<H2Connection>(
-      loop_, std::move(transport), options_.idle_timeout, options_.head_limits.header_bytes, *this));
+      loop_, std::move(transport), options_.idle_timeout, options_.head_limits.header_bytes, assumed_streams_, *this));
   added->start();
   serve();
 }
@@ -141,7 +140,8 @@ std::vector<H2Exchange*> H2Pool::take_waiting() {
   return taken;
 }
 
-void H2Pool::on_change(H2Connection&) {
+void H2Pool::on_change(H2Connection& connection) {
+  assumed_streams_ = connection.most_streams();
   serve();
 }
 
@@ -153,6 +153,10 @@ void H2Pool::on_gone(H2Connection& connection) {
   loop_.defer_delete(std::move(*it));
   connections_.erase(it);
   serve();
+}
+
+bool H2Pool::is_in_use() const {
+  return std::ranges::any_of(connections_, [](const auto& c) { return !c->is_idle(); });
 }
 
 void H2Pool::count_resent() {
