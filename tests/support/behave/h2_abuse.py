@@ -43,9 +43,13 @@ class Connection:
         self.resets = collections.Counter()
         self.is_closed = False
         self.has_answer = False
+        self.has_settings = False
         self.next_stream = 1
         self.is_made_to_reset = False  # then it waits for the resets, lest there be too many streams at once
         self.socket.sendall(PREFACE + SettingsFrame(0).serialize())
+        # Later the acknowledgement would fall between a HEADERS frame and its CONTINUATION.
+        while not self.has_settings and self.read(LIMIT_S):
+            continue
 
     def new_stream(self):
         self.next_stream += 2
@@ -99,6 +103,7 @@ class Connection:
         elif isinstance(frame, RstStreamFrame):
             self.resets[name_of(frame.error_code)] += 1
         elif isinstance(frame, SettingsFrame) and "ACK" not in frame.flags:
+            self.has_settings = True
             self.socket.sendall(SettingsFrame(0, flags=("ACK",)).serialize())
 
     def drain(self):
