@@ -71,12 +71,13 @@ struct NamedTimeout {
   std::string_view name;
   ErrorCode code;
 };
-inline constexpr std::array<NamedTimeout, 7> kTimeouts = {{{"connect", ErrorCode::kConnectTimeout},
+inline constexpr std::array<NamedTimeout, 8> kTimeouts = {{{"connect", ErrorCode::kConnectTimeout},
                                                            {"dns", ErrorCode::kDnsTimeout},
                                                            {"first_byte", ErrorCode::kFirstByteTimeout},
                                                            {"between_bytes", ErrorCode::kBetweenBytesTimeout},
                                                            {"send", ErrorCode::kSendTimeout},
                                                            {"total", ErrorCode::kTotalTimeout},
+                                                           {"stream", ErrorCode::kStreamTimeout},
                                                            {"queue", ErrorCode::kQueueTimeout}}};
 // Of responses by status class; [0], no response, is not among them.
 inline constexpr std::array<std::string_view, 6> kStatusClasses = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};

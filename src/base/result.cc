@@ -48,6 +48,7 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::kIncompleteBody: return "incomplete-body";
     case ErrorCode::kUnsolicitedData: return "unsolicited-data";
     case ErrorCode::kUnexpectedStatus: return "unexpected-status";
+    case ErrorCode::kStreamTimeout: return "stream-timeout";
     case ErrorCode::kQueueTimeout: return "queue-timeout";
     case ErrorCode::kQueueFull: return "queue-full";
     case ErrorCode::kBreakerOpen: return "breaker-open";

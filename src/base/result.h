@@ -56,6 +56,7 @@ enum class ErrorCode : std::uint8_t {
   kIncompleteBody,    // the body ended before its announced length
   kUnsolicitedData,   // bytes from the origin that answer no request
   kUnexpectedStatus,  // a 206, 304 or 101 that nothing in the request asked for
+  kStreamTimeout,     // all HTTP/2 streams that the origin's server allows were taken for too long
   kQueueTimeout,      // waited too long for a place at the origin
   kQueueFull,         // at the origin, or in the fill queue
   kBreakerOpen,

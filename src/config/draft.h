@@ -1,6 +1,7 @@
 // What the reader has gathered, before names are resolved and combinations checked.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <set>
 #include <string>
@@ -14,8 +15,17 @@
 
 namespace seawall::config {
 
-// Where each key was set, by the directive's path.
-using Settings = std::map<std::string_view, Place>;
+// Where a key was set, and, if its value is an array of texts, where each of them stands.
+struct Setting : Place {
+  Setting() = default;
+  Setting(const Place& place) : Place(place) {}
+  const Place& element(std::size_t i) const { return i < elements.size() ? elements[i] : *this; }
+
+  std::vector<Place> elements;
+};
+
+// By the directive's path.
+using Settings = std::map<std::string_view, Setting>;
 
 struct OriginDraft {
   OriginConfig config;

@@ -274,7 +274,7 @@ class Reader {
           report_.add(place, fmt::format("{} is set twice: first at {}", path, at->second.to_string()),
                       "remove one of the two");
         } else {
-          read_value(document, *directive, node, draft);
+          read_value(document, *directive, node, draft, at->second);
         }
       } else if (!known_keys(path + ".").empty()) {
         if (const toml::table* inner = node.as_table()) {
@@ -294,9 +294,13 @@ class Reader {
     }
   }
 
-  void read_value(const Document& document, const Directive& directive, const toml::node& node, const Draft& draft) {
+  void read_value(const Document& document, const Directive& directive, const toml::node& node, const Draft& draft,
+                  Setting& setting) {
     auto value = convert(document, directive, node);
     if (value) {
+      if (const toml::array* array = node.as_array()) {
+        for (const toml::node& element : *array) setting.elements.push_back(place_of(document, element.source()));
+      }
       directive.set(draft, std::move(*value));
       return;
     }

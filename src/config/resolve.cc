@@ -36,6 +36,12 @@ std::string whole_path(const std::string& path, const Place& place) {
   return error ? path : whole.string();
 }
 
+// Of one element of an array.
+const Place& place_of(const Settings& set, std::string_view path, std::size_t element, const Place& otherwise) {
+  const auto at = set.find(path);
+  return at == set.end() ? otherwise : at->second.element(element);
+}
+
 void make_whole(std::string& path, const Settings& set, std::string_view key) {
   const auto at = set.find(key);
   if (!path.empty() && at != set.end()) path = whole_path(path, at->second);
@@ -71,14 +77,15 @@ void resolve_servers(OriginDraft& origin, Report& report) {
   // Otherwise they were not read.
   if (options.servers.empty()) return;
   if (!origin.set.contains("origin.name")) options.name = options.servers.front().authority;
-  const Place& place = origin.set["origin.servers"];
+  const Setting& place = origin.set["origin.servers"];
   const auto is_same = [](const origin::ServerConfig& a, const origin::ServerConfig& b) {
     return a.host == b.host && a.port == b.port && a.is_srv == b.is_srv;
   };
   for (auto at = options.servers.begin(); at != options.servers.end(); ++at) {
     const auto first = std::find_if(options.servers.begin(), at, [&](const auto& s) { return is_same(s, *at); });
     if (first == at) continue;
-    report.add(place, fmt::format("origin.servers names {} twice", quote(at->url)),
+    report.add(place.element(static_cast<std::size_t>(at - options.servers.begin())),
+               fmt::format("origin.servers names {} twice", quote(at->url)),
                "remove one of the two; weight=N gives a server more requests");
   }
   const auto is_spare = [](const origin::ServerConfig& s) { return s.is_backup || s.is_drain; };
@@ -102,9 +109,20 @@ void report_same_names(const std::vector<DraftType>& drafts, std::string_view ta
   }
 }
 
+// A PROXY header speaks of one client, and an HTTP/2 connection is shared by the requests of many.
+void check_access(const OriginDraft& origin, Report& report) {
+  const origin::OriginOptions& options = origin.config.options;
+  const bool has_header = options.proxy_protocol != net::ProxyVersion::kOff;
+  if (!has_header || options.protocol != origin::Protocol::kHttp2) return;
+  report.add(origin.set.at("origin.proxy_protocol"),
+             "origin.proxy_protocol names the client of a connection, and with protocol = \"http2\" one serves many",
+             "remove one of the two, or write protocol = \"http1\"");
+}
+
 void resolve_origins(Input& input, const Place& whole, Report& report) {
   for (OriginDraft& origin : input.origins) {
     resolve_servers(origin, report);
+    check_access(origin, report);
     report_moot(origin.set, input.draft(origin), input, report);
     net::TlsClientOptions& tls = origin.config.options.tls;
     make_whole(tls.ca, origin.set, "origin.tls.ca");
@@ -356,19 +374,26 @@ bool is_same_place(const net::ListenOptions& a, const net::ListenOptions& b) {
 
 void check_listeners(const Input& input, const Place& whole, Report& report) {
   const auto& listen = input.config.listen;
-  const Place place = place_of(input.set, "server.listen", whole);
+  const auto place_of_entry = [&](auto entry) {
+    return place_of(input.set, "server.listen", static_cast<std::size_t>(entry - listen.begin()), whole);
+  };
   for (auto at = listen.begin(); at != listen.end(); ++at) {
     const auto first = std::find_if(listen.begin(), at, [&](const auto& other) { return is_same_place(*at, other); });
     if (first == at) continue;
-    report.add(place, fmt::format("server.listen names {} twice", quote(listen_place(*at))), "remove one of the two");
+    report.add(place_of_entry(at), fmt::format("server.listen names {} twice", quote(listen_place(*at))),
+               "remove one of the two");
   }
   const auto has = [&](bool net::ListenOptions::* word) { return std::ranges::any_of(listen, word); };
+  const auto first_with = [&](bool net::ListenOptions::* word) {
+    return place_of_entry(std::ranges::find_if(listen, word));
+  };
   const bool takes_tls = has(&net::ListenOptions::takes_tls);
   const bool takes_plain = has(&net::ListenOptions::takes_plain);
   const bool has_certificates = !input.config.tls.certificates.empty();
   const bool is_unread = input.unread.contains("server.listen") || input.unread.contains("tls.certificates");
   if (takes_tls && !has_certificates && !is_unread) {
-    report.add(place, "server.listen takes TLS, and there is no certificate for it",
+    report.add(first_with(&net::ListenOptions::takes_tls),
+               "server.listen takes TLS, and there is no certificate for it",
                R"(add [tls] with certificates = ["FILE key=FILE"])");
   }
   if (has_certificates && !takes_tls && !is_unread) {
@@ -382,12 +407,14 @@ void check_listeners(const Input& input, const Place& whole, Report& report) {
                R"(add one, such as ":80 redirect", or remove it)");
   }
   if (has(&net::ListenOptions::redirects) && !takes_tls) {
-    report.add(place, "server.listen redirects to https, and no listener takes TLS",
+    report.add(first_with(&net::ListenOptions::redirects),
+               "server.listen redirects to https, and no listener takes TLS",
                R"(add one, such as ":443 tls", or leave out redirect)");
   }
   const bool trusts_none = input.config.trusted_proxies.empty() && !input.unread.contains("server.trusted_proxies");
   if (has(&net::ListenOptions::expects_proxy) && trusts_none) {
-    report.add(place, "server.listen expects a PROXY header, and no proxy is trusted to send it",
+    report.add(first_with(&net::ListenOptions::expects_proxy),
+               "server.listen expects a PROXY header, and no proxy is trusted to send it",
                R"(add trusted_proxies with their addresses, or leave out proxy)");
   }
   if (input.set.contains("admin.socket") && std::ranges::any_of(listen, [&](const auto& l) {
@@ -422,8 +449,9 @@ void resolve_tls(Input& input, Report& report) {
   }
   make_whole(tls.client_ca, input.set, "tls.client_ca");
   make_whole(edge.acme_directory, input.set, "tls.acme");
-  for (net::CertificateFiles& files : tls.certificates) {
-    const Place& place = input.set.at("tls.certificates");
+  for (std::size_t i = 0; i < tls.certificates.size(); ++i) {
+    net::CertificateFiles& files = tls.certificates[i];
+    const Place& place = input.set.at("tls.certificates").element(i);
     for (std::string* path : {&files.certificate, &files.key, &files.ocsp}) {
       if (path->empty()) continue;
       *path = whole_path(*path, place);

@@ -26,23 +26,31 @@ bool names(const std::string& error, const std::string& file) {
 
 void check_certificates(const Input& input, const Clock& clock, Report& report) {
   const net::TlsServerOptions& tls = input.config.tls;
-  const auto add = [&](std::string_view key, const std::string& error) {
-    report.add(input.set.at(key), fmt::format("{}: {}", key, error));
+  const auto add_at = [&](std::size_t entry, const std::string& error) {
+    report.add(input.set.at("tls.certificates").element(entry), fmt::format("tls.certificates: {}", error));
   };
   std::vector<Ref<const net::Certificate>> certificates;
-  for (const net::CertificateFiles& files : tls.certificates) {
-    auto certificate = net::Certificate::load(files, clock.wall_now());
+  for (std::size_t i = 0; i < tls.certificates.size(); ++i) {
+    auto certificate = net::Certificate::load(tls.certificates[i], clock.wall_now());
     if (certificate) {
       certificates.push_back(std::move(*certificate));
     } else {
-      add("tls.certificates", certificate.error());
+      add_at(i, certificate.error());
     }
   }
   const bool lacks_authorities = tls.client_auth != net::ClientAuth::kOff && tls.client_ca.empty();
   if (certificates.empty() || lacks_authorities) return;
   const auto keys = std::make_shared<net::TicketKeys>(clock, tls.ticket_rotation);
   const auto server = net::TlsServer::create(tls, certificates, keys);
-  if (!server) add(names(server.error(), tls.client_ca) ? "tls.client_ca" : "tls.certificates", server.error());
+  if (server) return;
+  if (names(server.error(), tls.client_ca)) {
+    report.add(input.set.at("tls.client_ca"), fmt::format("tls.client_ca: {}", server.error()));
+    return;
+  }
+  // Of two that do not go together it is the later one.
+  std::size_t entry = tls.certificates.size();
+  while (entry > 0 && !names(server.error(), tls.certificates[entry - 1].certificate)) --entry;
+  add_at(entry > 0 ? entry - 1 : 0, server.error());
 }
 
 void check_acme_directory(const Input& input, Report& report) {
@@ -54,12 +62,12 @@ void check_acme_directory(const Input& input, Report& report) {
                          error ? fmt::format("cannot be opened: {}", error.message()) : "is not a directory"));
 }
 
-void check_client_files(const OriginDraft& origin, Report& report) {
+void check_client_files(const OriginDraft& origin, const Clock& clock, Report& report) {
   const net::TlsClientOptions& tls = origin.config.options.tls;
   const bool has_tls = std::ranges::any_of(origin.config.options.servers, &origin::ServerConfig::is_tls);
   // The rest is told already, or opens no file.
   if (!has_tls || tls.min_version > tls.max_version || (tls.certificate.empty() && tls.ca.empty())) return;
-  const auto context = net::TlsClientContext::load(tls);
+  const auto context = net::TlsClientContext::load(tls, clock.wall_now());
   if (context) return;
   const std::string& error = context.error();
   const std::string_view key = names(error, tls.ca)            ? "origin.tls.ca"
@@ -74,7 +82,7 @@ void check_client_files(const OriginDraft& origin, Report& report) {
 void check_tls_files(const Input& input, const Clock& clock, Report& report) {
   check_certificates(input, clock, report);
   check_acme_directory(input, report);
-  for (const OriginDraft& origin : input.origins) check_client_files(origin, report);
+  for (const OriginDraft& origin : input.origins) check_client_files(origin, clock, report);
 }
 
 }  // namespace seawall::config

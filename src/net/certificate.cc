@@ -124,10 +124,15 @@ OCSP_SINGLERESP* response_about(const KeyPair& pair, OCSP_BASICRESP* basic) {
   return nullptr;
 }
 
-// DER, fit to be stapled: clients take a response that is out of date worse than none.
-Loaded<std::string> read_ocsp(const std::string& path, const KeyPair& pair, WallTime now) {
+struct Staple {
+  std::string bytes;  // DER
+  std::optional<WallTime> until;
+};
+
+// Fit to be stapled: clients take a response that is out of date worse than none.
+Loaded<Staple> read_ocsp(const std::string& path, const KeyPair& pair, WallTime now, Certificate::StaleOcsp stale) {
   auto der = read_file(path);
-  if (!der) return der;
+  if (!der) return std::unexpected(der.error());
   ERR_clear_error();
   const auto* bytes = reinterpret_cast<const unsigned char*>(der->data());
   const auto* const end = bytes + der->size();
@@ -146,24 +151,33 @@ Loaded<std::string> read_ocsp(const std::string& path, const KeyPair& pair, Wall
   if (!single) return file_error(path, "is an OCSP response about another certificate");
   ASN1_GENERALIZEDTIME* until = nullptr;
   OCSP_single_get0_status(single, nullptr, nullptr, nullptr, &until);
-  if (until && time_of(until) <= now) {
+  Staple staple{.bytes = std::move(*der), .until = {}};
+  if (!until) return staple;
+  staple.until = time_of(until);
+  if (*staple.until > now) return staple;
+  if (stale == Certificate::StaleOcsp::kRefused) {
     return file_error(path, "is out of date since " + text_of(until) + ": fetch it again");
   }
-  return der;
+  staple.bytes.clear();
+  return staple;
 }
 
 }  // namespace
 
-std::expected<Ref<const Certificate>, std::string> Certificate::load(const CertificateFiles& files, WallTime now) {
+std::string why_not_valid(const X509* certificate, WallTime now) {
+  const ASN1_TIME* const from = X509_get0_notBefore(certificate);
+  const ASN1_TIME* const until = X509_get0_notAfter(certificate);
+  if (time_of(until) <= now) return "expired on " + text_of(until) + ": renew it";
+  if (time_of(from) > now) return "is not valid before " + text_of(from) + ": is this machine's clock right?";
+  return {};
+}
+
+std::expected<Ref<const Certificate>, std::string> Certificate::load(const CertificateFiles& files, WallTime now,
+                                                                     StaleOcsp stale_ocsp) {
   auto pair = read_key_pair(files.certificate, files.key);
   if (!pair) return std::unexpected(pair.error());
   const X509* const leaf = pair->leaf.get();
-  const ASN1_TIME* const from = X509_get0_notBefore(leaf);
-  const ASN1_TIME* const until = X509_get0_notAfter(leaf);
-  if (time_of(until) <= now) return file_error(files.certificate, "expired on " + text_of(until) + ": renew it");
-  if (time_of(from) > now) {
-    return file_error(files.certificate, "is not valid before " + text_of(from) + ": is this machine's clock right?");
-  }
+  if (const std::string why = why_not_valid(leaf, now); !why.empty()) return file_error(files.certificate, why);
 
   Ref<Certificate> certificate(new Certificate);
   certificate->names_ = names_of(leaf);
@@ -171,12 +185,13 @@ std::expected<Ref<const Certificate>, std::string> Certificate::load(const Certi
     return file_error(files.certificate, "names no host, neither as DNS name nor as IP address");
   }
   if (!files.ocsp.empty()) {
-    auto der = read_ocsp(files.ocsp, *pair, now);
+    auto der = read_ocsp(files.ocsp, *pair, now, stale_ocsp);
     if (!der) return std::unexpected(der.error());
-    certificate->ocsp_ = std::move(*der);
+    certificate->ocsp_ = std::move(der->bytes);
+    certificate->ocsp_until_ = der->until;
   }
   certificate->files_ = files;
-  certificate->not_after_ = time_of(until);
+  certificate->not_after_ = time_of(X509_get0_notAfter(leaf));
   certificate->key_type_ = key_type_of(pair->key.get());
   certificate->issuer_ = to_string(X509_get_issuer_name(leaf));
   certificate->serial_ = serial_of(leaf);

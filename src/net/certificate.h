@@ -1,7 +1,9 @@
 // A certificate with its key and chain, read from PEM files and checked. Immutable, shared by the workers. Thread: any.
 #pragma once
 
+#include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,11 +15,17 @@
 
 namespace seawall::net {
 
+// Empty: it is valid now. Else why not, for a person.
+std::string why_not_valid(const X509* certificate, WallTime now);
+
 class Certificate final : public RefCounted<Certificate> {
  public:
   // Refuses what cannot be read, is expired or not yet valid, or whose key is another's. The error is text for a person
   // and names the file.
-  static std::expected<Ref<const Certificate>, std::string> load(const CertificateFiles& files, WallTime now);
+  // With kLeftOut an OCSP response that is out of date is no reason: it is not stapled.
+  enum class StaleOcsp : std::uint8_t { kRefused, kLeftOut };
+  static std::expected<Ref<const Certificate>, std::string> load(const CertificateFiles& files, WallTime now,
+                                                                 StaleOcsp stale_ocsp = StaleOcsp::kRefused);
 
   const CertificateFiles& files() const { return files_; }
   // DNS names, lower case, "*.example.com" among them, and IP addresses as net::Address::ip() writes them.
@@ -34,6 +42,8 @@ class Certificate final : public RefCounted<Certificate> {
   EVP_PKEY* key() const { return key_.get(); }
   const std::vector<X509Ptr>& chain() const { return chain_; }
   const std::string& ocsp() const { return ocsp_; }  // DER; empty: none
+  // From then on clients take it worse than none; null: it does not say, or there is none.
+  std::optional<WallTime> ocsp_until() const { return ocsp_until_; }
 
  private:
   friend class RefCounted<Certificate>;
@@ -50,6 +60,7 @@ class Certificate final : public RefCounted<Certificate> {
   KeyPtr key_;
   std::vector<X509Ptr> chain_;
   std::string ocsp_;
+  std::optional<WallTime> ocsp_until_;
 };
 
 }  // namespace seawall::net

@@ -27,6 +27,7 @@ class TicketKeys {
   TicketKeys(const TicketKeys&) = delete;
   TicketKeys& operator=(const TicketKeys&) = delete;
 
+  const Clock& clock() const { return clock_; }
   // From the next use on; a key already older gives way at once.
   void set_rotation(Seconds rotation);
 

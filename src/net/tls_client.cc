@@ -6,8 +6,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "base/check.h"
+#include "net/certificate.h"
 #include "net/openssl_ptr.h"
 #include "net/pem.h"
 #include "net/resolver.h"
@@ -65,7 +67,7 @@ std::string without_brackets_and_dot(std::string_view host) {
 }  // namespace
 
 std::expected<std::shared_ptr<const TlsClientContext>, std::string> TlsClientContext::load(
-    const TlsClientOptions& options) {
+    const TlsClientOptions& options, WallTime now) {
   if (options.min_version > options.max_version) {
     return std::unexpected("min_version is above max_version: no version of TLS is left");
   }
@@ -93,6 +95,9 @@ std::expected<std::shared_ptr<const TlsClientContext>, std::string> TlsClientCon
   if (!options.certificate.empty()) {
     const auto pair = read_key_pair(options.certificate, options.key);
     if (!pair) return std::unexpected(pair.error());
+    if (const std::string why = why_not_valid(pair->leaf.get(), now); !why.empty()) {
+      return file_error(options.certificate, why);
+    }
     SSL_CTX_use_certificate(context, pair->leaf.get());
     for (const X509Ptr& link : pair->chain) SSL_CTX_add1_chain_cert(context, link.get());
     if (SSL_CTX_use_PrivateKey(context, pair->key.get()) != 1) {
@@ -102,12 +107,13 @@ std::expected<std::shared_ptr<const TlsClientContext>, std::string> TlsClientCon
   return loaded;
 }
 
-TlsClient::TlsClient(std::shared_ptr<const TlsClientContext> context, std::string_view host, bool offers_http2)
+TlsClient::TlsClient(std::shared_ptr<const TlsClientContext> context, std::string_view host, bool offers_http2,
+                     Ref<TlsSessionSlot> sessions)
     : context_(std::move(context)),
       host_(without_brackets_and_dot(context_->options().server_name.empty() ? host : context_->options().server_name)),
       is_address_(parse_ip(host_, 0).has_value()),
       offers_http2_(offers_http2),
-      session_slot_(make_ref<TlsSessionSlot>()) {}
+      session_slot_(sessions ? std::move(sessions) : make_ref<TlsSessionSlot>()) {}
 
 std::unique_ptr<TlsEngine> TlsClient::connect() {
   std::unique_ptr<TlsEngine> engine(new TlsEngine(SSL_new(context_->get())));

@@ -19,8 +19,10 @@ namespace seawall::net {
 // store is some hundred certificates.
 class TlsClientContext {
  public:
-  // The error is text for a person and names the file.
-  static std::expected<std::shared_ptr<const TlsClientContext>, std::string> load(const TlsClientOptions& options);
+  // Refuses a certificate of our own that is expired or not yet valid. The error is text for a person and names the
+  // file.
+  static std::expected<std::shared_ptr<const TlsClientContext>, std::string> load(const TlsClientOptions& options,
+                                                                                  WallTime now);
 
   const TlsClientOptions& options() const { return options_; }
   SSL_CTX* get() const { return context_.get(); }
@@ -52,7 +54,9 @@ class TlsSessionSlot final : public RefCounted<TlsSessionSlot> {
 class TlsClient {
  public:
   // `host`: of the server's URL, a name or an address, with or without brackets; the options may name another.
-  TlsClient(std::shared_ptr<const TlsClientContext> context, std::string_view host, bool offers_http2);
+  // `sessions`: of a client before it, with the same context and host; null: there was none.
+  TlsClient(std::shared_ptr<const TlsClientContext> context, std::string_view host, bool offers_http2,
+            Ref<TlsSessionSlot> sessions = {});
 
   // Nothing is sent before the engine's first read().
   std::unique_ptr<TlsEngine> connect();

@@ -150,6 +150,8 @@ struct TlsServer::Callbacks {
   static int on_status_request(SSL* ssl, void*) {
     const Certificate* const certificate = sent(ssl);
     if (!certificate || certificate->ocsp().empty()) return SSL_TLSEXT_ERR_NOACK;
+    const auto until = certificate->ocsp_until();
+    if (until && *until <= site_of(ssl).server.keys_->clock().wall_now()) return SSL_TLSEXT_ERR_NOACK;
     const std::string& ocsp = certificate->ocsp();
     void* const copy = OPENSSL_memdup(ocsp.data(), ocsp.size());
     if (!copy) return SSL_TLSEXT_ERR_NOACK;

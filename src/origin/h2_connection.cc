@@ -16,8 +16,7 @@ constexpr std::uint64_t kQueueBytes = std::uint64_t{128} * 1024;
 // Writes of one turn, so that one large upload does not have the worker for itself.
 constexpr int kMostWrites = 8;
 constexpr std::int32_t kConnectionWindow = 16 * H2Connection::kStreamWindow;
-// Until the server has said how many it takes, and however many that are.
-constexpr std::size_t kAssumedStreams = 100;
+// However many the server takes.
 constexpr std::size_t kMostStreams = 256;
 // Replies to SETTINGS and PING that wait to be sent.
 constexpr std::size_t kMostReplies = 500;
@@ -106,18 +105,20 @@ nghttp2_session* H2Connection::Callbacks::make_session(H2Connection& connection)
 }
 
 H2Connection::H2Connection(net::Loop& loop, std::unique_ptr<net::Transport> transport, Millis idle_timeout,
-                           std::size_t header_bytes, User& user)
+                           std::size_t header_bytes, std::size_t assumed_streams, User& user)
     : loop_(loop),
       transport_(std::move(transport)),
       idle_timeout_(idle_timeout),
       header_bytes_(header_bytes),
+      assumed_streams_(assumed_streams),
       user_(user),
       wake_(make_ref<Wake>(*this)),
       timer_([this] { on_timeout(); }),
       sent_at_(loop.mono_now()),
       received_at_(sent_at_),
       session_(Callbacks::make_session(*this)),
-      budget_(sent_at_) {
+      budget_(sent_at_),
+      late_data_(std::size_t{2} * kConnectionWindow) {
   transport_->set_user(*this);
 }
 
@@ -143,7 +144,7 @@ bool H2Connection::is_vacant() const {
 }
 
 std::size_t H2Connection::most_streams() const {
-  if (!has_settings_) return kAssumedStreams;
+  if (!has_settings_) return assumed_streams_;
   const std::size_t allowed = nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
   return std::min(allowed, kMostStreams);
 }
@@ -169,6 +170,7 @@ void H2Connection::submit(H2Stream& stream, const H2RequestFields& fields, bool 
       nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(), has_body ? &provider : nullptr, &stream);
   SW_CHECK(id > 0, "nghttp2 is out of memory");
   stream.id_ = id;
+  stream.flush_at_ = 0;
   streams_.push_back(stream);
   ++open_streams_;
   timer_.cancel();
@@ -261,6 +263,9 @@ void H2Connection::read() {
 void H2Connection::receive(std::string_view bytes) {
   received_bytes_ += bytes.size();
   received_at_ = loop_.mono_now();
+  spend_late_data();
+  walk(bytes);
+  if (state_ != State::kOpen) return;
   const ssize_t taken =
       nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (taken >= 0) return;
@@ -272,7 +277,31 @@ void H2Connection::receive(std::string_view bytes) {
   }
 }
 
+// What nghttp2 had dropped in the last turn, of streams that it did not know any more: by now the resets have left that
+// may explain it.
+void H2Connection::spend_late_data() {
+  const std::size_t frames = std::exchange(untold_frames_, 0);
+  const bool is_excused = late_data_.excuses(frames, std::exchange(untold_bytes_, 0));
+  if (!is_excused) spend(static_cast<std::int64_t>(frames) * H2FrameBudget::kLateData);
+}
+
+// Ahead of nghttp2, which is silent about what it drops.
+void H2Connection::walk(std::string_view bytes) {
+  walk_.feed(bytes, [this](std::uint8_t type, std::size_t size) {
+    if (type == NGHTTP2_DATA) {
+      ++untold_frames_;
+      untold_bytes_ += size;
+    } else if (type > NGHTTP2_CONTINUATION) {
+      spend(H2FrameBudget::kUnknownFrame);
+    }
+  });
+}
+
 int H2Connection::on_begin_frame(const nghttp2_frame_hd& head) {
+  if (head.type == NGHTTP2_DATA) {
+    --untold_frames_;
+    untold_bytes_ -= head.length;
+  }
   if (state_ != State::kOpen) return 0;
   switch (head.type) {
     case NGHTTP2_DATA:
@@ -296,7 +325,7 @@ int H2Connection::on_begin_frame(const nghttp2_frame_hd& head) {
     case NGHTTP2_RST_STREAM:
     case NGHTTP2_WINDOW_UPDATE: spend(H2FrameBudget::kIdleFrame); break;
     case NGHTTP2_PING: spend(H2FrameBudget::kPing); break;
-    default: spend(H2FrameBudget::kEmptyFrame); break;  // says nothing that is understood here
+    default: spend(H2FrameBudget::kEmptyFrame); break;  // says nothing that is of use here
   }
   return 0;
 }
@@ -365,6 +394,7 @@ int H2Connection::on_stream_closed(std::int32_t stream_id, std::uint32_t error_c
 }
 
 int H2Connection::on_frame_sent(const nghttp2_frame& frame) {
+  if (frame.hd.type == NGHTTP2_RST_STREAM) late_data_.on_reset(kStreamWindow);
   H2Stream* const stream = find(frame.hd.stream_id);
   if (!stream) return 0;
   if (frame.hd.type == NGHTTP2_HEADERS) note_framed(*stream);

@@ -25,6 +25,7 @@
 #include "base/ref.h"
 #include "base/result.h"
 #include "base/timer_wheel.h"
+#include "http/h2_frame_walk.h"
 #include "net/loop.h"
 #include "net/out_queue.h"
 #include "net/transport.h"
@@ -65,6 +66,8 @@ class H2Stream {
 
  protected:
   std::int32_t stream_id() const { return id_; }
+  // Its head has been given to the transport, or waits there; else it has to wait for the server to allow it.
+  bool is_framed() const { return flush_at_ > 0; }
   // Something framed has not been taken by the transport yet.
   bool has_unflushed() const { return flush_link_.is_linked(); }
 
@@ -79,6 +82,8 @@ class H2Stream {
 class H2Connection final : private ByteStream::User {
  public:
   static constexpr std::int32_t kStreamWindow = 1024 * 1024;
+  // At once, as long as a server has never said how many it takes.
+  static constexpr std::size_t kAssumedStreams = 100;
 
   class User {
    public:
@@ -89,14 +94,16 @@ class H2Connection final : private ByteStream::User {
     virtual void on_gone(H2Connection& connection) = 0;
   };
 
+  // `assumed_streams`: how many at once until the server's SETTINGS have come.
   H2Connection(net::Loop& loop, std::unique_ptr<net::Transport> transport, Millis idle_timeout,
-               std::size_t header_bytes, User& user);
+               std::size_t header_bytes, std::size_t assumed_streams, User& user);
   ~H2Connection() override;
 
   // Sends the preface, in a later turn.
   void start();
   // Whether another stream may begin.
   bool is_vacant() const;
+  std::size_t most_streams() const;
   bool is_idle() const { return open_streams_ == 0; }
   // Something has come from the server: it has been good once, and may have died since.
   bool is_proven() const { return received_bytes_ > 0; }
@@ -136,6 +143,8 @@ class H2Connection final : private ByteStream::User {
 
   void on_stream_ready(bool readable, bool writable) override;
 
+  void spend_late_data();
+  void walk(std::string_view bytes);
   int on_begin_frame(const nghttp2_frame_hd& head);
   int on_begin_headers(const nghttp2_frame& frame);
   int on_header(const nghttp2_frame& frame, std::string_view name, std::string_view value);
@@ -146,7 +155,6 @@ class H2Connection final : private ByteStream::User {
   int send_data(H2Stream& stream, std::size_t size, const std::uint8_t* head);
 
   H2Stream* find(std::int32_t stream_id) const;
-  std::size_t most_streams() const;
   void note_framed(H2Stream& stream);
   void note_flushed();
   void forget(H2Stream& stream);
@@ -170,6 +178,7 @@ class H2Connection final : private ByteStream::User {
   std::unique_ptr<net::Transport> transport_;
   const Millis idle_timeout_;
   const std::size_t header_bytes_;
+  const std::size_t assumed_streams_;
   User& user_;
 
   State state_ = State::kOpen;
@@ -193,6 +202,10 @@ class H2Connection final : private ByteStream::User {
 
   nghttp2_session* session_;
   H2FrameBudget budget_;
+  http::H2FrameWalk walk_{0};
+  http::H2LateData late_data_;
+  std::size_t untold_frames_ = 0;  // of DATA: walked over, and not told by nghttp2
+  std::size_t untold_bytes_ = 0;
   std::size_t open_streams_ = 0;
   H2Stream* reading_ = nullptr;     // whose field section is being read
   std::size_t section_limits_ = 0;  // how often over the limit that has come

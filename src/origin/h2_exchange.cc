@@ -280,7 +280,7 @@ void H2Exchange::on_lost(ErrorCode code, Loss loss) {
     if (code == ErrorCode::kPeerClosed) code = ErrorCode::kIncompleteBody;
     return fail(Error{code, Side::kOrigin, Retry::kNo}, NGHTTP2_NO_ERROR);
   }
-  if (may_resend(code, loss)) return resend();
+  if (may_resend(code, loss)) return resend(loss);
   fail(Error{code, Side::kOrigin, retry_hint(loss)}, NGHTTP2_NO_ERROR);
 }
 
@@ -315,14 +315,16 @@ void H2Exchange::fail_later(Error error) {
 
 bool H2Exchange::may_resend(ErrorCode code, Loss loss) const {
   if (has_resent_ || has_received_ || !is_body_untouched()) return false;
-  if (loss == Loss::kNotSeen) return true;
+  // RFC 9113 section 8.7. A burst on a new connection may have passed a limit that was not known yet.
+  if (loss == Loss::kNotSeen || loss == Loss::kRefused) return true;
   return loss == Loss::kConnection && code != ErrorCode::kHttp2Failed && is_reused_ &&
          http::is_idempotent(request_.method);
 }
 
-void H2Exchange::resend() {
+void H2Exchange::resend(Loss loss) {
   pool_.count_resent();
   has_resent_ = true;
+  wants_fresh_ = loss == Loss::kConnection;
   state_ = State::kWaiting;
   is_sending_ = request_framed_ = head_flushed_ = is_deferred_ = false;
   if (request_.body) request_.body->on_data({});
@@ -385,7 +387,10 @@ void H2Exchange::on_timeout() {
   Retry retry = Retry::kNo;
   switch (waiting_for_) {
     case Wait::kNothing: return;
-    case Wait::kStream: retry = Retry::kYes; break;
+    case Wait::kStream:
+      if (pool_.is_in_use()) code = ErrorCode::kStreamTimeout;
+      retry = Retry::kYes;
+      break;
     case Wait::kSend:
       // It is the others' turn on a connection that gets on.
       if (connection_->is_blocked() && connection_->sent_at() > wait_began_) {
@@ -393,8 +398,11 @@ void H2Exchange::on_timeout() {
         return loop_.timers().arm(timer_, wait_began_ + options_.timeouts.send);
       }
       code = ErrorCode::kSendTimeout;
-      // It may have waited for a stream of the server's all the time.
-      if (!head_flushed_ && !(request_.body && request_.body->was_read())) retry = Retry::kYes;
+      if (!head_flushed_ && is_body_untouched()) retry = Retry::kYes;
+      // Begun before the server had said how few it takes.
+      if (!is_framed() && !connection_->is_blocked()) {
+        return fail(Error{ErrorCode::kStreamTimeout, Side::kOrigin, retry}, NGHTTP2_CANCEL);
+      }
       break;
     case Wait::kFirstByte: code = ErrorCode::kFirstByteTimeout; break;
     case Wait::kBody: code = ErrorCode::kBetweenBytesTimeout; break;

@@ -6,7 +6,7 @@
 //
 // A request that the server cannot have acted upon is sent once more, by itself: its connection had been good before
 // and was lost without a byte of the answer (idempotent methods only), or the server has said by GOAWAY that it never
-// looked at it. Never once a byte of the body was taken from the pipe.
+// looked at it, or by REFUSED_STREAM that there were too many. Never once a byte of the body was taken from the pipe.
 //
 // Lives until its handle goes, and then for the rest of the turn: the sink may drop the handle in any callback, so
 // after each one `sink_` is null if that happened, and nothing more may be done. Thread: one worker.
@@ -45,7 +45,7 @@ class H2Exchange final : public H2Stream {
 
   // For the pool, while it waits there.
   ListNode waiting_link;
-  bool wants_fresh() const { return has_resent_; }
+  bool wants_fresh() const { return wants_fresh_; }
   void begin(H2Connection& connection);
   void on_no_connection(Error error);
   // The server speaks HTTP/1.1. Takes `transport`, if nobody has taken it yet.
@@ -91,7 +91,7 @@ class H2Exchange final : public H2Stream {
   void fail_later(Error error);
 
   bool may_resend(ErrorCode code, Loss loss) const;
-  void resend();
+  void resend(Loss loss);
   Retry retry_hint(Loss loss) const;
   void finish(std::optional<std::uint32_t> reset_code);
   Wait waits_for() const;
@@ -106,7 +106,8 @@ class H2Exchange final : public H2Stream {
 
   State state_ = State::kWaiting;
   bool has_resent_ = false;
-  bool is_reused_ = false;  // the connection had been good before
+  bool wants_fresh_ = false;  // those that there were may be dead
+  bool is_reused_ = false;    // the connection had been good before
   bool paused_ = false;
   int tasks_ = 0;  // posted, and referring to this
   H2Connection* connection_ = nullptr;

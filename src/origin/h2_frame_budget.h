@@ -15,9 +15,11 @@ class H2FrameBudget {
   explicit H2FrameBudget(MonoTime now) : filled_at_(now) {}
 
   // What one frame costs.
-  static constexpr std::int64_t kIdleFrame = 1;     // WINDOW_UPDATE, or a frame of a stream that is closed
+  static constexpr std::int64_t kIdleFrame = 1;     // WINDOW_UPDATE, or a frame of a stream that we gave up
   static constexpr std::int64_t kPing = 4;          // to be answered
-  static constexpr std::int64_t kEmptyFrame = 20;   // DATA, CONTINUATION; PRIORITY; types that are not known
+  static constexpr std::int64_t kUnknownFrame = 8;  // of a type that is not known, or not heeded: ALTSVC, ORIGIN
+  static constexpr std::int64_t kLateData = 16;     // DATA of a stream that had ended
+  static constexpr std::int64_t kEmptyFrame = 20;   // DATA, CONTINUATION; PRIORITY
   static constexpr std::int64_t kSettings = 40;     // to be obeyed and answered
   static constexpr std::int64_t kHeaderBomb = 400;  // a field section far past what we said we take, compressed well
 

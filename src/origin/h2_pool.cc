@@ -15,7 +15,7 @@ constexpr std::size_t kMostConnections = 8;
 
 H2Pool::H2Pool(net::Loop& loop, const ServerOptions& options, ServerClient::Pool& h1_pool, StartH1 start_h1)
     : loop_(loop), options_(options), h1_pool_(h1_pool), start_h1_(std::move(start_h1)), wake_(make_ref<Wake>(*this)) {
-  if (options.access.tls) tls_.emplace(options.access.tls, options.tls_name, true);
+  if (options.access.tls) tls_.emplace(options.access.tls, options.tls_name, true, options.tls_sessions);
 }
 
 H2Pool::~H2Pool() {
@@ -47,11 +47,21 @@ void H2Pool::enqueue(H2Exchange& exchange) {
 }
 
 void H2Pool::serve() {
-  while (H2Exchange* const next = waiting_.front()) {
-    H2Connection* const connection = find_vacant(next->wants_fresh());
-    if (!connection) return connect();
-    waiting_.pop_front();
-    place(*next, *connection);
+  place_waiting(Fresh::kAsWanted);
+  if (!waiting_.empty()) connect();
+}
+
+// One that wants a fresh connection does not hold up those behind it.
+void H2Pool::place_waiting(Fresh fresh) {
+  for (H2Exchange* exchange = waiting_.front(); exchange;) {
+    const bool wants_fresh = exchange->wants_fresh() && fresh == Fresh::kAsWanted;
+    H2Connection* const connection = find_vacant(wants_fresh);
+    if (!connection && !wants_fresh) return;
+    if (connection) {
+      exchange->waiting_link.unlink();
+      place(*exchange, *connection);
+    }
+    exchange = connection ? waiting_.front() : waiting_.next(*exchange);
   }
 }
 
@@ -88,16 +98,8 @@ void H2Pool::on_connected(Result<Connector::Connected> outcome) {
   loop_.defer_delete(std::move(connector_));
   if (!outcome) {
     // With others left the exchanges may still find a place, or time out.
-    const bool has_other = std::ranges::any_of(connections_, [](const auto& c) { return !c->is_idle(); });
-    if (!has_other) return fail_waiting(outcome.error());
-    // What wanted a fresh one does with what there is.
-    if (H2Exchange* const next = waiting_.front()) {
-      if (H2Connection* const connection = find_vacant(false)) {
-        waiting_.pop_front();
-        place(*next, *connection);
-      }
-    }
-    return;
+    if (!is_in_use()) return fail_waiting(outcome.error());
+    return place_waiting(Fresh::kIfPossible);
   }
   if (!tls_ || outcome->is_http2) {
     speaks_h1_ = false;
@@ -115,7 +117,7 @@ void H2Pool::add(std::unique_ptr<net::Transport> transport) {
   ++h1_pool_.counters().connections_opened;
   ++h1_pool_.counters().http2_connections;
   auto& added = connections_.emplace_back(std::make_unique<H2Connection>(
-      loop_, std::move(transport), options_.idle_timeout, options_.head_limits.header_bytes, *this));
+      loop_, std::move(transport), options_.idle_timeout, options_.head_limits.header_bytes, assumed_streams_, *this));
   added->start();
   serve();
 }
@@ -138,7 +140,8 @@ std::vector<H2Exchange*> H2Pool::take_waiting() {
   return taken;
 }
 
-void H2Pool::on_change(H2Connection&) {
+void H2Pool::on_change(H2Connection& connection) {
+  assumed_streams_ = connection.most_streams();
   serve();
 }
 
@@ -150,6 +153,10 @@ void H2Pool::on_gone(H2Connection& connection) {
   loop_.defer_delete(std::move(*it));
   connections_.erase(it);
   serve();
+}
+
+bool H2Pool::is_in_use() const {
+  return std::ranges::any_of(connections_, [](const auto& c) { return !c->is_idle(); });
 }
 
 void H2Pool::count_resent() {

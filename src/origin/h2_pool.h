@@ -6,6 +6,8 @@
 // them with the connection that has just been made. Thread: one worker.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -47,6 +49,8 @@ class H2Pool final : public H2Connection::User, public Connector::User {
                 std::unique_ptr<http::Exchange>& into) {
     start_h1_(std::move(request), sink, std::move(transport), into);
   }
+  // The server has taken streams, so that what waits does so for one of them and not for a first connection.
+  bool is_in_use() const;
   void count_resent();
   void close_idle();
   std::string_view scheme() const { return tls_ ? "https" : "http"; }
@@ -57,11 +61,15 @@ class H2Pool final : public H2Connection::User, public Connector::User {
     H2Pool* pool;
   };
 
+  // What becomes of those that want a fresh connection: they wait for one, or do with what there is.
+  enum class Fresh : std::uint8_t { kAsWanted, kIfPossible };
+
   void on_connected(Result<Connector::Connected> outcome) override;
   void on_change(H2Connection& connection) override;
   void on_gone(H2Connection& connection) override;
 
   void serve();
+  void place_waiting(Fresh fresh);
   void place(H2Exchange& exchange, H2Connection& connection);
   H2Connection* find_vacant(bool wants_fresh) const;
   void connect();
@@ -78,7 +86,8 @@ class H2Pool final : public H2Connection::User, public Connector::User {
   bool speaks_h1_ = false;  // ALPN's last choice
   Ref<Wake> wake_;
   std::unique_ptr<Connector> connector_;
-  std::vector<std::unique_ptr<H2Connection>> connections_;  // the oldest first
+  std::size_t assumed_streams_ = H2Connection::kAssumedStreams;  // what the server took last on one connection
+  std::vector<std::unique_ptr<H2Connection>> connections_;       // the oldest first
   List<H2Exchange, &H2Exchange::waiting_link> waiting_;
 };
 

@@ -55,6 +55,7 @@ class HealthChecker::Check final : public http::ExchangeSink {
 
  private:
   void begin();
+  void keep_sessions(ServerOptions& through);
   void stop();
   void judge();
   void finish(bool ok, std::string_view reason);
@@ -71,6 +72,10 @@ class HealthChecker::Check final : public http::ExchangeSink {
   std::shared_ptr<Server> server_;
   std::unique_ptr<ServerClient> client_;  // with exchange_: while a check runs
   std::unique_ptr<http::Exchange> exchange_;
+  // Of the check before, so that not each is a full handshake, and what they were made with.
+  Ref<net::TlsSessionSlot> sessions_;
+  std::shared_ptr<const net::TlsClientContext> sessions_tls_;
+  std::string sessions_name_;
   std::string body_;
   MonoTime next_at_;
   Timer next_timer_;
@@ -96,6 +101,7 @@ void HealthChecker::Check::begin() {
                       .between_bytes = options.timeout,
                       .send = options.timeout};
   through.idle_connections = 0;
+  keep_sessions(through);
   client_ = std::make_unique<ServerClient>(loop_, std::move(through));
 
   http::OutgoingRequest request;
@@ -106,6 +112,16 @@ void HealthChecker::Check::begin() {
   request.headers.add(http::Field::kUserAgent, kUserAgent);
   request.traffic = http::Traffic::kBackground;
   exchange_ = client_->start(std::move(request), *this);
+}
+
+void HealthChecker::Check::keep_sessions(ServerOptions& through) {
+  // A session stands for a certificate that was believed: by these authorities, for this name.
+  if (!sessions_ || sessions_tls_ != through.access.tls || sessions_name_ != through.tls_name) {
+    sessions_ = make_ref<net::TlsSessionSlot>();
+    sessions_tls_ = through.access.tls;
+    sessions_name_ = through.tls_name;
+  }
+  through.tls_sessions = sessions_;
 }
 
 // Ends the check that runs, if one does.

@@ -56,7 +56,7 @@ void Connection::on_stream_ready(bool readable, bool writable) {
 }
 
 ServerClient::Pool::Pool(net::Loop& loop, const ServerOptions& options) : loop_(loop), options_(options) {
-  if (options.access.tls) tls_.emplace(options.access.tls, options.tls_name, false);
+  if (options.access.tls) tls_.emplace(options.access.tls, options.tls_name, false, options.tls_sessions);
 }
 
 ServerClient::Pool::~Pool() {

@@ -52,8 +52,9 @@ struct ServerOptions {
   std::vector<net::Address> addresses;  // tried in order within the connect timeout
   ServerTimeouts timeouts;
   ServerAccess access;
-  std::string tls_name;               // whose certificate is expected; the options of `access.tls` may name another
-  std::size_t idle_connections = 64;  // kept per worker; the oldest goes
+  std::string tls_name;                   // whose certificate is expected; the options of `access.tls` may name another
+  Ref<net::TlsSessionSlot> tls_sessions;  // of a client before it, with the same access and name; null: its own
+  std::size_t idle_connections = 64;      // kept per worker; the oldest goes
   Millis idle_timeout{60'000};
   http::HeadLimits head_limits{
       .target_bytes = std::size_t{8} * 1024, .header_bytes = std::size_t{64} * 1024, .header_count = 256};

@@ -51,6 +51,8 @@ std::string_view explanation(const Error& error) {
     case ErrorCode::kIncompleteBody: return "the body ended before its announced length";
     case ErrorCode::kUnsolicitedData: return "the origin sent what was not asked for";
     case ErrorCode::kUnexpectedStatus: return "the origin answered with a status that does not fit the request";
+    case ErrorCode::kStreamTimeout:
+      return "the origin is busy, and none of the HTTP/2 streams it allows came free in time";
     case ErrorCode::kQueueTimeout: return "the origin is busy, and no place came free in time";
     case ErrorCode::kQueueFull: return "the origin is busy, and the queue before it is full";
     case ErrorCode::kBreakerOpen: return "the origin has been failing and is given time to recover";
@@ -98,6 +100,7 @@ ErrorAnswer answer_for(const Error& error) {
         case ErrorCode::kBetweenBytesTimeout:
         case ErrorCode::kTotalTimeout:
         case ErrorCode::kSendTimeout: return {.status = 504};
+        case ErrorCode::kStreamTimeout: return {.status = 503, .retry_after = true};
         default: return {.status = 502};
       }
     case Side::kLocal:
@@ -130,6 +133,7 @@ std::string_view proxy_error_type(const Error& error) {
     case ErrorCode::kTotalTimeout: return "http_response_timeout";
     case ErrorCode::kBetweenBytesTimeout: return "connection_read_timeout";
     case ErrorCode::kSendTimeout: return "connection_write_timeout";
+    case ErrorCode::kStreamTimeout: return "connection_limit_reached";
     case ErrorCode::kPeerClosed:
     case ErrorCode::kPeerReset: return "connection_terminated";
     case ErrorCode::kIncompleteBody: return "http_response_incomplete";

@@ -30,6 +30,8 @@ constexpr Allowance allowance_of(H2Abuse kind) {
     case H2Abuse::kPriority: return {.burst = 500, .per_second = 50, .per_request = 2};
     case H2Abuse::kWindowUpdate: return {.burst = 2'000, .per_second = 200, .per_request = 4, .per_data = 4};
     case H2Abuse::kTinyWindow: return {.burst = 500, .per_second = 50, .per_data = 2};
+    case H2Abuse::kUnknownFrame: return {.burst = 200, .per_second = 20, .per_request = 4};
+    case H2Abuse::kLateData: return {.burst = 100, .per_second = 10};
     case H2Abuse::kUnreadReply: return {.burst = 0, .per_second = 0};
   }
   return {};
@@ -59,6 +61,8 @@ std::string_view to_string(H2Abuse kind) {
     case H2Abuse::kPriority: return "priority";
     case H2Abuse::kWindowUpdate: return "window-update";
     case H2Abuse::kTinyWindow: return "tiny-window";
+    case H2Abuse::kUnknownFrame: return "unknown-frames";
+    case H2Abuse::kLateData: return "late-data";
     case H2Abuse::kUnreadReply: return "unread-reply";
   }
   return "";
@@ -90,8 +94,9 @@ void H2Budget::earn(H2Abuse kind, std::int64_t count) {
 }
 
 void H2Budget::earn_request() {
-  earn(H2Abuse::kPriority, allowance(H2Abuse::kPriority).per_request);
-  earn(H2Abuse::kWindowUpdate, allowance(H2Abuse::kWindowUpdate).per_request);
+  for (const H2Abuse kind : {H2Abuse::kPriority, H2Abuse::kWindowUpdate, H2Abuse::kUnknownFrame}) {
+    earn(kind, allowance(kind).per_request);
+  }
 }
 
 void H2Budget::earn_answer() {

@@ -24,6 +24,8 @@ enum class H2Abuse : std::uint8_t {
   kPriority,      // PRIORITY and PRIORITY_UPDATE frames (CVE-2019-9513)
   kWindowUpdate,  // WINDOW_UPDATE frames
   kTinyWindow,    // DATA frames that a small window cuts into crumbs (CVE-2019-9511)
+  kUnknownFrame,  // frames of types that nobody here knows (RFC 9113 section 5.5 lets a few pass)
+  kLateData,      // DATA frames of streams that had ended
   kUnreadReply,   // more SETTINGS and PING frames than it reads the replies to
 };
 inline constexpr std::size_t kH2Abuses = static_cast<std::size_t>(H2Abuse::kUnreadReply) + 1;

@@ -125,6 +125,7 @@ SessionH2::SessionH2(net::Loop& loop, std::shared_ptr<const SessionOptions> opti
       sent_bytes_(transport_->sent_bytes()),
       connection_{.loop = loop, .options = *options_, .client = client_, .user = *this},
       budget_(began_at_),
+      late_data_(std::size_t{2} * kConnectionWindow),
       reader_(options_->head_limits) {
   connection_.session = Callbacks::make_session(*this);
   transport_->set_user(*this);
@@ -214,6 +215,9 @@ void SessionH2::read() {
 }
 
 void SessionH2::receive(std::string_view bytes) {
+  spend_late_data();
+  walk(bytes);
+  if (state_ != State::kServing) return;
   const ssize_t taken =
       nghttp2_session_mem_recv(connection_.session, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   // Streams past the limit are refused by nghttp2 itself, with a frame each.
@@ -229,7 +233,31 @@ void SessionH2::receive(std::string_view bytes) {
   }
 }
 
+// What nghttp2 had dropped in the last turn, of streams that it did not know any more: by now the resets have left that
+// may explain it.
+void SessionH2::spend_late_data() {
+  const std::size_t frames = std::exchange(untold_frames_, 0);
+  const bool is_excused = late_data_.excuses(frames, std::exchange(untold_bytes_, 0));
+  if (!is_excused) spend(H2Abuse::kLateData, static_cast<std::uint32_t>(frames));
+}
+
+// Ahead of nghttp2, which is silent about what it drops.
+void SessionH2::walk(std::string_view bytes) {
+  walk_.feed(bytes, [this](std::uint8_t type, std::size_t size) {
+    if (type == NGHTTP2_DATA) {
+      ++untold_frames_;
+      untold_bytes_ += size;
+    } else if (type > NGHTTP2_CONTINUATION && type != NGHTTP2_PRIORITY_UPDATE) {
+      spend(H2Abuse::kUnknownFrame);
+    }
+  });
+}
+
 int SessionH2::on_begin_frame(const nghttp2_frame_hd& head) {
+  if (head.type == NGHTTP2_DATA) {
+    --untold_frames_;
+    untold_bytes_ -= head.length;
+  }
   if (state_ != State::kServing) return 0;
   const bool is_empty = head.length == 0;
   switch (head.type) {
@@ -360,6 +388,7 @@ void SessionH2::on_done(H2Stream& stream) {
 
 int SessionH2::on_frame_sent(const nghttp2_frame& frame) {
   if (frame.hd.type == NGHTTP2_RST_STREAM) {
+    late_data_.on_reset(H2Stream::kWindowBytes);
     switch (frame.rst_stream.error_code) {
       case NGHTTP2_NO_ERROR:
       case NGHTTP2_CANCEL:
@@ -370,6 +399,8 @@ int SessionH2::on_frame_sent(const nghttp2_frame& frame) {
     }
     return 0;
   }
+  // Streams past the last one that we serve.
+  if (frame.hd.type == NGHTTP2_GOAWAY) late_data_.on_reset(kConnectionWindow);
   // nghttp2's own limit: too many entries in one SETTINGS frame.
   if (frame.hd.type == NGHTTP2_GOAWAY && frame.goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM &&
       state_ == State::kServing) {

@@ -24,6 +24,7 @@
 #include "base/list.h"
 #include "base/ref.h"
 #include "base/timer_wheel.h"
+#include "http/h2_frame_walk.h"
 #include "http/h2_request.h"
 #include "net/loop.h"
 #include "net/out_queue.h"
@@ -66,6 +67,8 @@ class SessionH2 final : public Session, private ByteStream::User, private H2Conn
   void on_output() override;
   void on_done(H2Stream& stream) override;
 
+  void spend_late_data();
+  void walk(std::string_view bytes);
   int on_begin_frame(const nghttp2_frame_hd& head);
   int on_begin_headers(const nghttp2_frame& frame);
   int on_header(const nghttp2_frame& frame, std::string_view name, std::string_view value);
@@ -128,6 +131,10 @@ class SessionH2 final : public Session, private ByteStream::User, private H2Conn
 
   H2Connection connection_;
   H2Budget budget_;
+  http::H2FrameWalk walk_{http::H2FrameWalk::kPrefaceBytes};
+  http::H2LateData late_data_;
+  std::size_t untold_frames_ = 0;  // of DATA: walked over, and not told by nghttp2
+  std::size_t untold_bytes_ = 0;
   http::H2RequestReader reader_;
   http::H2TrailerReader trailers_;
   H2Stream* reading_ = nullptr;    // whose field section is being read

@@ -37,6 +37,7 @@ Why why_stale(const Error& error) {
     case ErrorCode::kBreakerOpen:
     case ErrorCode::kBackingOff:
     case ErrorCode::kNoServer: return Why::kStaleBreaker;
+    case ErrorCode::kStreamTimeout:
     case ErrorCode::kQueueFull:
     case ErrorCode::kQueueTimeout: return Why::kOverloaded;
     default: return Why::kStaleIfError;

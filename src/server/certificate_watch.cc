@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace seawall::server {
@@ -39,6 +40,21 @@ bool CertificateWatch::has_changed() {
     return false;
   }
   return std::exchange(is_settling_, false);
+}
+
+std::vector<std::string> CertificateWatch::take_lapsed(std::span<const Ref<const net::Certificate>> certificates,
+                                                       WallTime now) {
+  std::vector<std::string> lapsed;
+  std::vector<Ref<const net::Certificate>> all;
+  for (const Ref<const net::Certificate>& certificate : certificates) {
+    const auto until = certificate->ocsp_until();
+    if (!until || *until > now) continue;
+    const bool is_told = std::ranges::any_of(told_, [&](const auto& told) { return told.get() == certificate.get(); });
+    if (!is_told) lapsed.push_back(certificate->files().ocsp);
+    all.push_back(certificate);
+  }
+  told_ = std::move(all);
+  return lapsed;
 }
 
 }  // namespace seawall::server

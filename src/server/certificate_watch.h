@@ -5,10 +5,14 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
+#include "base/ref.h"
 #include "config/config.h"
+#include "net/certificate.h"
 
 namespace seawall::server {
 
@@ -21,6 +25,8 @@ class CertificateWatch {
   // True once for each change, when nothing has changed any more since the look before: certificate and key are two
   // files, and whoever replaces them may be between the two.
   bool has_changed();
+  // Files of OCSP responses that are out of date since the last call, of the certificates in use.
+  std::vector<std::string> take_lapsed(std::span<const Ref<const net::Certificate>> certificates, WallTime now);
 
  private:
   struct Stamp {
@@ -38,6 +44,7 @@ class CertificateWatch {
 
   std::vector<File> files_;
   bool is_settling_ = false;
+  std::vector<Ref<const net::Certificate>> told_;  // whose response is out of date
 };
 
 }  // namespace seawall::server

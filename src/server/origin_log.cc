@@ -35,6 +35,8 @@ std::string_view hint_of(ErrorCode code) {
     case ErrorCode::kTlsVersion: return "; no TLS version or cipher in common: see origin.tls.min_version";
     case ErrorCode::kTlsFailed: return "; does it speak TLS at this port?";
     case ErrorCode::kHttp2Failed: return "; it does not speak HTTP/2 as it should: see origin.protocol";
+    case ErrorCode::kStreamTimeout:
+      return "; all HTTP/2 streams that it allows are taken: allow more there, or lower origin.limit.in_flight";
     default: return "";
   }
 }

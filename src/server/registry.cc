@@ -51,7 +51,7 @@ std::expected<origin::ServerAccess, std::string> Registry::access(const config::
   Trust& known = tls_[options.name];
   std::string files = contents_of(options.tls);
   if (!known.context || known.context->options() != options.tls || known.files != files) {
-    auto loaded = net::TlsClientContext::load(options.tls);
+    auto loaded = net::TlsClientContext::load(options.tls, clock_.wall_now());
     if (!loaded) return std::unexpected("origin \"" + options.name + "\": " + loaded.error());
     known = {.context = std::move(*loaded), .files = std::move(files)};
   }

@@ -99,6 +99,16 @@ std::expected<std::vector<std::vector<Listening>>, std::string> bind_all(const c
   return bound;
 }
 
+// The ports that the kernel has chosen.
+void fill_in_ports(std::vector<net::ListenOptions>& listen, const std::vector<Listening>& bound) {
+  for (std::size_t i = 0; i < listen.size(); ++i) {
+    const auto asked = net::Address::parse(listen[i].address);
+    if (listen[i].path.empty() && asked && asked->port() == 0) {
+      listen[i].address = bound[i].socket->address().to_string();
+    }
+  }
+}
+
 void log_certificates(const Snapshot& snapshot, const config::Config& config) {
   for (const Ref<const net::Certificate>& certificate : snapshot.certificates) {
     log(LogLevel::kInfo, "certificate {}: {} for {}, valid until {}", certificate->files().certificate,
@@ -168,8 +178,8 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
   if (config->listen != first.listen || config->workers != first.workers) {
     log(LogLevel::kWarning, "reload: changes of server.listen and server.workers need a restart");
     if (had_tls && config->tls.certificates.empty()) return fail("the listeners of before need tls.certificates");
-    config->listen = first.listen;  // for what follows from them
   }
+  config->listen = running.config.listen;  // as they are bound, for what follows from them
   CertificateWatch certificates(*config);  // before they are read, so that no change is missed
   const auto workers = static_cast<std::uint32_t>(running.workers.size());
   auto made = make_snapshot(*config, shared.registry, shared.tickets, workers, shared.clock);
@@ -207,6 +217,10 @@ int next_signal(const sigset_t& signals, Shared& shared, Running& running) {
     const int signal = sigtimedwait(&signals, nullptr, running.certificates.is_on() ? &kCertificateLook : nullptr);
     if (signal > 0) return signal;
     if (running.certificates.has_changed()) reload_certificates(shared, running);
+    const auto lapsed = running.certificates.take_lapsed(running.snapshot->certificates, shared.clock.wall_now());
+    for (const std::string& file : lapsed) {
+      log(LogLevel::kWarning, "{}: the OCSP response is out of date and is not stapled any more: fetch it again", file);
+    }
   }
 }
 
@@ -256,13 +270,15 @@ int run(const config::Config& config, const Reload& reload) {
     return 1;
   }
   CertificateWatch certificates(config);  // before they are read, so that no change is missed
-  auto made = make_snapshot(config, shared.registry, shared.tickets, count, shared.clock);
+  config::Config bound = config;
+  fill_in_ports(bound.listen, listeners->front());
+  auto made = make_snapshot(bound, shared.registry, shared.tickets, count, shared.clock);
   if (!made) {
     log(LogLevel::kError, "{}", made.error());
     return 1;
   }
   Running running{.started_with = config,
-                  .config = config,
+                  .config = std::move(bound),
                   .snapshot = std::make_shared<const Snapshot>(std::move(*made)),
                   .certificates = std::move(certificates)};
   log_certificates(*running.snapshot, config);

@@ -21,11 +21,11 @@ std::size_t index_of(const config::Config& config, const std::string& name, cons
 
 std::expected<void, std::string> load_certificates(Snapshot& snapshot, const config::Config& config,
                                                    const std::shared_ptr<net::TicketKeys>& tickets, std::size_t workers,
-                                                   const Clock& clock) {
+                                                   const Clock& clock, net::Certificate::StaleOcsp stale_ocsp) {
   snapshot.certificates.clear();
   snapshot.tls.clear();
   for (const net::CertificateFiles& files : config.tls.certificates) {
-    auto certificate = net::Certificate::load(files, clock.wall_now());
+    auto certificate = net::Certificate::load(files, clock.wall_now(), stale_ocsp);
     if (!certificate) return std::unexpected(std::move(certificate.error()));
     snapshot.certificates.push_back(std::move(*certificate));
   }
@@ -46,7 +46,9 @@ std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, 
                                                            const std::shared_ptr<net::TicketKeys>& tickets,
                                                            const Clock& clock) {
   Snapshot snapshot = old;
-  if (auto loaded = load_certificates(snapshot, config, tickets, old.tls.size(), clock); !loaded) {
+  // One that has lapsed must not keep back a certificate that is renewed.
+  constexpr auto kStaleOcsp = net::Certificate::StaleOcsp::kLeftOut;
+  if (auto loaded = load_certificates(snapshot, config, tickets, old.tls.size(), clock, kStaleOcsp); !loaded) {
     return std::unexpected(std::move(loaded.error()));
   }
   return snapshot;
@@ -56,7 +58,8 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
                                                    const std::shared_ptr<net::TicketKeys>& tickets,
                                                    std::uint32_t workers, const Clock& clock) {
   Snapshot snapshot;
-  if (auto loaded = load_certificates(snapshot, config, tickets, workers, clock); !loaded) {
+  constexpr auto kStaleOcsp = net::Certificate::StaleOcsp::kRefused;
+  if (auto loaded = load_certificates(snapshot, config, tickets, workers, clock, kStaleOcsp); !loaded) {
     return std::unexpected(std::move(loaded.error()));
   }
   std::vector<proxy::Origin> origins;

@@ -67,6 +67,8 @@ BOOST_FIXTURE_TEST_CASE(what_costs_too_much_ends_the_connection_and_is_counted, 
                          {"window-update", "window-update", 20'000},
                          {"priority", "priority", 20'000},
                          {"priority-update", "priority", 20'000},
+                         {"unknown-frames", "unknown-frames", 5000},
+                         {"late-data", "late-data", 5000},
                          {"continuation", "continuation", 2000},
                          {"empty-continuation", "continuation", 2000}}) {
     BOOST_TEST_CONTEXT(row.attack) {

@@ -158,6 +158,32 @@ BOOST_FIXTURE_TEST_CASE(a_bad_new_file_changes_nothing_and_is_said, Reloading) {
   BOOST_TEST(until([&] { return shown_to_new_clients(seawall) == renewed.fingerprint(); }), seawall.process().output());
 }
 
+// A response that is out of date keeps back neither handshakes nor certificates that are renewed.
+BOOST_AUTO_TEST_CASE(a_staple_that_is_out_of_date_is_left_out_until_its_file_changes) {
+  Origin origin;
+  const Site site;
+  const std::string other = site.add("b.pem", certificate_for({"b.test"}));
+  const auto good = site.authority.ocsp_response(site.certificate);
+  const std::string ocsp = site.directory.write("a.ocsp", good);
+  Seawall seawall(origin, {.listen = tls_only(), .tls = list({site.pem + " ocsp=" + ocsp, other})});
+  const auto stapled = [&] {
+    TlsOptions options = site.client();
+    options.asks_for_staple = true;
+    return Client(seawall, {.tls = options}).tls().staple();
+  };
+  BOOST_TEST((stapled() == good));
+  const WallTime past = WallTime::from_unix_seconds(1'600'000'000);
+  site.directory.write("a.ocsp", site.authority.ocsp_response(site.certificate, past));
+  BOOST_TEST(until([&] { return stapled().empty(); }), seawall.process().output());
+  BOOST_TEST(seawall.process().says("a.ocsp: the OCSP response is out of date"), seawall.process().output());
+  const TestCertificate renewed = site.authority.issue(certificate_for({"b.test"}));
+  site.directory.write("b.pem", pem_with_key(renewed));
+  BOOST_TEST(until([&] { return shown_to_new_clients(seawall, "b.test") == renewed.fingerprint(); }),
+             seawall.process().output());
+  site.directory.write("a.ocsp", good);
+  BOOST_TEST(until([&] { return stapled() == good; }), seawall.process().output());
+}
+
 // What the origin is told of a client's certificate. RFC 9440 for the certificate itself.
 constexpr const char* kVerify = "X-SSL-Client-Verify";
 constexpr const char* kSubject = "X-SSL-Client-S-DN";

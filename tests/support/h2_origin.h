@@ -268,6 +268,8 @@ class H2Origin {
   std::size_t connections() const { return peers_.size(); }
   Peer& peer(std::size_t i = 0) { return *peers_.at(i); }
   void set_settings(Fields settings) { settings_ = std::move(settings); }
+  // New connections are refused.
+  void stop_listening() { listener_.reset(); }
   // The peer is gone, its socket included.
   void destroy(std::size_t i) { peers_.at(i).reset(); }
   // Pumps until the i-th connection has this many requests without an answer.

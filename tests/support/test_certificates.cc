@@ -9,8 +9,6 @@
 #include <openssl/x509v3.h>
 
 #include <array>
-#include <cstdlib>
-#include <fstream>
 #include <stdexcept>
 
 #include "net/resolver.h"
@@ -181,22 +179,6 @@ std::string TestCertificate::ocsp_refusal() {
   const Bio bio = memory();
   must(i2d_OCSP_RESPONSE_bio(bio.get(), response.get()) == 1, "OCSP response");
   return text_of(bio);
-}
-
-PemFolder::PemFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "seawall-pem-XXXXXX").string();
-  must(::mkdtemp(name.data()), "mkdtemp");
-  path_ = name;
-}
-
-PemFolder::~PemFolder() {
-  std::filesystem::remove_all(path_);
-}
-
-std::string PemFolder::write(std::string_view name, std::string_view text) const {
-  std::string file = path(name);
-  std::ofstream(file, std::ios::binary) << text;
-  return file;
 }
 
 net::CertificateFiles PemFolder::write(const std::string& name, const TestCertificate& certificate) const {

@@ -4,7 +4,6 @@
 #include <openssl/types.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +11,7 @@
 
 #include "base/clock.h"
 #include "net/tls_options.h"
+#include "support/temporary_directory.h"
 
 namespace seawall::test {
 
@@ -56,22 +56,11 @@ class TestCertificate {
   std::shared_ptr<const TestCertificate> issuer_;  // null: itself
 };
 
-// A folder that goes with its contents.
-class PemFolder {
+class PemFolder final : public TemporaryDirectory {
  public:
-  PemFolder();
-  ~PemFolder();
-  PemFolder(const PemFolder&) = delete;
-  PemFolder& operator=(const PemFolder&) = delete;
-
-  std::string path(std::string_view name) const { return (path_ / name).string(); }
-  // The file's path.
-  std::string write(std::string_view name, std::string_view text) const;
+  using TemporaryDirectory::write;
   // "NAME.pem" with the chain, "NAME.key".
   net::CertificateFiles write(const std::string& name, const TestCertificate& certificate) const;
-
- private:
-  std::filesystem::path path_;
 };
 
 }  // namespace seawall::test

@@ -98,7 +98,7 @@ struct Pair {
     const auto tls =
         net::TlsServer::create({}, std::vector{*certificate}, std::make_shared<net::TicketKeys>(clock, Seconds{3600}));
     BOOST_REQUIRE(tls.has_value());
-    const auto trust = net::TlsClientContext::load({.ca = folder.write("ca.pem", authority.pem())});
+    const auto trust = net::TlsClientContext::load({.ca = folder.write("ca.pem", authority.pem())}, clock.wall_now());
     BOOST_REQUIRE(trust.has_value());
     net::TlsClient maker(*trust, "localhost", false);
     server->transport.start_tls((*tls)->accept());

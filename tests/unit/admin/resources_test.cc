@@ -67,7 +67,7 @@ constexpr const char* kAilingOrigin = R"({
   "saturation": 0.25, "requests": 21, "retries": 22, "hedges": 23,
   "responses": {"1xx": 1, "2xx": 2, "3xx": 3, "4xx": 4, "5xx": 5},
   "errors": {"connect-timeout": 31, "reset": 32, "queue-timeout": 33},
-  "timeouts": {"connect": 31, "dns": 0, "first_byte": 0, "between_bytes": 0, "send": 0, "total": 0, "queue": 33},
+  "timeouts": {"connect": 31, "dns": 0, "first_byte": 0, "between_bytes": 0, "send": 0, "total": 0, "stream": 0, "queue": 33},
   "fills": {"wanted": 15, "running": 5, "allowed": 6,
             "waiting": {"miss": 1, "revalidate": 2, "refresh": 3, "prefetch": 4},
             "limit": 7, "wait_ms": {"p50": 8, "p90": 9, "p99": 10},

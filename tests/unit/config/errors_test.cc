@@ -98,7 +98,7 @@ BOOST_AUTO_TEST_CASE(types_and_ranges) {
        "4:11: server.listen must be a string or an array of strings, not an array with 80"},
       {"listen empty", "[server]\nlisten = []", "4:10: server.listen must have from 1 to 64 elements, not 0"},
       {"listen twice", "[server]\nlisten = [\":80\", \":80\"]",
-       "4:10: server.listen names \":80\" twice | remove one of the two"},
+       "4:18: server.listen names \":80\" twice | remove one of the two"},
       {"field name", "[[route]]\ntargeted_fields = [\"a b\"]",
        "4:20: route.targeted_fields must be the name of a header field, not \"a b\""},
       {"control byte", "[log]\naccess = \"\\u001b[2J\"\naccess_format = \"\\u001b[2J\"",
@@ -247,7 +247,7 @@ BOOST_AUTO_TEST_CASE(origins) {
        "2:24: " + url_form + "\"b:80\" | did you mean \"http://b:80\"?"},
       {"nothing but parameters", "[[origin]]\nservers = \"\"", "2:11: " + url_form + "\"\""},
       {"same server", "[[origin]]\nservers = [\"http://a\", \"http://b\", \"http://A:80 weight=2\"]",
-       "2:11: origin.servers names \"http://A:80\" twice | remove one of the two; weight=N gives a server more "
+       "2:36: origin.servers names \"http://A:80\" twice | remove one of the two; weight=N gives a server more "
        "requests"},
       {"nothing but spares", "[[origin]]\nservers = [\"http://a backup\", \"http://b drain\"]",
        "2:11: origin.servers has no server to use: each is backup or drain | leave out backup or drain at one of them"},
@@ -291,7 +291,7 @@ BOOST_AUTO_TEST_CASE(origins) {
       {"the port of https, without a scheme", "[[origin]]\nservers = \"10.0.0.5:443\"",
        "2:11: " + url_form + "\"10.0.0.5:443\" | did you mean \"https://10.0.0.5:443\"?"},
       {"one server in two schemes", "[[origin]]\nservers = [\"http://a:443\", \"https://a\"]",
-       "2:11: origin.servers names \"https://a\" twice | remove one of the two; weight=N gives a server more requests"},
+       "2:28: origin.servers names \"https://a\" twice | remove one of the two; weight=N gives a server more requests"},
       {"no scheme", "[[origin]]\nservers = \"10.0.0.5:3000\"",
        "2:11: " + url_form + "\"10.0.0.5:3000\" | did you mean \"http://10.0.0.5:3000\"?"},
       {"other scheme", "[[origin]]\nservers = \"ftp://a\"", "2:11: " + url_form + "\"ftp://a\""},

@@ -96,14 +96,17 @@ BOOST_AUTO_TEST_CASE(mistakes_in_an_entry) {
 BOOST_AUTO_TEST_CASE(mistakes_over_several_keys) {
   const ErrorRow rows[] = {
       {"the same address in other words", "[server]\nlisten = [\":80\", \"*:80 redirect\", \":443 tls\"]\n[tls]\n",
-       "4:10: server.listen names \"*:80\" twice | remove one of the two"},
+       "4:18: server.listen names \"*:80\" twice | remove one of the two"},
       {"the same socket", "[server]\nlisten = [\"unix:/a\", \"unix:/a mode=666\"]",
-       "4:10: server.listen names \"unix:/a\" twice | remove one of the two"},
+       "4:22: server.listen names \"unix:/a\" twice | remove one of the two"},
       {"TLS without a certificate", "[server]\nlisten = \":443 tls\"",
        "4:10: server.listen takes TLS, and there is no certificate for it | add [tls] with certificates = [\"FILE "
        "key=FILE\"]"},
       {"TLS without a certificate, in other words", "[server]\nlisten = \":443 tls\"\n[tls]\ncertificates = []",
        "4:10: server.listen takes TLS, and there is no certificate for it | add [tls] with certificates = [\"FILE "
+       "key=FILE\"]"},
+      {"TLS without a certificate, in the second place", "[server]\nlisten = [\":80\", \":443 tls\"]",
+       "4:18: server.listen takes TLS, and there is no certificate for it | add [tls] with certificates = [\"FILE "
        "key=FILE\"]"},
       {"a redirect to nowhere", "[server]\nlisten = \":80 redirect\"",
        "4:10: server.listen redirects to https, and no listener takes TLS | add one, such as \":443 tls\", or leave "

@@ -1,16 +1,13 @@
 // What the configuration's tests share.
 #pragma once
 
-#include <stdlib.h>
-
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "config/load.h"
+#include "support/temporary_directory.h"
 
 namespace seawall::config {
 
@@ -44,28 +41,6 @@ inline std::string errors_of(std::string text, std::map<std::string, std::string
   return loaded ? "" : to_string(loaded.error());
 }
 
-// A folder that goes with its contents.
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "seawall-config-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::string write(const std::string& name, const std::string& text) const {
-    const std::filesystem::path file = path_ / name;
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file) << text;
-    return file.string();
-  }
-  std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
-};
+using Folder = test::TemporaryDirectory;
 
 }  // namespace seawall::config

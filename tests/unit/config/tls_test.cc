@@ -177,6 +177,8 @@ BOOST_AUTO_TEST_CASE(files_of_certificates) {
   const std::string spaced = files().folder.path("a folder/seawall.toml");
   const ErrorRow rows[] = {
       {"missing", "certificates = \"DIR/none.pem\"", at + "DIR/none.pem: cannot be opened: No such file or directory"},
+      {"the second of two", "certificates = [\"DIR/both.pem\",\n \"DIR/none.pem\"]",
+       "5:2: tls.certificates: DIR/none.pem: cannot be opened: No such file or directory"},
       {"missing key", "certificates = \"DIR/shop.pem key=DIR/none.key\"",
        at + "DIR/none.key: cannot be opened: No such file or directory"},
       {"no key", "certificates = \"DIR/shop.pem\"",
@@ -193,9 +195,9 @@ BOOST_AUTO_TEST_CASE(files_of_certificates) {
       {"a folder", "certificates = \"DIR/challenges\"", at + "DIR/challenges: is not a file"},
       {"a staple that is none", "certificates = \"DIR/shop.pem key=DIR/shop.key ocsp=DIR/text.pem\"",
        at + "DIR/text.pem: is no OCSP response in DER form"},
-      {"the same twice", "certificates = [\"DIR/shop.pem key=DIR/shop.key\", \"DIR/shop.pem key=DIR/shop.key\"]",
-       at +
-           "DIR/shop.pem: has the same names and type of key (ECDSA) as DIR/shop.pem: one of them would never be used"},
+      {"the same twice", "certificates = [\"DIR/shop.pem key=DIR/shop.key\",\n \"DIR/shop.pem key=DIR/shop.key\"]",
+       "5:2: tls.certificates: "
+       "DIR/shop.pem: has the same names and type of key (ECDSA) as DIR/shop.pem: one of them would never be used"},
       {"authorities", "certificates = \"DIR/both.pem\"\nclient_auth = \"required\"\nclient_ca = \"DIR/none.pem\"",
        "6:13: tls.client_ca: DIR/none.pem: cannot be opened: No such file or directory"},
       {"authorities that are none",
@@ -349,8 +351,16 @@ BOOST_AUTO_TEST_CASE(tls_with_origins) {
        "3:10: origin.tls.ca: DIR/none.pem: cannot be opened: No such file or directory"},
       {"certificate", https + "tls = { certificate = \"DIR/none.pem\" }",
        "3:23: origin.tls.certificate: DIR/none.pem: cannot be opened: No such file or directory"},
-      {"key", https + "tls = { certificate = \"DIR/shop.pem\", key = \"DIR/blog.key\" }",
-       "3:65: origin.tls.key: DIR/blog.key: its key does not belong to the first certificate in DIR/shop.pem"},
+      {"certificate that has expired", https + "tls.key = \"DIR/expired.key\"\ntls.certificate = \"DIR/expired.pem\"",
+       "4:19: origin.tls.certificate: DIR/expired.pem: expired on 2020-09-13 12:26:40 UTC: renew it"},
+      {"certificate of later", https + "[origin.tls]\ncertificate = \"DIR/future.pem\"\nkey = \"DIR/future.key\"",
+       "4:15: origin.tls.certificate: DIR/future.pem: is not valid before 2033-05-18 03:33:20 UTC: is this machine's "
+       "clock right?"},
+      {"PROXY header of many", https + "protocol = \"http2\"\nproxy_protocol = \"v1\"",
+       "4:18: origin.proxy_protocol names the client of a connection, and with protocol = \"http2\" one serves many | "
+       "remove one of the two, or write protocol = \"http1\""},
+      {"key", https + "tls = { key = \"DIR/blog.key\", certificate = \"DIR/shop.pem\" }",
+       "3:15: origin.tls.key: DIR/blog.key: its key does not belong to the first certificate in DIR/shop.pem"},
   };
   files().check("", rows);
   BOOST_TEST(files()

@@ -199,6 +199,7 @@ BOOST_AUTO_TEST_CASE(ocsp_responses) {
   const std::string response = authority.ocsp_response(leaf);
   files.ocsp = folder.write("good.ocsp", response);
   BOOST_TEST((load(files)->ocsp() == response));
+  BOOST_TEST((load(files)->ocsp_until() == test::CertificateSpec().not_after));
   // The issuer is compared too where the chain names it.
   files.certificate = folder.write("chain.pem", leaf.pem() + authority.pem());
   load(files);
@@ -217,6 +218,11 @@ BOOST_AUTO_TEST_CASE(ocsp_responses) {
   BOOST_TEST(refusal(stranger.ocsp_response(leaf)) == "is an OCSP response about another certificate");
   BOOST_TEST(refusal(authority.ocsp_response(leaf, kNow)) ==
              "is out of date since 2023-11-14 22:13:20 UTC: fetch it again");
+  // Or it is left out.
+  const auto without = Certificate::load(files, kNow, Certificate::StaleOcsp::kLeftOut);
+  BOOST_REQUIRE(without.has_value());
+  BOOST_TEST((*without)->ocsp().empty());
+  BOOST_TEST(((*without)->ocsp_until() == kNow));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -17,9 +17,11 @@ namespace {
 using test::TestCertificate;
 using test::TlsPair;
 
+constexpr WallTime kNow = WallTime::from_unix_seconds(1'700'000'000);  // 2023-11-14
+
 struct Fixture : test::TlsFixture {
   static std::string error_of(const TlsClientOptions& options) {
-    const auto loaded = TlsClientContext::load(options);
+    const auto loaded = TlsClientContext::load(options, kNow);
     return loaded ? "" : loaded.error();
   }
   // The server's certificate is not checked when it is loaded: it may be bad from the start.
@@ -185,6 +187,12 @@ BOOST_AUTO_TEST_CASE(options_that_cannot_be_used) {
   BOOST_TEST(error_of({.ca = "/nowhere"}) == "/nowhere: cannot be opened: No such file or directory");
   BOOST_TEST(error_of({.ca = files.key}) ==
              files.key + ": holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)");
+  const auto old = folder.write("old", authority.issue({.not_after = kNow}));
+  BOOST_TEST(error_of({.ca = ca, .certificate = old.certificate, .key = old.key}) ==
+             old.certificate + ": expired on 2023-11-14 22:13:20 UTC: renew it");
+  const auto early = folder.write("early", authority.issue({.not_before = kNow + Seconds{1}}));
+  BOOST_TEST(error_of({.ca = ca, .certificate = early.certificate, .key = early.key}) ==
+             early.certificate + ": is not valid before 2023-11-14 22:13:21 UTC: is this machine's clock right?");
   BOOST_TEST(error_of({.ca = ca, .certificate = "/nowhere"}) ==
              "/nowhere: cannot be opened: No such file or directory");
   BOOST_TEST(error_of({.ca = ca, .certificate = files.certificate, .key = other}) ==
@@ -200,13 +208,13 @@ BOOST_AUTO_TEST_CASE(the_systems_store) {
   const auto server = server_with(leaf);
   ::setenv("SSL_CERT_DIR", folder.path("none").c_str(), 1);
   ::setenv("SSL_CERT_FILE", ca.c_str(), 1);
-  const auto by_file = TlsClientContext::load({});
+  const auto by_file = TlsClientContext::load({}, kNow);
   ::setenv("SSL_CERT_FILE", folder.path("none").c_str(), 1);
   const std::string error = error_of({});
   folder.write("0123abcd.0", authority.pem());
   folder.write("README", "not a certificate");
   ::setenv("SSL_CERT_DIR", folder.path("").c_str(), 1);
-  const auto by_folder = TlsClientContext::load({});
+  const auto by_folder = TlsClientContext::load({}, kNow);
   ::unsetenv("SSL_CERT_DIR");
   ::unsetenv("SSL_CERT_FILE");
 

@@ -468,6 +468,26 @@ BOOST_FIXTURE_TEST_CASE(client_authorities_that_cannot_be_read, ClientFixture) {
              shown.key + ": holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)");
 }
 
+BOOST_AUTO_TEST_CASE(an_ocsp_response_is_stapled_as_long_as_it_is_good) {
+  const auto leaf = authority.issue({});
+  CertificateFiles files = folder.write("leaf", leaf);
+  files.ocsp = folder.write("leaf.ocsp", authority.ocsp_response(leaf, clock.wall_now() + Seconds{10}));
+  const auto server = make_server({load(files)});
+  const auto is_stapled = [&] {
+    TlsClient client = make_client();
+    TlsPair pair(client.connect(), server->accept());
+    SSL_set_tlsext_status_type(pair.client.engine->ssl(), TLSEXT_STATUSTYPE_ocsp);
+    pair.pump();
+    BOOST_REQUIRE(pair.is_established());
+    const unsigned char* stapled = nullptr;
+    return SSL_get_tlsext_status_ocsp_resp(pair.client.engine->ssl(), &stapled) > 0;
+  };
+  clock.advance(Millis{9'999});
+  BOOST_TEST(is_stapled());
+  clock.advance(Millis{1});
+  BOOST_TEST(!is_stapled());
+}
+
 BOOST_AUTO_TEST_CASE(an_ocsp_response_is_stapled) {
   const auto leaf = authority.issue({});
   CertificateFiles files = folder.write("leaf", leaf);

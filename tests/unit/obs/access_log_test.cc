@@ -17,6 +17,7 @@
 
 #include "base/fd.h"
 #include "obs/log.h"
+#include "support/temporary_directory.h"
 
 namespace seawall::obs {
 namespace {
@@ -56,32 +57,13 @@ std::string json(const AccessEntry& entry) {
   return out;
 }
 
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "seawall-obs-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-  std::string read(const std::string& name) const {
-    std::ifstream stream(path_ / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(stream), {}};
-  }
-
- private:
-  std::filesystem::path path_;
-};
+using Folder = test::TemporaryDirectory;
 
 // Keeps the log of events, which failures are told to, off the test's output.
 struct QuietLog {
   QuietLog() {
     std::string error;
-    BOOST_REQUIRE(init_log({.level = LogLevel::kInfo, .target = folder.file("events")}, error));
+    BOOST_REQUIRE(init_log({.level = LogLevel::kInfo, .target = folder.path("events")}, error));
   }
   ~QuietLog() {
     std::string error;
@@ -220,7 +202,7 @@ BOOST_AUTO_TEST_CASE(a_huge_field_is_cut) {
 
 BOOST_AUTO_TEST_CASE(lines_reach_the_file_by_flush_and_by_size) {
   const Folder folder;
-  auto file = open_file(folder.file("log"));
+  auto file = open_file(folder.path("log"));
   {
     AccessLog log(file, AccessFormat::kJson);
     BOOST_TEST(log.is_on());
@@ -276,7 +258,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_drops_and_counts) {
 BOOST_AUTO_TEST_CASE(a_reader_that_does_not_read_never_blocks_us) {
   const QuietLog events;
   const Folder folder;
-  const std::string fifo = folder.file("fifo");
+  const std::string fifo = folder.path("fifo");
   BOOST_REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
   const Fd reader(::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   auto file = open_file(fifo);
@@ -308,9 +290,9 @@ BOOST_AUTO_TEST_CASE(a_reader_that_does_not_read_never_blocks_us) {
 
 BOOST_AUTO_TEST_CASE(reopened_after_a_rename) {
   const Folder folder;
-  auto file = open_file(folder.file("log"));
+  auto file = open_file(folder.path("log"));
   file->write("one\n");
-  std::filesystem::rename(folder.file("log"), folder.file("log.1"));
+  std::filesystem::rename(folder.path("log"), folder.path("log.1"));
   file->write("two\n");
   BOOST_TEST(folder.read("log.1") == "one\ntwo\n");
   file->reopen();
@@ -338,7 +320,7 @@ class Redirect {
 BOOST_AUTO_TEST_CASE(standard_output_shared_with_others) {
   const Folder folder;
   {
-    const Fd target(::open(folder.file("out").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    const Fd target(::open(folder.path("out").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     const Redirect redirect(STDOUT_FILENO, target.get());
     auto file = open_file("stdout");
     for (int i = 0; i < 3; ++i) {
@@ -385,9 +367,9 @@ BOOST_AUTO_TEST_CASE(standard_output_into_a_socket_that_is_full) {
 BOOST_AUTO_TEST_CASE(a_reopen_that_fails_keeps_the_old_file) {
   const QuietLog events;
   const Folder folder;
-  std::filesystem::create_directory(folder.file("d"));
-  auto file = open_file(folder.file("d/log"));
-  std::filesystem::rename(folder.file("d"), folder.file("e"));
+  std::filesystem::create_directory(folder.path("d"));
+  auto file = open_file(folder.path("d/log"));
+  std::filesystem::rename(folder.path("d"), folder.path("e"));
   file->reopen();
   file->write("still here\n");
   BOOST_TEST(folder.read("e/log") == "still here\n");
@@ -396,7 +378,7 @@ BOOST_AUTO_TEST_CASE(a_reopen_that_fails_keeps_the_old_file) {
 
 BOOST_AUTO_TEST_CASE(workers_write_whole_lines_while_it_is_reopened) {
   const Folder folder;
-  auto file = open_file(folder.file("log"));
+  auto file = open_file(folder.path("log"));
   std::vector<std::thread> workers;
   for (int w = 0; w < 3; ++w) {
     workers.emplace_back([&, w] {
@@ -411,7 +393,7 @@ BOOST_AUTO_TEST_CASE(workers_write_whole_lines_while_it_is_reopened) {
   for (int i = 0; i < 20; ++i) file->reopen();
   for (std::thread& worker : workers) worker.join();
   std::size_t lines = 0;
-  std::ifstream stream(folder.file("log"));
+  std::ifstream stream(folder.path("log"));
   for (std::string line; std::getline(stream, line); ++lines) {
     BOOST_REQUIRE(line.starts_with("10.0.0.1 - - ["));
     BOOST_REQUIRE(line.ends_with(" us=2500"));

@@ -1,13 +1,13 @@
 #include "obs/log.h"
 
-#include <stdlib.h>
-
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <regex>
+
+#include "support/temporary_directory.h"
 
 namespace seawall::obs {
 namespace {
@@ -18,28 +18,21 @@ BOOST_AUTO_TEST_SUITE(obs_log)
 class LogToFile {
  public:
   explicit LogToFile(LogLevel level) {
-    std::string name = (std::filesystem::temp_directory_path() / "seawall-log-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = name;
     std::string error;
     BOOST_REQUIRE_MESSAGE(init_log({.level = level, .target = file("log")}, error), error);
   }
   ~LogToFile() {
     std::string error;
     init_log({}, error);
-    std::filesystem::remove_all(path_);
   }
   LogToFile(const LogToFile&) = delete;
   LogToFile& operator=(const LogToFile&) = delete;
 
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-  std::string text(const std::string& name = "log") const {
-    std::ifstream stream(path_ / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(stream), {}};
-  }
+  std::string file(const std::string& name) const { return directory_.path(name); }
+  std::string text(const std::string& name = "log") const { return directory_.read(name); }
 
  private:
-  std::filesystem::path path_;
+  const test::TemporaryDirectory directory_;
 };
 
 BOOST_AUTO_TEST_CASE(a_line) {

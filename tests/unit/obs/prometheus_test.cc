@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "obs/route_counters.h"
+#include "support/temporary_directory.h"
 
 namespace seawall::obs {
 namespace {
@@ -24,23 +25,6 @@ boost::test_tools::assertion_result is_promtool_installed(boost::unit_test::test
   result.message() << "promtool is not installed (Debian: prometheus)";
   return result;
 }
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "seawall-prometheus-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct Outcome {
   int code;
@@ -222,27 +206,27 @@ BOOST_AUTO_TEST_CASE(content_types) {
 }
 
 BOOST_AUTO_TEST_CASE(promtool_finds_nothing_wrong, *boost::unit_test::precondition(is_promtool_installed)) {
-  const TemporaryDirectory directory;
-  std::ofstream(directory.file("metrics"), std::ios::binary) << exposition(Format::kText);
-  const Outcome good = run("promtool check metrics <" + directory.file("metrics"));
+  const test::TemporaryDirectory directory;
+  std::ofstream(directory.path("metrics"), std::ios::binary) << exposition(Format::kText);
+  const Outcome good = run("promtool check metrics <" + directory.path("metrics"));
   BOOST_TEST(good.code == 0, good.output);
   BOOST_TEST(good.output == "");
   // That it would have found something.
-  std::ofstream(directory.file("metrics"), std::ios::binary | std::ios::app) << "a{b=\"c\nd\"} 1\n";
-  BOOST_TEST(run("promtool check metrics <" + directory.file("metrics")).code != 0);
+  std::ofstream(directory.path("metrics"), std::ios::binary | std::ios::app) << "a{b=\"c\nd\"} 1\n";
+  BOOST_TEST(run("promtool check metrics <" + directory.path("metrics")).code != 0);
 }
 
 // promtool reads OpenMetrics only as a history to import, whose samples have times.
 BOOST_AUTO_TEST_CASE(promtool_reads_open_metrics, *boost::unit_test::precondition(is_promtool_installed)) {
-  const TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   const auto import = [&](const std::string& text) {
     std::istringstream lines(text);
-    std::ofstream timed(directory.file("metrics"), std::ios::binary);
+    std::ofstream timed(directory.path("metrics"), std::ios::binary);
     for (std::string line; std::getline(lines, line);)
       timed << line << (line.starts_with('#') ? "\n" : " 1700000000\n");
     timed.close();
-    return run("promtool tsdb create-blocks-from openmetrics " + directory.file("metrics") + " " +
-               directory.file("data"));
+    return run("promtool tsdb create-blocks-from openmetrics " + directory.path("metrics") + " " +
+               directory.path("data"));
   };
   const std::string text = exposition(Format::kOpenMetrics);
   const Outcome good = import(text);

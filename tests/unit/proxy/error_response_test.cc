@@ -41,6 +41,7 @@ BOOST_AUTO_TEST_CASE(statuses) {
       {ErrorCode::kUnexpectedStatus, Side::kOrigin, 502},
       {ErrorCode::kConnectTimeout, Side::kOrigin, 504},
       {ErrorCode::kFirstByteTimeout, Side::kOrigin, 504},
+      {ErrorCode::kStreamTimeout, Side::kOrigin, 503, true},
       {ErrorCode::kBetweenBytesTimeout, Side::kOrigin, 504},
       {ErrorCode::kTotalTimeout, Side::kOrigin, 504},
       {ErrorCode::kNoRoute, Side::kLocal, 404},

@@ -2,8 +2,11 @@
 
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "support/temporary_directory.h"
+#include "support/test_certificates.h"
 
 namespace seawall::server {
 namespace {
@@ -63,6 +66,30 @@ BOOST_AUTO_TEST_CASE(a_link_that_turns_is_a_change) {
   std::filesystem::create_symlink(two, link);
   BOOST_TEST(!watch.has_changed());
   BOOST_TEST(watch.has_changed());
+}
+
+BOOST_AUTO_TEST_CASE(a_response_that_lapses_is_told_once) {
+  const test::PemFolder folder;
+  const auto authority = test::TestCertificate::authority();
+  const auto leaf = authority.issue({});
+  const WallTime now = WallTime::from_unix_seconds(1'700'000'000);
+  const auto load = [&](WallTime until) {
+    net::CertificateFiles files = folder.write("leaf", leaf);
+    files.ocsp = folder.write("leaf.ocsp", authority.ocsp_response(leaf, until));
+    auto loaded = net::Certificate::load(files, now);
+    BOOST_REQUIRE(loaded.has_value());
+    return std::vector{*loaded, *net::Certificate::load(folder.write("plain", leaf), now)};
+  };
+  const auto in_use = load(now + Seconds{10});
+  const std::vector<std::string> file = {folder.path("leaf.ocsp")};
+  const std::vector<std::string> none;
+  CertificateWatch watch(config);
+  BOOST_TEST(watch.take_lapsed(in_use, now + Seconds{9}) == none);
+  BOOST_TEST(watch.take_lapsed(in_use, now + Seconds{10}) == file);
+  BOOST_TEST(watch.take_lapsed(in_use, now + Seconds{11}) == none);
+  const auto renewed = load(now + Seconds{20});
+  BOOST_TEST(watch.take_lapsed(renewed, now + Seconds{12}) == none);
+  BOOST_TEST(watch.take_lapsed(renewed, now + Seconds{21}) == file);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
