@@ -75,6 +75,7 @@ void use_openssl_pools() {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return;  // they watch malloc()
 #endif
+  if (pools().front()) return;
   Pools made;
   for (std::size_t i = 0; i < kSizes.size(); ++i) {
     made[i] = SlotPool::create(kSizes[i]);

@@ -116,7 +116,9 @@ void SessionH1::on_timeout() {
   }
   switch (state_) {
     case State::kReading:
-      if (head_began_) {
+      if (has_output()) {  // the client does not read
+        close();
+      } else if (head_began_) {
         refuse_request({ErrorCode::kHeaderTimeout, Side::kClient});
         arm(options_->send_timeout);
         advance();

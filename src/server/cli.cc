@@ -17,6 +17,7 @@
 #include "config/admin_socket.h"
 #include "config/suggest.h"
 #include "net/address.h"
+#include "net/openssl_memory.h"
 #include "obs/log.h"
 #include "server/client_commands.h"
 #include "server/demo_origin.h"
@@ -336,6 +337,7 @@ std::expected<Command, std::string> parse_arguments(const std::vector<std::strin
 int run_command_line(int argc, char** argv) {
   // A reader that went away is an error of the write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  net::use_openssl_pools();
   const auto command = parse_arguments({argv + 1, argv + argc});
   if (!command) {
     fail(command.error());

@@ -234,7 +234,7 @@ BOOST_AUTO_TEST_CASE(origins_and_routes_tell_what_goes_on) {
   BOOST_TEST(of_origin.at("/responses/4xx"_json_pointer) == 1);
   BOOST_TEST(of_origin.at("/fills/wanted"_json_pointer) == 0);
   BOOST_TEST(of_origin.at("/fills/allowed"_json_pointer) > 0);
-  BOOST_TEST(of_origin.at("timeouts").size() == 7U);
+  BOOST_TEST(of_origin.at("timeouts").size() == 8U);
   BOOST_TEST(of_origin.at("/servers/0/name"_json_pointer) == origin.authority());
   BOOST_TEST(of_origin.at("/servers/0/healthy"_json_pointer) == true);
   BOOST_TEST(of_origin.at("/servers/0/in_flight"_json_pointer) == 1);

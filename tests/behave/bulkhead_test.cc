@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(a_route_has_its_share_and_no_more) {
   BOOST_TEST(until([&] { return admin.number(kInMain, "/queue/length") == 4; }));
   BOOST_TEST(admin.number(kInMain, "/in_flight") == 2);
   for (int i = 0; i < 20; ++i) BOOST_TEST(get(seawall, "/fast").body == "fast");
-  BOOST_TEST(origin.total() == 22U);
+  BOOST_TEST(until([&] { return origin.total() == 22U; }));
   gate.open();
   for (Client& client : slow) BOOST_TEST(client.read().body == "held");
 }
