@@ -307,9 +307,8 @@ void Index::forget(std::uint64_t hash, std::uint64_t sequence) {
   Shard& s = shard_of(hash);
   const MutexLock lock(s.mutex);
   const std::size_t at = locate(s, hash, sequence);
-  if (at == kNone) return;
-  bury_at(s, at, sequence + 1);
-  remove(s, at);
+  // A number of its own, so that a copy on its way to another segment is covered too.
+  if (at != kNone) kill(s, hash, variant_at(s, at), next_sequence_.fetch_add(1));
 }
 
 std::size_t Index::erase_tagged(std::uint32_t tag) {
@@ -326,7 +325,7 @@ std::size_t Index::erase_tagged(std::uint32_t tag) {
       if (slot.sequence != 0 && (slot.flags & kHasExtra) != 0) hashes.emplace(slot.sequence, slot.hash);
     }
     for (const auto& [sequence, variant] : found) {
-      erased += kill(s, hashes.at(sequence), variant, sequence + 1);
+      erased += kill(s, hashes.at(sequence), variant, next_sequence_.fetch_add(1));
     }
   }
   return erased;

@@ -70,11 +70,11 @@ std::string Journal::path(std::uint64_t generation) const {
 }
 
 IoResult<void> Journal::start(std::uint64_t volume_id, std::uint64_t generation,
-                              const std::vector<JournalEntry>& entries) {
+                              const std::vector<JournalEntry>& entries, std::size_t room) {
   JournalHeader header{.volume_id = volume_id, .nonce = Rng::system_seed(), .half_bytes = 0};
   std::uint64_t blocks = 0;
   const std::string content = encode_blocks_of(entries, header.nonce, blocks);
-  header.half_bytes = round_up(std::max<std::uint64_t>(kMinHalfBytes, content.size() * 2), kPageBytes);
+  header.half_bytes = round_up(std::max<std::uint64_t>(kMinHalfBytes, content.size() * 2 + room), kPageBytes);
   const std::string final_path = path(generation);
   const std::string temporary = final_path + ".new";
   auto file = fs_.open(temporary, OpenMode::kCreate);
@@ -190,8 +190,12 @@ IoResult<void> Journal::compact(std::size_t room) {
   bytes.resize(*n);
   JournalContent content = decode_journal(std::string_view(bytes).substr(std::min<std::size_t>(kPageBytes, *n)), header_);
   if (content.has_gap || content.blocks != blocks_) return std::unexpected(EIO);
-  const auto keep = hooks_.keep();
   std::uint64_t floor = 0;
+  std::uint64_t max_epoch = 0;
+  for (const JournalEntry& e : content.entries) {
+    if (e.kind == JournalKind::kNote) max_epoch = std::max(max_epoch, e.epoch);
+  }
+  const auto keep = hooks_.keep(max_epoch);
   std::erase_if(content.entries, [&](const JournalEntry& e) {
     if (e.kind == JournalKind::kFloor) {
       floor = std::max(floor, e.epoch);
@@ -207,9 +211,7 @@ IoResult<void> Journal::compact(std::size_t room) {
     e.epoch = floor;
     content.entries.push_back(std::move(e));
   }
-  // A half that holds twice what is kept, and the batch that did not fit.
-  if (const auto r = start(header_.volume_id, generation_ + 1, content.entries); !r) return r;
-  return end_ + room <= header_.half_bytes ? IoResult<void>() : std::unexpected(EFBIG);
+  return start(header_.volume_id, generation_ + 1, content.entries, room);
 }
 
 }  // namespace seawall::disk

@@ -31,8 +31,9 @@ std::uint64_t journal_generation(const std::string& name);
 class Journal {
  public:
   struct Hooks {
-    // Whether an entry is still of use, when the file is rewritten. First asked for a fresh look at what is there.
-    std::function<std::function<bool(const JournalEntry&)>()> keep;
+    // Whether an entry is still of use, when the file is rewritten: asked for a fresh look at what is there, given the
+    // highest epoch of a note.
+    std::function<std::function<bool(const JournalEntry&)>(std::uint64_t max_epoch)> keep;
     // The disk has failed: the volume is to leave service. Returns whether it is durably out.
     std::function<bool(const std::string& trouble)> on_failure;
     std::function<void(std::int64_t)> on_io;  // 1 before, -1 after
@@ -42,8 +43,10 @@ class Journal {
   Journal(FileSystem& fs, std::string directory, Hooks hooks)
       : fs_(fs), directory_(std::move(directory)), hooks_(std::move(hooks)) {}
 
-  // A new file with these entries, in the place of what there was.
-  IoResult<void> start(std::uint64_t volume_id, std::uint64_t generation, const std::vector<JournalEntry>& entries);
+  // A new file with these entries and at least `room` for more, in the place of what there was.
+  IoResult<void> start(std::uint64_t volume_id, std::uint64_t generation, const std::vector<JournalEntry>& entries,
+                       std::size_t room = 0);
+  std::uint64_t generation() const { return generation_; }
   void add(JournalEntry entry);
   // Runs `done` on the journal thread when everything added so far is on the device.
   void when_committed(Committed done);

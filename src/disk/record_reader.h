@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "disk/file_system.h"
 #include "disk/format.h"
 #include "disk/segment_file.h"

@@ -4,11 +4,16 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "base/mutex.h"
 #include "disk/file_system.h"
 #include "disk/format.h"
+#include "disk/index.h"
 
 namespace seawall::disk {
 
@@ -38,5 +43,39 @@ struct SegmentFile {
   std::atomic<bool> is_unlinked{false};
   std::shared_ptr<std::atomic<std::uint64_t>> pinned_bytes;  // the volume's count of what is unlinked and still open
 };
+
+// The segments of one volume. Thread: any.
+class SegmentTable {
+ public:
+  explicit SegmentTable(std::size_t volume) : volume_(volume) {}
+
+  // Gives it a slot. False: there are too many.
+  bool add(const std::shared_ptr<SegmentFile>& segment);
+  void remove(const SegmentFile& segment);
+  // All of it, for a volume that starts anew.
+  std::vector<std::shared_ptr<SegmentFile>> take_all();
+  // Null: gone.
+  std::shared_ptr<SegmentFile> find(std::uint16_t slot) const;
+  std::shared_ptr<SegmentFile> find_id(std::uint64_t id) const;
+  std::shared_ptr<SegmentFile> oldest_sealed() const;
+  std::vector<std::shared_ptr<SegmentFile>> all() const;  // by age
+
+  std::uint64_t bytes() const;
+  std::uint64_t pinned_bytes() const { return pinned_bytes_->load(std::memory_order_relaxed); }
+  const std::shared_ptr<std::atomic<std::uint64_t>>& pinned_count() const { return pinned_bytes_; }
+  // The lowest sequence and purge epoch that a record in any of them may have.
+  std::pair<std::uint64_t, std::uint64_t> floor() const;
+
+ private:
+  const std::size_t volume_;
+  mutable Mutex mutex_;
+  std::map<std::uint64_t, std::shared_ptr<SegmentFile>> by_id_ SW_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<SegmentFile>> by_slot_ SW_GUARDED_BY(mutex_);
+  std::shared_ptr<std::atomic<std::uint64_t>> pinned_bytes_ = std::make_shared<std::atomic<std::uint64_t>>(0);
+};
+
+std::string segment_name(std::uint64_t id);
+// 0 when it is none.
+std::uint64_t segment_id(const std::string& name);
 
 }  // namespace seawall::disk
