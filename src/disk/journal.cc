@@ -131,6 +131,11 @@ void Journal::set_out(bool durably) {
   for (Committed& done : waiting) done(durably);
 }
 
+bool Journal::is_idle() {
+  const std::scoped_lock lock(mutex_);
+  return !is_busy_;
+}
+
 void Journal::stop() {
   const std::scoped_lock lock(mutex_);
   stopping_ = true;

@@ -56,6 +56,8 @@ class Journal {
   // Entries and waiters of a volume that is out of service are answered with this, and not written.
   void set_out(bool durably);
   void set_in() { out_ = kIn; }
+  // Nothing is being written: with set_out(), start() may be called from another thread.
+  bool is_idle();
 
   std::uint64_t file_bytes() const { return file_bytes_.load(std::memory_order_relaxed); }
   std::uint64_t entries() const { return entries_.load(std::memory_order_relaxed); }

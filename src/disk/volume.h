@@ -113,7 +113,7 @@ class Volume {
   IoResult<void> load_segment(const std::shared_ptr<SegmentFile>& segment, const SegmentSummary* aside);
   IoResult<void> recover_segment(const std::shared_ptr<SegmentFile>& segment, SegmentSummary known);
   IoResult<void> write_aside();
-  IoResult<void> remove_files(bool keep_journal);
+  IoResult<void> remove_files();
   std::function<bool(const JournalEntry&)> keeper(std::uint64_t max_epoch);
   void check_for_hangs();
 

@@ -32,7 +32,7 @@ struct StreamState {
 };
 
 struct WriteOp {
-  enum class Kind : std::uint8_t { kPut, kChunk, kFinish, kAbandon, kSync };
+  enum class Kind : std::uint8_t { kPut, kChunk, kFinish, kSync };
   Kind kind = Kind::kPut;
   std::shared_ptr<PendingPut> put;
   Meta meta;
@@ -47,7 +47,7 @@ class VolumeWriter {
  public:
   explicit VolumeWriter(Volume& volume) : volume_(volume) {}
 
-  // False: the backlog is full, or it has stopped; the op is untouched. What ends something begun is always taken.
+  // False: the backlog is full, or it has stopped; the op is untouched.
   bool submit(WriteOp& op);
   void run();
   // Everything submitted is written and synced, then run() returns.
@@ -75,14 +75,15 @@ class VolumeWriter {
   void perform(WriteOp& op);
   IoResult<void> put(WriteOp& op);
   IoResult<void> chunk(StreamState& stream, const SliceChain& body);
-  IoResult<void> finish_stream(WriteOp& op, StreamState& stream);
+  IoResult<void> finish_stream(WriteOp& op, StreamState& stream, const Meta& meta);
   IoResult<Placed> append(RecordHeader header, const RecordMeta& meta, std::string_view blocks, Unsettled* unsettled);
   IoResult<void> flush();
   IoResult<void> sync();
   IoResult<void> seal();
   IoResult<void> open_segment();
+  IoResult<std::shared_ptr<SegmentFile>> create_segment();
   IoResult<void> make_room();
-  IoResult<void> evict(const std::shared_ptr<SegmentFile>& segment);
+  IoResult<void> evict(const std::shared_ptr<SegmentFile>& segment, bool keep_used);
   IoResult<void> write_again(SegmentFile& segment, const std::vector<Entry>& entries);
   IoResult<bool> write_again(SegmentFile& segment, const Entry& entry);
   bool is_too_old(const PendingPut& put) const;
