@@ -109,15 +109,19 @@ void Journal::add(JournalEntry entry) {
 }
 
 void Journal::when_committed(Committed done) {
+  bool durable = out_ != kOutMaybe;
   {
     const std::scoped_lock lock(mutex_);
-    if (!stopping_ && out_ == kIn && (is_busy_ || !queue_.empty())) {
-      waiting_.push_back(std::move(done));
-      wake_.notify_one();
-      return;
+    if (out_ == kIn && (is_busy_ || !queue_.empty())) {
+      if (!has_ended_) {
+        waiting_.push_back(std::move(done));
+        wake_.notify_one();
+        return;
+      }
+      durable = false;
     }
   }
-  done(out_ != kOutMaybe);
+  done(durable);
 }
 
 void Journal::set_out(bool durably) {
@@ -149,7 +153,10 @@ void Journal::run() {
     if (waiting_.empty() && !stopping_) {
       wake_.wait_for(lock, kGather, [this] { return stopping_ || !waiting_.empty(); });
     }
-    if (stopping_ && queue_.empty() && waiting_.empty()) return;
+    if (stopping_ && queue_.empty() && waiting_.empty()) {
+      has_ended_ = true;
+      return;
+    }
     std::vector<JournalEntry> batch;
     std::vector<Committed> waiting;
     batch.swap(queue_);

@@ -80,6 +80,7 @@ class Journal {
   std::vector<JournalEntry> queue_;
   std::vector<Committed> waiting_;
   bool stopping_ = false;
+  bool has_ended_ = false;
   bool is_busy_ = false;  // a batch is being written
   std::atomic<int> out_{kIn};
 

@@ -68,13 +68,15 @@ void ReadPool::close() {
   for (const Item& item : queue) item.job->fail(ReadStatus::kClosed);
 }
 
-void ReadPool::abandon() {
-  std::vector<Item> running;
+void ReadPool::fail_all(ReadStatus status) {
+  std::vector<std::shared_ptr<ReadJob>> jobs;
   {
     const std::scoped_lock lock(mutex_);
-    running = running_;
+    for (Item& item : queue_) jobs.push_back(std::move(item.job));
+    queue_.clear();
+    for (const Item& item : running_) jobs.push_back(item.job);
   }
-  for (const Item& item : running) item.job->fail(ReadStatus::kClosed);
+  for (const auto& job : jobs) job->fail(status);
 }
 
 std::size_t ReadPool::waiting() const {

@@ -46,10 +46,10 @@ class ReadPool {
   void run();
   // Those past their deadline get kTimeout. Returns how long the oldest has been worked at.
   std::chrono::microseconds expire();
-  // What waits is kClosed, and so is what comes; then run() returns, and what is being worked at is answered kClosed
-  // unless it ends by itself.
+  // What waits is kClosed, and so is what comes; run() returns after what is being worked at.
   void close();
-  void abandon();
+  // Answers for what waits and for what is being worked at.
+  void fail_all(ReadStatus status);
   std::size_t waiting() const;
 
  private:

@@ -328,8 +328,8 @@ class Tier {
   void close();
 
  private:
-  explicit Tier(std::unique_ptr<TierCore> core);
-  std::unique_ptr<TierCore> core_;
+  explicit Tier(std::shared_ptr<TierCore> core);
+  std::shared_ptr<TierCore> core_;
 };
 
 // What is wrong with the configuration itself, before anything is touched: sizes, number, doubles, one within another.

@@ -166,30 +166,37 @@ void Volume::start(std::shared_ptr<void> keep_alive) {
   spawn([](Volume& v) { v.writer_.run(); });
   spawn([](Volume& v) { v.journal_.run(); });
   spawn([](Volume& v) { v.keep_house(); });
-  for (std::size_t i = 0; i < std::max<std::size_t>(1, context_.options.readers); ++i) {
+  for (std::size_t i = 0; i < reader_count(); ++i) {
     spawn([](Volume& v) { v.readers_.run(); });
   }
 }
 
-void Volume::close(std::chrono::milliseconds patience) {
-  // What the writer leaves goes into the aside, and what both leave into the journal.
-  const std::size_t all = threads_.size();
-  const auto wait_for = [&](std::size_t running) {
-    std::unique_lock lock(mutex_);
-    return wake_.wait_for(lock, patience, [&] { return threads_running_ <= running; });
-  };
+void Volume::begin_close() {
   readers_.close();
   writer_.stop();
-  const bool drained = wait_for(all - 1 - std::max<std::size_t>(1, context_.options.readers));
+}
+
+bool Volume::wait_for_threads(std::size_t running, std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  return wake_.wait_for(lock, patience, [&] { return threads_running_ <= running; });
+}
+
+// The journal, the housekeeper.
+bool Volume::close_writer(std::chrono::milliseconds patience) { return wait_for_threads(2, patience); }
+
+bool Volume::close_house(std::chrono::milliseconds patience) {
   {
     const std::scoped_lock lock(mutex_);
     closing_ = true;
     wake_.notify_all();
   }
-  if (drained) wait_for(1);
+  return wait_for_threads(1, patience);
+}
+
+void Volume::close_journal(std::chrono::milliseconds patience) {
   journal_.stop();
-  const bool ended = drained && wait_for(0);
-  if (!ended) readers_.abandon();
+  const bool ended = wait_for_threads(0, patience);
+  if (!ended) readers_.fail_all(ReadStatus::kClosed);
   for (std::thread& t : threads_) {
     if (ended) {
       t.join();
@@ -213,6 +220,7 @@ void Volume::leave_service(const std::string& trouble, bool durably) {
   journal_.set_out(durably);
   context_.index.drop_volume(number_);
   context_.index.loaded(number_);
+  readers_.fail_all(ReadStatus::kFailed);
   writer_.wake();
 }
 
@@ -320,7 +328,9 @@ void Volume::check_for_hangs() {
     const std::int64_t began = since->load(std::memory_order_relaxed);
     hangs |= began != 0 && now - began > std::chrono::microseconds(limit).count();
   }
-  if (hangs && is_in_service()) context_.host.take_out(number_, "it does not answer in time");
+  if (hangs && is_in_service()) {
+    context_.host.take_out(number_, "it does not answer in time", VolumeHost::Touch::kNo);
+  }
 }
 
 void Volume::keep_house() {

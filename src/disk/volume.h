@@ -3,7 +3,9 @@
 // it returns: what it has missed meanwhile need not be known. Thread: as each function says.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -30,8 +32,11 @@ namespace seawall::disk {
 class VolumeHost {
  public:
   virtual ~VolumeHost() = default;
+  // Whether it is of use to write on the volume itself that it is no more to be believed.
+  enum class Touch : std::uint8_t { kNo, kYes };
   // The volume leaves service; whether that is durably so.
-  virtual bool take_out(std::size_t volume, const std::string& trouble) = 0;
+  virtual bool take_out(std::size_t volume, const std::string& trouble, Touch touch) = 0;
+  bool take_out(std::size_t volume, const std::string& trouble) { return take_out(volume, trouble, Touch::kYes); }
   // The volume is empty and has a new id: it is a member again. False: that could not be written.
   virtual bool take_in(std::size_t volume) = 0;
   // Records with a lower purge epoch are refused: notes that would have applied to them may be forgotten.
@@ -70,8 +75,13 @@ class Volume {
   bool invalidate();
   // `keep_alive` lives as long as any of its threads.
   void start(std::shared_ptr<void> keep_alive);
-  // Everything is written; then the threads are joined, or left behind after `patience`.
-  void close(std::chrono::milliseconds patience);
+  // Closing, each step on all volumes before the next, for what one writer leaves may go into another's journal. False:
+  // it did not end in time.
+  void begin_close();
+  bool close_writer(std::chrono::milliseconds patience);
+  bool close_house(std::chrono::milliseconds patience);
+  // The threads are joined, or left behind.
+  void close_journal(std::chrono::milliseconds patience);
 
   // --- Thread: any
   std::size_t number() const { return number_; }
@@ -111,11 +121,13 @@ class Volume {
   void keep_house();
   IoResult<void> load();
   IoResult<void> load_segment(const std::shared_ptr<SegmentFile>& segment, const SegmentSummary* aside);
+  bool remove_segment(const std::shared_ptr<SegmentFile>& segment);
   IoResult<void> recover_segment(const std::shared_ptr<SegmentFile>& segment, SegmentSummary known);
   IoResult<void> write_aside();
   IoResult<void> remove_files();
   std::function<bool(const JournalEntry&)> keeper(std::uint64_t max_epoch);
   void check_for_hangs();
+  bool wait_for_threads(std::size_t running, std::chrono::milliseconds patience);
 
   const std::size_t number_;
   const VolumeOptions own_;
@@ -149,6 +161,7 @@ class Volume {
   std::condition_variable wake_;
   bool closing_ = false;
   std::size_t threads_running_ = 0;
+  std::size_t reader_count() const { return std::max<std::size_t>(1, context_.options.readers); }
   std::string trouble_;
   std::vector<std::thread> threads_;
 };

@@ -73,11 +73,20 @@ IoResult<void> Volume::load() {
     }
     if (!is_in_service()) return {};
     const auto summary = summaries.find(segment->id);
-    if (const auto r = load_segment(segment, summary == summaries.end() ? nullptr : summary->second); !r) return r;
+    const auto r = load_segment(segment, summary == summaries.end() ? nullptr : summary->second);
+    // One that cannot be read is not worth the volume, if only it goes for good.
+    if (!r && !remove_segment(segment)) return r;
   }
   VolumeState loading = VolumeState::kLoading;
   if (state_.compare_exchange_strong(loading, VolumeState::kInService)) context_.index.loaded(number_);
   return {};
+}
+
+bool Volume::remove_segment(const std::shared_ptr<SegmentFile>& segment) {
+  read_errors_.fetch_add(1, std::memory_order_relaxed);
+  if (!context_.fs.unlink(segment->path) || !context_.fs.sync_directory(own_.path)) return false;
+  if (segments_.find_id(segment->id)) segments_.remove(*segment);
+  return true;
 }
 
 IoResult<void> Volume::load_segment(const std::shared_ptr<SegmentFile>& segment, const SegmentSummary* aside) {
@@ -143,7 +152,9 @@ IoResult<void> Volume::recover_segment(const std::shared_ptr<SegmentFile>& segme
   const std::string footer = encode_footer(s);
   File& file = *segment->file;
   if (const auto r = file.truncate(*end); !r) return r;  // what could not be read shall not be looked at again
-  if (const auto r = file.write(s.covered_bytes, footer); !r) return r;
+  const auto written = file.write(s.covered_bytes, footer);
+  // On a full disk it does without: the next start scans it again.
+  if (!written && written.error() != ENOSPC) return written;
   if (const auto r = file.sync(); !r) return r;
   segment->bytes = s.covered_bytes + footer.size();
   segment->settled_bytes = s.covered_bytes;
