@@ -538,6 +538,8 @@ void Tier::journal(Note note, Executor* executor, DurableDone done) {
   report_durable(*core_, executor, std::move(done));
 }
 
+std::uint64_t Tier::epoch() const { return core_->epoch(); }
+
 void Tier::sync(Executor* executor, DurableDone done) {
   struct Gather {
     std::atomic<std::size_t> left;

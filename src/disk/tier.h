@@ -315,6 +315,9 @@ class Tier {
   // volume; `done` runs with true when each volume in service has it on the device (one that has not is out of service,
   // and is emptied before it returns), with false when there is none.
   void journal(Note note, Executor* executor = nullptr, DurableDone done = {});
+  // The highest epoch that a note, kept or forgotten, has had. After open() the user's epochs go on from here; what is
+  // put with a lower one than a forgotten note's is refused as kReplaced.
+  std::uint64_t epoch() const;
 
   // Everything put so far is on the devices. For tests and tools; the tier does so on its own.
   void sync(Executor* executor, DurableDone done);

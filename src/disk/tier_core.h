@@ -1,6 +1,7 @@
 // The tier behind tier.h: its volumes, and who is a member of it. Lock order: membership, shards of the index, journals.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -50,6 +51,7 @@ class TierCore final : public VolumeHost, public Undertaker {
   std::uint32_t now_seconds() const;
   bool is_closed() const { return is_closed_.load(std::memory_order_relaxed); }
   void note(Note note);
+  std::uint64_t epoch() const { return std::max(epoch_floor_.load(), max_note_epoch_.load()); }
   TierStats stats() const;
 
  private:

@@ -71,6 +71,8 @@ class Model {
     for (std::size_t life = 0; life < lives; ++life) {
       BOOST_REQUIRE_EQUAL(bench_.open(), "");
       check_notes();
+      BOOST_REQUIRE_GE(epoch_, bench_.tier->epoch());
+      first_epoch_ = epoch_;
       check_all(true);
       const std::uint64_t steps = 5 + rng_.below(30);
       if (rng_.below(3) != 0) bench_.disk.stop_after(rng_.below(steps * 12) + 1);
@@ -117,7 +119,8 @@ class Model {
   disk::Meta begin(Id id, Version& v) {
     v.number = ++last_version_;
     v.tag = static_cast<std::uint32_t>(rng_.below(4));
-    v.epoch = epoch_ - std::min(epoch_, rng_.below(4) == 0 ? rng_.below(3) : 0);
+    // Some have been on their way since before a purge; but not since before the start.
+    v.epoch = std::max(first_epoch_, epoch_ - std::min(epoch_, rng_.below(4) == 0 ? rng_.below(3) : 0));
     disk::Meta m = bench_.meta(id.first, id.second);
     if (v.tag != 0) m.tags.push_back(v.tag);
     m.purge_epoch = v.epoch;
@@ -287,9 +290,7 @@ class Model {
         }
         // It was shown: nothing older may be shown again.
         h.promised = std::max(h.promised, i);
-        const Version kept = h.steps[i];
         if (i + 1 == h.steps.size()) unsure_.erase(id);
-        (void)kept;
       }
       return;
     }
@@ -377,6 +378,7 @@ class Model {
   std::set<Id> unsure_;
   std::uint64_t last_version_ = 0;
   std::uint64_t epoch_ = 0;
+  std::uint64_t first_epoch_ = 0;
   std::uint64_t life_ = 0;
   std::vector<disk::Note> notes_;
   std::set<std::uint64_t> replayed_;
