@@ -116,11 +116,12 @@ std::optional<VolumeFile> decode_volume_fields(std::string_view bytes) {
   f.volume_id = r.take<std::uint64_t>();
   f.boot = r.take<std::uint64_t>();
   f.era = r.take<std::uint64_t>();
+  f.is_closed = r.take<std::uint64_t>() != 0;
   const auto count = r.take<std::uint64_t>();
   if (count > kMaxVolumes) return std::nullopt;
   for (std::uint64_t i = 0; i < count; ++i) f.members.push_back(r.take<std::uint64_t>());
   const auto sum = r.take<std::uint64_t>();
-  const std::size_t covered = kVolumeTextBytes + 8 * (4 + count);
+  const std::size_t covered = kVolumeTextBytes + 8 * (5 + count);
   if (!r.ok() || sum != checksum(bytes.substr(0, covered))) return std::nullopt;
   return f;
 }
@@ -141,6 +142,7 @@ std::string encode(const VolumeFile& file) {
   append(out, file.volume_id);
   append(out, file.boot);
   append(out, file.era);
+  append(out, std::uint64_t{file.is_closed});
   append(out, std::uint64_t{file.members.size()});
   for (const std::uint64_t id : file.members) append(out, id);
   append_checksum(out);

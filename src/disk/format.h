@@ -32,6 +32,7 @@ struct VolumeFile {
   std::uint64_t volume_id = 0;  // drawn anew each time the volume is emptied
   std::uint64_t boot = 0;       // the upper bits of sequence numbers; each start takes a higher one
   std::uint64_t era = 0;        // rises when a volume is left out or taken in
+  bool is_closed = false;       // it was in service until the end of that boot, and nothing went on after it
   std::vector<std::uint64_t> members;  // volume ids of that era: who is not among them has missed something
 };
 std::string encode(const VolumeFile& file);

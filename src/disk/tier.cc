@@ -103,17 +103,21 @@ std::expected<void, std::string> TierCore::open() {
   return {};
 }
 
-// Whose content is believed: the members of the youngest era. Who is not among them was away while something was
-// replaced or purged.
-void TierCore::elect(Probes& probes) {
+// Whose content is believed: the members of the youngest era that anybody knows of. Who is not among them was away while
+// something was replaced or purged. Where a member does not say what it knows, it may know of a younger era; then only
+// who was there until an orderly end is believed.
+void TierCore::elect(const Probes& probes) {
   const VolumeFile* youngest = nullptr;
   for (const auto& probe : probes) {
-    if (probe.found != Volume::Found::kOurs) continue;
-    const VolumeFile& f = probe.file;
+    if (!probe.file) continue;
+    const VolumeFile& f = *probe.file;
     boot_ = std::max(boot_, f.boot);
     era_ = std::max(era_, f.era);
     if (youngest == nullptr || std::tie(f.era, f.boot) > std::tie(youngest->era, youngest->boot)) youngest = &f;
   }
+  const bool all_speak = youngest != nullptr && std::ranges::all_of(youngest->members, [&](std::uint64_t id) {
+    return std::ranges::any_of(probes, [id](const auto& p) { return p.file && p.file->volume_id == id; });
+  });
   for (std::size_t i = 0; i < probes.size(); ++i) {
     const auto& probe = probes[i];
     const std::string& path = volumes_[i]->path();
@@ -123,9 +127,11 @@ void TierCore::elect(Probes& probes) {
     } else if (probe.found == Volume::Found::kDamaged) {
       log(LogLevel::kWarning, "disk cache directory " + path + ": emptied: what it holds cannot be trusted to be current");
     } else if (probe.found == Volume::Found::kOurs) {
-      keeps_[i] = std::ranges::find(youngest->members, probe.file.volume_id) != youngest->members.end();
+      const VolumeFile& f = *probe.file;
+      const bool is_member = std::ranges::find(youngest->members, f.volume_id) != youngest->members.end();
+      keeps_[i] = is_member && (all_speak || (f.is_closed && f.boot == youngest->boot));
       if (!keeps_[i]) {
-        log(LogLevel::kWarning, "disk cache directory " + path + ": emptied: it was away while the cache went on");
+        log(LogLevel::kWarning, "disk cache directory " + path + ": emptied: it was away while the cache went on, or that cannot be told");
       }
     }
   }
@@ -169,7 +175,7 @@ void TierCore::adopt(const Probes& probes) {
       }
     }
     if (const auto r = volume.adopt(probes[i], keeps_[i], journal); !r) {
-      volume.leave_service(error_text(r.error()), volume.invalidate());
+      volume.leave_service(error_text(r.error()), true);
       log(LogLevel::kError, "disk cache directory " + volume.path() + ": out of service: " + error_text(r.error()));
     }
   }
@@ -192,12 +198,8 @@ void TierCore::agree() {
   const MutexLock lock(membership_);
   for (bool again = true; again;) {
     again = false;
-    VolumeFile file;
-    file.boot = boot_;
-    file.era = ++era_;
-    for (const auto& volume : volumes_) {
-      if (volume->is_in_service()) file.members.push_back(volume->volume_id());
-    }
+    ++era_;
+    VolumeFile file = members();
     for (const auto& volume : volumes_) {
       if (!volume->is_in_service()) continue;
       file.volume_id = volume->volume_id();
@@ -232,6 +234,25 @@ void TierCore::close() {
   for (const auto& volume : volumes_) wait(volume->close_writer(patience));
   for (const auto& volume : volumes_) wait(volume->close_house(patience));
   for (const auto& volume : volumes_) volume->close_journal(patience);
+  if (patience.count() == 0) return;
+  const MutexLock lock(membership_);
+  VolumeFile file = members();
+  file.is_closed = true;
+  for (const auto& volume : volumes_) {
+    if (!volume->is_in_service()) continue;
+    file.volume_id = volume->volume_id();
+    (void)volume->write_volume_file(file);  // without it the next start is as after a crash
+  }
+}
+
+VolumeFile TierCore::members() const {
+  VolumeFile file;
+  file.boot = boot_;
+  file.era = era_;
+  for (const auto& volume : volumes_) {
+    if (volume->is_in_service()) file.members.push_back(volume->volume_id());
+  }
+  return file;
 }
 
 bool TierCore::take_out(std::size_t number, const std::string& trouble, Touch touch) {
@@ -245,12 +266,9 @@ bool TierCore::take_out(std::size_t number, const std::string& trouble, Touch to
   bool is_written = false;
   for (bool again = true; again;) {
     again = false;
-    VolumeFile file;
-    file.boot = boot_;
-    file.era = ++era_;
-    for (const auto& v : volumes_) {
-      if (v->is_in_service() && !is_leaving(v->number())) file.members.push_back(v->volume_id());
-    }
+    ++era_;
+    VolumeFile file = members();
+    for (const auto& [n, why] : leaving) std::erase(file.members, volumes_[n]->volume_id());
     is_written = false;
     for (const auto& v : volumes_) {
       if (!v->is_in_service() || is_leaving(v->number())) continue;
@@ -266,7 +284,11 @@ bool TierCore::take_out(std::size_t number, const std::string& trouble, Touch to
   }
   for (const auto& [n, why] : leaving) {
     Volume& v = *volumes_[n];
-    is_durably_out_[n] = is_written || (touch == Touch::kYes && v.invalidate());
+    VolumeFile none;
+    none.volume_id = v.volume_id();
+    none.boot = boot_;
+    none.era = ++era_;
+    is_durably_out_[n] = is_written || (touch == Touch::kYes && v.invalidate(none));
     log(LogLevel::kError, "disk cache directory " + v.path() + ": out of service: " + why +
                               "; the cache goes on without it and empties it before it comes back");
     if (!is_durably_out_[n]) {
@@ -283,12 +305,9 @@ bool TierCore::take_in(std::size_t number) {
   const MutexLock lock(membership_);
   // Its journal has no notes of before: what is older than they are shall not be put on it.
   raise_epoch_floor(max_note_epoch_.load());
-  VolumeFile file;
-  file.boot = boot_;
-  file.era = ++era_;
-  for (const auto& v : volumes_) {
-    if (v->is_in_service() || v->number() == number) file.members.push_back(v->volume_id());
-  }
+  ++era_;
+  VolumeFile file = members();
+  file.members.push_back(volumes_[number]->volume_id());
   file.volume_id = volumes_[number]->volume_id();
   if (!volumes_[number]->write_volume_file(file)) return false;
   for (const auto& v : volumes_) {

@@ -56,9 +56,10 @@ class TierCore final : public VolumeHost, public Undertaker {
 
  private:
   using Probes = std::vector<Volume::Probe>;
-  void elect(Probes& probes);
+  void elect(const Probes& probes);
   void adopt(const Probes& probes);
   void agree();
+  VolumeFile members() const SW_REQUIRES(membership_);
   void log(LogLevel level, const std::string& line) const {
     if (options_.log) options_.log(level, line);
   }

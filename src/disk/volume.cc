@@ -123,14 +123,14 @@ std::expected<Volume::Probe, std::string> Volume::probe() {
     probe.journal = read_journal(context_.fs, own_.path, names_, 0);
     return probe;
   }
-  probe.file = std::move(*found->file);
-  probe.journal = read_journal(context_.fs, own_.path, names_, probe.file.volume_id);
+  probe.file = std::move(found->file);
+  probe.journal = read_journal(context_.fs, own_.path, names_, probe.file->volume_id);
   probe.found = probe.journal.is_whole ? Found::kOurs : Found::kDamaged;
   return probe;
 }
 
 IoResult<void> Volume::adopt(const Probe& probe, bool keep, const std::vector<JournalEntry>& journal) {
-  volume_id_ = keep ? probe.file.volume_id : Rng::system_seed();
+  volume_id_ = keep ? probe.file->volume_id : Rng::system_seed();
   if (const auto r = journal_.start(volume_id_, probe.journal.generation + 1, journal); !r) return r;
   // An older one must not be all that is found some day.
   for (const std::string& name : names_) {
@@ -144,8 +144,15 @@ IoResult<void> Volume::write_volume_file(const VolumeFile& file) {
   return replace_file(context_.fs, own_.path, "volume", encode(file));
 }
 
-bool Volume::invalidate() {
-  return context_.fs.unlink(file_path("volume")) && context_.fs.sync_directory(own_.path);
+bool Volume::invalidate(const VolumeFile& without_it) {
+  if (write_volume_file(without_it)) return true;
+  // On a full disk files can still be removed; without its journal nothing on it is believed.
+  const auto names = context_.fs.list(own_.path);
+  if (!names) return false;
+  for (const std::string& name : *names) {
+    if (journal_generation(name) != 0 && !context_.fs.unlink(file_path(name))) return false;
+  }
+  return context_.fs.sync_directory(own_.path).has_value();
 }
 
 void Volume::start(std::shared_ptr<void> keep_alive) {
@@ -252,7 +259,8 @@ IoResult<void> Volume::remove_files() {
   if (!names) return std::unexpected(names.error());
   for (const std::string& name : *names) {
     next_segment_id_ = std::max(next_segment_id_, segment_id(name) + 1);
-    if (!is_ours(name) || name == "LOCK") continue;
+    // `volume` is replaced whole, later: what it says of the others is needed until then.
+    if (!is_ours(name) || name == "LOCK" || name == "volume") continue;
     if (const auto r = context_.fs.unlink(file_path(name)); !r && r.error() != ENOENT) return r;
   }
   return context_.fs.sync_directory(own_.path);

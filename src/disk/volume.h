@@ -62,7 +62,7 @@ class Volume {
   enum class Found : std::uint8_t { kEmpty, kOurs, kDamaged, kFailing };
   struct Probe {
     Found found = Found::kFailing;
-    VolumeFile file;      // kOurs
+    std::optional<VolumeFile> file;  // kOurs, and sometimes kDamaged
     FoundJournal journal;
     std::string trouble;  // kFailing
   };
@@ -71,8 +71,8 @@ class Volume {
   // With its content (`keep`), or emptied under a new id.
   IoResult<void> adopt(const Probe& probe, bool keep, const std::vector<JournalEntry>& journal);
   IoResult<void> write_volume_file(const VolumeFile& file);
-  // So that what is on it is never believed again.
-  bool invalidate();
+  // So that what is on it is never believed again. What its own file says of others stays.
+  bool invalidate(const VolumeFile& without_it);
   // `keep_alive` lives as long as any of its threads.
   void start(std::shared_ptr<void> keep_alive);
   // Closing, each step on all volumes before the next, for what one writer leaves may go into another's journal. False:
