@@ -12,7 +12,6 @@ namespace seawall::disk {
 namespace {
 
 constexpr std::string_view kPrefix = "journal-";
-constexpr std::uint64_t kMinHalfBytes = 256 << 10;
 constexpr std::size_t kMaxFileBytes = std::size_t{1} << 31;
 constexpr std::size_t kPayloadBytes = 256 << 10;  // of a block: a batch is cut into them
 // Nobody waits for a tombstone that a replacing put leaves: a few share a sync.
@@ -74,7 +73,7 @@ IoResult<void> Journal::start(std::uint64_t volume_id, std::uint64_t generation,
   JournalHeader header{.volume_id = volume_id, .nonce = Rng::system_seed(), .half_bytes = 0};
   std::uint64_t blocks = 0;
   const std::string content = encode_blocks_of(entries, header.nonce, blocks);
-  header.half_bytes = round_up(std::max<std::uint64_t>(kMinHalfBytes, content.size() * 2 + room), kPageBytes);
+  header.half_bytes = round_up(std::max<std::uint64_t>(min_half_bytes_, content.size() * 2 + room), kPageBytes);
   const std::string final_path = path(generation);
   const std::string temporary = final_path + ".new";
   auto file = fs_.open(temporary, OpenMode::kCreate);

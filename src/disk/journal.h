@@ -40,8 +40,8 @@ class Journal {
   };
   using Committed = std::move_only_function<void(bool durable)>;
 
-  Journal(FileSystem& fs, std::string directory, Hooks hooks)
-      : fs_(fs), directory_(std::move(directory)), hooks_(std::move(hooks)) {}
+  Journal(FileSystem& fs, std::string directory, std::size_t room, Hooks hooks)
+      : fs_(fs), directory_(std::move(directory)), min_half_bytes_(room / 2), hooks_(std::move(hooks)) {}
 
   // A new file with these entries and at least `room` for more, in the place of what there was.
   IoResult<void> start(std::uint64_t volume_id, std::uint64_t generation, const std::vector<JournalEntry>& entries,
@@ -73,6 +73,7 @@ class Journal {
 
   FileSystem& fs_;
   const std::string directory_;
+  const std::uint64_t min_half_bytes_;
   Hooks hooks_;
 
   std::mutex mutex_;

@@ -72,6 +72,7 @@ struct TierOptions {
   std::uint64_t sync_bytes = 64 << 20;
   Millis aside_interval{60'000};           // between copies of the index written aside
   std::size_t backlog_bytes = 64 << 20;    // puts waiting for one volume's writer; past it they are skipped
+  std::size_t journal_bytes = 512 << 10;   // room that a journal begins with; it grows with what it has to keep
   std::size_t readers = 4;                 // threads for each volume
   std::size_t read_queue = 1024;           // reads waiting for one volume; past it: kBusy
   Millis read_deadline{1000};              // waiting and reading; past it: kTimeout

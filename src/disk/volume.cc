@@ -41,7 +41,7 @@ Volume::Volume(std::size_t number, VolumeOptions own, VolumeContext context)
       segment_bytes_(choose_segment_bytes(context.options.segment_bytes, own_.capacity_bytes)),
       segments_(number),
       readers_(*context.options.clock, context.options.read_queue, context.options.read_deadline),
-      journal_(context.fs, own_.path,
+      journal_(context.fs, own_.path, context.options.journal_bytes,
                {.keep = [this](std::uint64_t max_epoch) { return keeper(max_epoch); },
                 .on_failure = [this](const std::string& t) { return context_.host.take_out(number_, t); },
                 .on_io = [this](std::int64_t d) { mark_io(journal_io_, d > 0); }}),

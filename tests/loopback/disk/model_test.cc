@@ -49,8 +49,11 @@ std::string body_of(std::uint64_t number, std::uint64_t size) {
   return body;
 }
 
-std::uint64_t size_of(std::uint64_t number) {
+enum class Bodies { kMixed, kLarge };  // kLarge: so that segments are evicted
+
+std::uint64_t size_of(std::uint64_t number, Bodies bodies) {
   Rng rng(number * 7 + 1);
+  if (bodies == Bodies::kLarge) return rng.below(20) == 0 ? rng.below(1'500'000) : rng.below(250'000);
   switch (rng.below(8)) {
     case 0: return 0;
     case 1: return rng.below(100);
@@ -62,27 +65,42 @@ std::uint64_t size_of(std::uint64_t number) {
 
 class Model {
  public:
-  Model(std::uint64_t seed, std::size_t volumes) : bench_(seed, volumes), rng_(seed * 31 + 7), volumes_(volumes) {
+  Model(std::uint64_t seed, std::size_t volumes, Bodies bodies)
+      : bench_(seed, volumes), rng_(seed * 31 + 7), volumes_(volumes), bodies_(bodies) {
+    // A full disk's worth is written many times over; what is older than a note may be written again.
+    bench_.options.recheck = [](const disk::Revisit& r) { return std::optional(r.purge_epoch); };
+    bench_.options.journal_bytes = 4 << 10;
     bench_.options.aside_interval = Millis(1000);
     bench_.options.retry_interval = Millis(3000);
   }
 
   void run(std::size_t lives) {
     for (std::size_t life = 0; life < lives; ++life) {
+      const std::string missing = "/d" + std::to_string(rng_.below(volumes_)) + "/";
+      const bool is_missing = volumes_ > 1 && rng_.below(8) == 0;
+      if (is_missing) bench_.disk.fail(missing, EIO), has_failed_ = true;
       BOOST_REQUIRE_EQUAL(bench_.open(), "");
+      if (is_missing) bench_.disk.fail(missing, 0);
       check_notes();
       BOOST_REQUIRE_GE(epoch_, bench_.tier->epoch());
       first_epoch_ = epoch_;
       check_all(true);
-      const std::uint64_t steps = 5 + rng_.below(30);
+      if (bodies_ == Bodies::kLarge) fill();
+      const std::uint64_t steps = bodies_ == Bodies::kLarge ? 60 + rng_.below(120) : 5 + rng_.below(30);
       if (rng_.below(3) != 0) bench_.disk.stop_after(rng_.below(steps * 12) + 1);
       for (std::uint64_t i = 0; i < steps && !bench_.disk.has_stopped(); ++i) step();
+      const auto stats = bench_.tier->stats();
+      evicted_ += stats.evicted_segments;
+      reinserted_ += stats.reinserted;
+      for (const auto& volume : stats.volumes) BOOST_REQUIRE_LE(volume.used_bytes, volume.capacity_bytes);
       end_life();
     }
   }
 
   std::size_t checked() const { return checked_; }
   std::size_t hits() const { return hits_; }
+  std::size_t evicted() const { return evicted_; }
+  std::size_t reinserted() const { return reinserted_; }
 
  private:
   using Id = std::pair<std::uint64_t, std::uint64_t>;
@@ -114,6 +132,15 @@ class Model {
       check(random_id(), false);
     }
     bench_.executor.run_ready();
+  }
+
+  // What takes the room of others, and is never asked for.
+  void fill() {
+    const std::string body = body_of(4, 250'000);
+    for (std::uint64_t i = 0; i < 280; ++i) {
+      bench_.tier->put(bench_.meta(1'000 + rng_.below(1'000)), {}, chain_of(body, 250'000));
+      if (i % 40 == 39) settle();
+    }
   }
 
   disk::Meta begin(Id id, Version& v) {
@@ -149,7 +176,7 @@ class Model {
     disk::Meta m = begin(id, v);
     history(id).steps.push_back(v);
     history(id).may_be_lost = true;
-    bench_.tier->put(std::move(m), head_of(id, v.number), chain_of(body_of(v.number, size_of(v.number))), &bench_.executor,
+    bench_.tier->put(std::move(m), head_of(id, v.number), chain_of(body_of(v.number, size_of(v.number, bodies_))), &bench_.executor,
                      promise(id));
   }
 
@@ -158,7 +185,7 @@ class Model {
     disk::Meta m = begin(id, v);
     auto writer = bench_.tier->begin_stream(m);
     if (!writer) return;
-    const std::string body = body_of(v.number, size_of(v.number));
+    const std::string body = body_of(v.number, size_of(v.number, bodies_));
     bool ok = true;
     for (std::size_t at = 0; at < body.size() && ok; at += 50'000) {
       ok = writer->append(chain_of(std::string_view(body).substr(at, 50'000)));
@@ -263,10 +290,11 @@ class Model {
     const auto found = bench_.find(id.first, id.second);
     std::optional<ReadResult> r;
     if (found) r = bench_.read(*found);
+    if (found && rng_.below(2) == 0) bench_.tier->mark_used(*found);
     ++checked_;
     if (!r || r->status != disk::ReadStatus::kOk) {
       const Version& last = h.steps.back();
-      const bool must = after_restart && last.number != 0 && !h.may_be_lost && !is_damaged_ && !has_failed_ &&
+      const bool must = after_restart && last.number != 0 && !h.may_be_lost && !is_damaged_ && !has_failed_ && evicted_ == 0 &&
                         !unsure_.contains(id) && (last_crash_ == Crash::kPower ? last.is_synced : last.is_stored);
       BOOST_REQUIRE_MESSAGE(!must, "lost " << head_of(id, last.number) << ", status "
                                            << (r ? to_string(r->status) : std::string_view("not found")));
@@ -279,7 +307,7 @@ class Model {
     for (std::size_t i = from; i < h.steps.size(); ++i) {
       const std::uint64_t number = h.steps[i].number;
       if (number == 0 || head != head_of(id, number)) continue;
-      BOOST_REQUIRE(r->body == body_of(number, size_of(number)));
+      BOOST_REQUIRE(r->body == body_of(number, size_of(number, bodies_)));
       BOOST_REQUIRE_EQUAL(r->head.key, "key " + std::to_string(id.first));
       BOOST_REQUIRE_EQUAL(r->head.purge_epoch, h.steps[i].epoch);
       // Rules of the user that it is older than are still known.
@@ -374,6 +402,7 @@ class Model {
   DiskBench bench_;
   Rng rng_;
   const std::size_t volumes_;
+  const Bodies bodies_;
   std::map<Id, History> histories_;
   std::set<Id> unsure_;
   std::uint64_t last_version_ = 0;
@@ -388,10 +417,12 @@ class Model {
   Crash last_crash_ = Crash::kClose;
   std::size_t checked_ = 0;
   std::size_t hits_ = 0;
+  std::size_t evicted_ = 0;
+  std::size_t reinserted_ = 0;
 };
 
 // SEAWALL_DISK_SEEDS=first:count runs others, and more of them.
-void run_seeds(std::size_t volumes, std::uint64_t count) {
+void run_seeds(std::size_t volumes, std::uint64_t count, Bodies bodies = Bodies::kMixed) {
   std::uint64_t first = 1;
   if (const char* text = std::getenv("SEAWALL_DISK_SEEDS")) {
     char* end = nullptr;
@@ -400,16 +431,25 @@ void run_seeds(std::size_t volumes, std::uint64_t count) {
   }
   std::size_t checked = 0;
   std::size_t hits = 0;
+  std::size_t evicted = 0;
+  std::size_t reinserted = 0;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     BOOST_TEST_CONTEXT("seed " << seed << ", volumes " << volumes) {
-      Model model(seed * 10 + volumes, volumes);
-      model.run(6);
+      Model model(seed * 10 + volumes, volumes, bodies);
+      model.run(bodies == Bodies::kLarge ? 3 : 6);
+      evicted += model.evicted();
+      reinserted += model.reinserted();
       checked += model.checked();
       hits += model.hits();
     }
   }
   // A model that never finds anything shows nothing.
   BOOST_TEST(hits * 10 > checked);
+  if (bodies == Bodies::kLarge) {
+    BOOST_TEST(evicted > 0U);
+    BOOST_TEST(reinserted > 0U);
+  }
+  BOOST_TEST_MESSAGE(evicted << " segments evicted, " << reinserted << " written again");
   BOOST_TEST_MESSAGE(volumes << " volumes: " << checked << " checked, " << hits << " found");
 }
 
@@ -420,5 +460,7 @@ BOOST_AUTO_TEST_SUITE(disk_model)
 BOOST_AUTO_TEST_CASE(one_volume_never_returns_what_it_must_not) { run_seeds(1, 120); }
 
 BOOST_AUTO_TEST_CASE(three_volumes_never_return_what_they_must_not) { run_seeds(3, 80); }
+
+BOOST_AUTO_TEST_CASE(eviction_never_brings_back_what_was_replaced) { run_seeds(1, 8, Bodies::kLarge); }
 
 BOOST_AUTO_TEST_SUITE_END()
