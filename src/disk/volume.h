@@ -93,7 +93,7 @@ class Volume {
   std::uint64_t segment_bytes() const { return segment_bytes_; }
   std::uint64_t max_whole_bytes() const;  // of a body
   std::uint64_t chunk_bytes() const;
-  std::uint64_t max_body_bytes() const { return own_.capacity_bytes / 4; }
+  std::uint64_t max_body_bytes() const { return std::min(own_.capacity_bytes / 4, body_class_bytes(255)); }
   VolumeStats stats() const;
   // A read that failed at the device: many in a row take it out of service.
   void on_read(bool failed);

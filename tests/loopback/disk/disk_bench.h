@@ -1,12 +1,15 @@
 // A tier over a simulated disk, and its calls as a test likes them: made and waited for.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "disk/format.h"
 #include "disk/tier.h"
 #include "support/simulated_disk.h"
 #include "support/waiting_executor.h"
