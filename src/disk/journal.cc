@@ -1,6 +1,7 @@
 #include "disk/journal.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 
@@ -88,7 +89,7 @@ IoResult<void> Journal::start(std::uint64_t volume_id, std::uint64_t generation,
   if (const auto r = fs_.sync_directory(directory_); !r) return r;
   // The older one goes only now that this one is there for good.
   if (generation_ != 0 && generation_ != generation) {
-    if (const auto r = fs_.unlink(path(generation_)); !r) return r;
+    if (const auto r = fs_.unlink(path(generation_)); !r && r.error() != ENOENT) return r;
   }
   file_ = std::move(*file);
   header_ = header;

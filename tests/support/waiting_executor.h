@@ -43,7 +43,7 @@ class WaitingExecutor final : public Executor {
   WallTime wall_now() const override { return clock_.wall_now(); }
   TimerWheel& timers() override { return timers_; }
 
-  // Throws when it does not come about within half a minute.
+  // Throws when it does not come about within some seconds.
   template <typename Condition>
   void run_until(Condition condition) {
     while (!condition()) {
@@ -52,7 +52,7 @@ class WaitingExecutor final : public Executor {
         std::unique_lock lock(mutex_);
         // What is waited for may be a state rather than a task.
         for (int tries = 0; tasks_.empty() && !condition(); ++tries) {
-          if (tries == 30'000) throw std::runtime_error("nothing has happened for too long");
+          if (tries == 5000) throw std::runtime_error("nothing has happened for too long");
           wake_.wait_for(lock, std::chrono::milliseconds(1));
         }
         if (tasks_.empty()) return;

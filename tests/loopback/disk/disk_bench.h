@@ -126,10 +126,10 @@ class DiskBench {
     auto r = read(*found);
     return r.status == disk::ReadStatus::kOk ? r.body : "miss";
   }
-  // The flush interval passes for the tier.
+  // What waits in a buffer is written.
   template <typename Condition>
   void flush(Condition condition) {
-    clock.advance(options.flush_interval);
+    tier->sync(&executor, [](bool) {});
     executor.run_until(condition);
   }
 

@@ -285,7 +285,7 @@ BOOST_FIXTURE_TEST_CASE(check_and_list_show_what_is_there, Fixture) {
   const std::vector<std::string> expected = {"key 1 lz4 10000", "key 2 7", "key 3 streamed 600000"};
   BOOST_TEST(lines == expected, boost::test_tools::per_element());
   std::string bytes = disk.content(path);
-  bytes[4096 + 300] ^= 1;
+  bytes[4096 + 100] ^= 1;
   disk.set_content(path, bytes);
   checked = disk::check("/d0", clock, &disk);
   BOOST_TEST_REQUIRE(checked.has_value());
@@ -375,7 +375,7 @@ BOOST_FIXTURE_TEST_CASE(a_killed_server_keeps_its_promises, RealFixture) {
     ::waitpid(child, nullptr, 0);
 
     auto tier = disk::Tier::open(options());
-    BOOST_TEST_REQUIRE(tier.has_value(), tier.error());
+    BOOST_TEST_REQUIRE(tier.has_value());
     WaitingExecutor executor(clock);
     executor.run_until([&] { return (*tier)->is_loaded(); });
     for (const auto& [key, version] : promised) {
