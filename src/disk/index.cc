@@ -86,10 +86,9 @@ Entry Index::entry_at(const Shard& s, std::size_t at) {
   return e;
 }
 
-void Index::grow(Shard& s) {
+void Index::resize(Shard& s, std::size_t slots) {
   std::vector<Slot> old = std::move(s.slots);
-  // In steps of a quarter: half the room of doubling, for one more move of each slot.
-  s.slots.assign(std::max<std::size_t>(32, old.size() + old.size() / 4), Slot{});
+  s.slots.assign(slots, Slot{});
   for (const Slot& slot : old) {
     if (slot.sequence == 0) continue;
     std::size_t at = home(s, slot.hash);
@@ -103,7 +102,8 @@ void Index::grow(Shard& s) {
 }
 
 void Index::insert(Shard& s, const Entry& e, std::uint16_t segment) {
-  if ((s.used + 1) * 8 > s.slots.size() * 7) grow(s);
+  // In steps of a quarter: half the room of doubling, for one more move of each slot.
+  if ((s.used + 1) * 8 > s.slots.size() * 7) resize(s, std::max<std::size_t>(32, s.slots.size() + s.slots.size() / 4));
   std::size_t at = home(s, e.hash);
   while (s.slots[at].sequence != 0) at = next(s, at);
   Slot& slot = s.slots[at];
@@ -347,6 +347,15 @@ bool Index::move(std::uint64_t old_sequence, const Entry& entry, std::uint16_t s
   remove(s, at);
   insert(s, entry, slot);
   return true;
+}
+
+void Index::reserve(std::size_t records) {
+  for (Shard& s : shards_) {
+    const MutexLock lock(s.mutex);
+    // Some shards get more than their share.
+    const std::size_t wanted = (s.used + records / kShards + records / kShards / 32 + 64) * 8 / 7;
+    if (wanted > s.slots.size()) resize(s, wanted);
+  }
 }
 
 bool Index::load(const Entry& entry, std::uint16_t slot) {

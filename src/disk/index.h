@@ -88,6 +88,8 @@ class Index {
   // It lies elsewhere now, under `entry.sequence`. False: replaced meanwhile; nothing has changed.
   bool move(std::uint64_t old_sequence, const Entry& entry, std::uint16_t slot);
 
+  // Room for so many more.
+  void reserve(std::size_t records);
   // A record found on a volume. False: it is dead, or there is a younger one.
   bool load(const Entry& entry, std::uint16_t slot);
   // From here on what the volume does not have in the index is not on it.
@@ -151,7 +153,7 @@ class Index {
   static Entry entry_at(const Shard& s, std::size_t at) SW_REQUIRES(s.mutex);
   void insert(Shard& s, const Entry& entry, std::uint16_t slot) SW_REQUIRES(s.mutex);
   void remove(Shard& s, std::size_t at) SW_REQUIRES(s.mutex);
-  void grow(Shard& s) SW_REQUIRES(s.mutex);
+  void resize(Shard& s, std::size_t slots) SW_REQUIRES(s.mutex);
   // Everything of the key (one variant or all) that is older than `sequence` dies. How many.
   std::size_t kill(Shard& s, std::uint64_t hash, std::optional<std::uint64_t> variant, std::uint64_t sequence)
       SW_REQUIRES(s.mutex);

@@ -26,7 +26,12 @@ IoResult<void> Volume::load() {
     aside_bytes_ = bytes->size();
   }
   std::unordered_map<std::uint64_t, const SegmentSummary*> summaries;
-  for (const SegmentSummary& s : aside.segments) summaries[s.segment_id] = &s;
+  std::size_t records = 0;
+  for (const SegmentSummary& s : aside.segments) {
+    summaries[s.segment_id] = &s;
+    records += s.entries.size();
+  }
+  if (records > 0) context_.index.reserve(records);
 
   std::vector<std::shared_ptr<SegmentFile>> found;
   bool any_unlinked = false;
