@@ -123,8 +123,8 @@ bool decode_block(std::string_view stored, const Block& block, std::span<char> o
     std::memcpy(out.data(), stored.data(), stored.size());
     return true;
   }
-  const int n = LZ4_decompress_safe(stored.data(), out.data(), static_cast<int>(stored.size()),
-                                    static_cast<int>(out.size()));
+  const int n =
+      LZ4_decompress_safe(stored.data(), out.data(), static_cast<int>(stored.size()), static_cast<int>(out.size()));
   return n >= 0 && static_cast<std::size_t>(n) == out.size();
 }
 

@@ -24,7 +24,7 @@ struct Encoding {
 };
 
 struct EncodeCost {
-  std::uint64_t lz4_in = 0;   // bodies that were compressed, and what became of them
+  std::uint64_t lz4_in = 0;  // bodies that were compressed, and what became of them
   std::uint64_t lz4_out = 0;
   std::uint64_t skipped = 0;  // tried, and did not gain
   std::uint64_t ns = 0;

@@ -64,6 +64,8 @@ class ByteReader {
   bool ok_ = true;
 };
 
-constexpr std::uint64_t round_up(std::uint64_t n, std::uint64_t to) { return (n + to - 1) / to * to; }
+constexpr std::uint64_t round_up(std::uint64_t n, std::uint64_t to) {
+  return (n + to - 1) / to * to;
+}
 
 }  // namespace seawall::disk

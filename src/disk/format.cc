@@ -31,7 +31,9 @@ constexpr std::size_t kChunkEntryBytes = 24;
 constexpr std::uint32_t kLz4Bit = 1U << 31;
 constexpr std::size_t kMaxJournalPayload = 4 << 20;
 
-void append_checksum(std::string& out) { append(out, checksum(out)); }
+void append_checksum(std::string& out) {
+  append(out, checksum(out));
+}
 
 // The last eight bytes are the checksum of those before.
 bool is_sealed(std::string_view bytes) {
@@ -56,7 +58,9 @@ auto either_in_page(std::string_view page, std::size_t size, Decode decode) -> d
   return std::nullopt;
 }
 
-std::size_t part_bytes(RecordKind kind) { return kind == RecordKind::kFinal ? kChunkEntryBytes : kBlockEntryBytes; }
+std::size_t part_bytes(RecordKind kind) {
+  return kind == RecordKind::kFinal ? kChunkEntryBytes : kBlockEntryBytes;
+}
 
 std::size_t count_tags(std::span<const Entry> entries) {
   std::size_t n = 0;

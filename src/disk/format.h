@@ -17,9 +17,9 @@
 namespace seawall::disk {
 
 inline constexpr std::uint32_t kFormatVersion = 1;
-inline constexpr std::size_t kPageBytes = 4096;    // writes start and end on these
-inline constexpr std::size_t kRecordAlign = 16;    // records start on these
-inline constexpr std::size_t kBlockBytes = 64 << 10;  // of a body: each has its checksum, and is compressed alone
+inline constexpr std::size_t kPageBytes = 4096;         // writes start and end on these
+inline constexpr std::size_t kRecordAlign = 16;         // records start on these
+inline constexpr std::size_t kBlockBytes = 64 << 10;    // of a body: each has its checksum, and is compressed alone
 inline constexpr std::size_t kMaxWholeBytes = 4 << 20;  // a body that is not cut into chunk records
 inline constexpr std::size_t kMaxParts = 1 << 20;
 
@@ -29,10 +29,10 @@ std::uint64_t checksum(std::string_view bytes, std::uint64_t seed = 0);
 // --- The file `volume`: whose directory it is.
 struct VolumeFile {
   std::uint32_t version = kFormatVersion;
-  std::uint64_t volume_id = 0;  // drawn anew each time the volume is emptied
-  std::uint64_t boot = 0;       // the upper bits of sequence numbers; each start takes a higher one
-  std::uint64_t era = 0;        // rises when a volume is left out or taken in
-  bool is_closed = false;       // it was in service until the end of that boot, and nothing went on after it
+  std::uint64_t volume_id = 0;         // drawn anew each time the volume is emptied
+  std::uint64_t boot = 0;              // the upper bits of sequence numbers; each start takes a higher one
+  std::uint64_t era = 0;               // rises when a volume is left out or taken in
+  bool is_closed = false;              // it was in service until the end of that boot, and nothing went on after it
   std::vector<std::uint64_t> members;  // volume ids of that era: who is not among them has missed something
 };
 std::string encode(const VolumeFile& file);

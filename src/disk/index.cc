@@ -33,11 +33,15 @@ JournalEntry tombstone(std::uint64_t hash, std::optional<std::uint64_t> variant,
   return e;
 }
 
-std::uint64_t stored_bytes_of(std::uint32_t size) { return (size >> 8) * kSizeUnit; }
+std::uint64_t stored_bytes_of(std::uint32_t size) {
+  return (size >> 8) * kSizeUnit;
+}
 
 }  // namespace
 
-Index::Shard& Index::shard_of(std::uint64_t hash) const { return shards_[mix(hash) >> 58]; }
+Index::Shard& Index::shard_of(std::uint64_t hash) const {
+  return shards_[mix(hash) >> 58];
+}
 
 std::size_t Index::home(const Shard& s, std::uint64_t hash) {
   // The shard took the upper bits; these are spread over any table size without a division.
@@ -45,7 +49,9 @@ std::size_t Index::home(const Shard& s, std::uint64_t hash) {
   return static_cast<std::size_t>((low * s.slots.size()) >> 32);
 }
 
-std::size_t Index::next(const Shard& s, std::size_t at) { return at + 1 == s.slots.size() ? 0 : at + 1; }
+std::size_t Index::next(const Shard& s, std::size_t at) {
+  return at + 1 == s.slots.size() ? 0 : at + 1;
+}
 
 std::size_t Index::locate(const Shard& s, std::uint64_t hash, std::uint64_t sequence) {
   if (s.slots.empty()) return kNone;

@@ -29,7 +29,9 @@ namespace seawall::disk {
 // A segment's number for as long as it lives: the volume above, its own number there below.
 inline constexpr unsigned kSlotBits = 12;
 inline constexpr std::size_t kMaxSegments = std::size_t{1} << kSlotBits;
-constexpr std::size_t volume_of(std::uint16_t slot) { return slot >> kSlotBits; }
+constexpr std::size_t volume_of(std::uint16_t slot) {
+  return slot >> kSlotBits;
+}
 
 // Where tombstones go: the journal of the volume that has the record. Called under a shard's lock.
 class Undertaker {

@@ -41,7 +41,8 @@ class Inspection {
     if (!decoded.file && decoded.fault == VolumeFileFault::kNewer) {
       return refuse("it was written by a newer version of seawall; use that one");
     }
-    if (!decoded.file && decoded.fault == VolumeFileFault::kForeign) return refuse("volume: not a file of a disk cache");
+    if (!decoded.file && decoded.fault == VolumeFileFault::kForeign)
+      return refuse("volume: not a file of a disk cache");
     auto lock = fs_.lock(path("LOCK"), false);
     if (!lock && lock.error() == EWOULDBLOCK) return refuse("a server is using it; stop that one first");
     if (lock) lock_ = std::move(*lock);
@@ -195,7 +196,9 @@ class Inspection {
   CheckReport report_;
 };
 
-std::uint32_t seconds(const Clock& clock) { return static_cast<std::uint32_t>(clock.wall_now().unix_seconds()); }
+std::uint32_t seconds(const Clock& clock) {
+  return static_cast<std::uint32_t>(clock.wall_now().unix_seconds());
+}
 
 }  // namespace
 

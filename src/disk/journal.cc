@@ -200,7 +200,8 @@ IoResult<void> Journal::compact(std::size_t room) {
   const auto n = file_->read(0, bytes);
   if (!n) return std::unexpected(n.error());
   bytes.resize(*n);
-  JournalContent content = decode_journal(std::string_view(bytes).substr(std::min<std::size_t>(kPageBytes, *n)), header_);
+  JournalContent content =
+      decode_journal(std::string_view(bytes).substr(std::min<std::size_t>(kPageBytes, *n)), header_);
   if (content.has_gap || content.blocks != blocks_) return std::unexpected(EIO);
   std::uint64_t floor = 0;
   std::uint64_t max_epoch = 0;

@@ -15,7 +15,9 @@ namespace seawall::disk {
 
 namespace {
 
-std::unexpected<int> last_error() { return std::unexpected(errno); }
+std::unexpected<int> last_error() {
+  return std::unexpected(errno);
+}
 
 class PosixFile final : public File {
  public:
@@ -24,8 +26,7 @@ class PosixFile final : public File {
   IoResult<std::size_t> read(std::uint64_t offset, std::span<char> into) override {
     std::size_t done = 0;
     while (done < into.size()) {
-      const ssize_t n =
-          ::pread(fd_.get(), into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
+      const ssize_t n = ::pread(fd_.get(), into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return last_error();
       if (n == 0) break;
@@ -136,7 +137,9 @@ FileSystem& posix_file_system() {
   return fs;
 }
 
-std::string error_text(int error) { return std::system_category().message(error); }
+std::string error_text(int error) {
+  return std::system_category().message(error);
+}
 
 IoResult<std::string> read_file(FileSystem& fs, const std::string& path, std::size_t max_bytes) {
   const auto file = fs.open(path, OpenMode::kRead);

@@ -52,7 +52,9 @@ struct OpenRecord {
   std::string bytes;            // of its blocks from the first on, as many as came with the meta
 };
 
-ReadStatus status_of(RecordFault fault) { return fault == RecordFault::kIo ? ReadStatus::kFailed : ReadStatus::kCorrupt; }
+ReadStatus status_of(RecordFault fault) {
+  return fault == RecordFault::kIo ? ReadStatus::kFailed : ReadStatus::kCorrupt;
+}
 
 std::expected<void, ReadStatus> load_part(OpenRecord& r, std::size_t index, DecodeCost& cost) {
   if (r.loaded == index) return {};
@@ -207,7 +209,9 @@ class WholeJob final : public RecordJob {
  public:
   WholeJob(std::shared_ptr<TierCore> core, const Candidate& candidate, std::uint64_t max_body_bytes,
            MemoryBudget* budget, Executor& executor, Tier::ReadDone done)
-      : RecordJob(std::move(core), candidate, budget, executor), max_body_bytes_(max_body_bytes), done_(std::move(done)) {}
+      : RecordJob(std::move(core), candidate, budget, executor),
+        max_body_bytes_(max_body_bytes),
+        done_(std::move(done)) {}
 
  protected:
   std::size_t guess_bytes() const override { return 2 * kMaxWholeBytes; }
@@ -226,9 +230,10 @@ class WholeJob final : public RecordJob {
   }
 
   void post_success() override {
-    executor_.post([wanted = wanted_, done = std::move(done_), head = std::move(head_), body = std::move(body_)]() mutable {
-      if (*wanted) done(ReadStatus::kOk, std::move(head), std::move(body));
-    });
+    executor_.post(
+        [wanted = wanted_, done = std::move(done_), head = std::move(head_), body = std::move(body_)]() mutable {
+          if (*wanted) done(ReadStatus::kOk, std::move(head), std::move(body));
+        });
   }
   void post_failure(ReadStatus status) override {
     executor_.post([wanted = wanted_, done = std::move(done_), status]() mutable {
@@ -413,9 +418,10 @@ class OpenJob final : public RecordJob {
     state->record = record_;
     state->hash = candidate_.hash;
     state->sequence = candidate_.sequence;
-    executor_.post([wanted = wanted_, done = std::move(done_), head = std::move(head_), state = std::move(state)]() mutable {
-      if (*wanted) done(ReadStatus::kOk, std::move(head), std::make_unique<RecordBodyReader>(std::move(state)));
-    });
+    executor_.post(
+        [wanted = wanted_, done = std::move(done_), head = std::move(head_), state = std::move(state)]() mutable {
+          if (*wanted) done(ReadStatus::kOk, std::move(head), std::make_unique<RecordBodyReader>(std::move(state)));
+        });
   }
   void post_failure(ReadStatus status) override {
     executor_.post([wanted = wanted_, done = std::move(done_), status]() mutable {

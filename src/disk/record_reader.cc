@@ -87,8 +87,8 @@ std::expected<ReadRecord, RecordFault> read_whole_record(File& file, std::uint64
 
 std::expected<SliceChain, RecordFault> read_blocks(File& file, const std::vector<Block>& blocks,
                                                    std::uint64_t blocks_offset, std::size_t first, std::size_t last,
-                                                   std::string_view in_memory, MemoryBudget* budget,
-                                                   const Clock& clock, DecodeCost& cost) {
+                                                   std::string_view in_memory, MemoryBudget* budget, const Clock& clock,
+                                                   DecodeCost& cost) {
   std::uint64_t begin = 0;
   for (std::size_t i = 0; i < first; ++i) begin += blocks[i].stored_bytes;
   std::uint64_t size = 0;

@@ -46,12 +46,13 @@ struct DecodeCost {
 
 // Blocks first .. last-1 of a record whose blocks start at `blocks_offset` of the file, as slices of the body. What
 // `in_memory` (bytes of the record's blocks from the first on) has is not read again.
-std::expected<SliceChain, RecordFault> read_blocks(File& file, const std::vector<Block>& blocks, std::uint64_t blocks_offset,
-                                                   std::size_t first, std::size_t last, std::string_view in_memory,
-                                                   MemoryBudget* budget, const Clock& clock, DecodeCost& cost);
+std::expected<SliceChain, RecordFault> read_blocks(File& file, const std::vector<Block>& blocks,
+                                                   std::uint64_t blocks_offset, std::size_t first, std::size_t last,
+                                                   std::string_view in_memory, MemoryBudget* budget, const Clock& clock,
+                                                   DecodeCost& cost);
 
-// Looks for records in [from, to) of a segment, also behind what cannot be read; `each` is given what has a valid header
-// and meta, chunks included. Returns where the last one ends, or kIo.
+// Looks for records in [from, to) of a segment, also behind what cannot be read; `each` is given what has a valid
+// header and meta, chunks included. Returns where the last one ends, or kIo.
 std::expected<std::uint64_t, RecordFault> scan_records(
     File& file, std::uint64_t nonce, std::uint64_t from, std::uint64_t to,
     const std::function<void(std::uint64_t offset, const RecordHeader&, const RecordMeta&)>& each,

@@ -1,5 +1,6 @@
-// One segment of a volume, for as long as anybody reads from it: its file stays open, so that what is unlinked can still
-// be read to its end. Thread: any; what is not atomic is set before it is shared, or belongs to the volume's writer.
+// One segment of a volume, for as long as anybody reads from it: its file stays open, so that what is unlinked can
+// still be read to its end. Thread: any; what is not atomic is set before it is shared, or belongs to the volume's
+// writer.
 #pragma once
 
 #include <atomic>

@@ -25,7 +25,9 @@ void complete(Executor* executor, Done done, Args... args) {
   executor->post([done = std::move(done), ... args = std::move(args)]() mutable { done(std::move(args)...); });
 }
 
-std::string size_text(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MB"; }
+std::string size_text(std::uint64_t bytes) {
+  return std::to_string(bytes >> 20) + " MB";
+}
 
 }  // namespace
 
@@ -103,9 +105,9 @@ std::expected<void, std::string> TierCore::open() {
   return {};
 }
 
-// Whose content is believed: the members of the youngest era that anybody knows of. Who is not among them was away while
-// something was replaced or purged. Where a member does not say what it knows, it may know of a younger era; then only
-// who was there until an orderly end is believed.
+// Whose content is believed: the members of the youngest era that anybody knows of. Who is not among them was away
+// while something was replaced or purged. Where a member does not say what it knows, it may know of a younger era; then
+// only who was there until an orderly end is believed.
 void TierCore::elect(const Probes& probes) {
   const VolumeFile* youngest = nullptr;
   for (const auto& probe : probes) {
@@ -115,9 +117,10 @@ void TierCore::elect(const Probes& probes) {
     era_ = std::max(era_, f.era);
     if (youngest == nullptr || std::tie(f.era, f.boot) > std::tie(youngest->era, youngest->boot)) youngest = &f;
   }
-  const bool all_speak = youngest != nullptr && std::ranges::all_of(youngest->members, [&](std::uint64_t id) {
-    return std::ranges::any_of(probes, [id](const auto& p) { return p.file && p.file->volume_id == id; });
-  });
+  const bool all_speak =
+      youngest != nullptr && std::ranges::all_of(youngest->members, [&](std::uint64_t id) {
+        return std::ranges::any_of(probes, [id](const auto& p) { return p.file && p.file->volume_id == id; });
+      });
   for (std::size_t i = 0; i < probes.size(); ++i) {
     const auto& probe = probes[i];
     const std::string& path = volumes_[i]->path();
@@ -125,13 +128,15 @@ void TierCore::elect(const Probes& probes) {
       volumes_[i]->leave_service(probe.trouble, true);
       log(LogLevel::kError, "disk cache directory " + path + ": out of service: " + probe.trouble);
     } else if (probe.found == Volume::Found::kDamaged) {
-      log(LogLevel::kWarning, "disk cache directory " + path + ": emptied: what it holds cannot be trusted to be current");
+      log(LogLevel::kWarning,
+          "disk cache directory " + path + ": emptied: what it holds cannot be trusted to be current");
     } else if (probe.found == Volume::Found::kOurs) {
       const VolumeFile& f = *probe.file;
       const bool is_member = std::ranges::find(youngest->members, f.volume_id) != youngest->members.end();
       keeps_[i] = is_member && (all_speak || (f.is_closed && f.boot == youngest->boot));
       if (!keeps_[i]) {
-        log(LogLevel::kWarning, "disk cache directory " + path + ": emptied: it was away while the cache went on, or that cannot be told");
+        log(LogLevel::kWarning,
+            "disk cache directory " + path + ": emptied: it was away while the cache went on, or that cannot be told");
       }
     }
   }
@@ -369,8 +374,7 @@ void TierCore::when_durable(std::move_only_function<void(bool)> done) {
 }
 
 std::uint32_t TierCore::now_seconds() const {
-  return static_cast<std::uint32_t>(
-      std::clamp<std::int64_t>(options_.clock->wall_now().unix_seconds(), 0, 0xffffffff));
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(options_.clock->wall_now().unix_seconds(), 0, 0xffffffff));
 }
 
 void TierCore::note(Note note) {
@@ -423,9 +427,13 @@ std::expected<std::unique_ptr<Tier>, std::string> Tier::open(TierOptions options
   return std::unique_ptr<Tier>(new Tier(core));
 }
 
-Tier::~Tier() { close(); }
+Tier::~Tier() {
+  close();
+}
 
-void Tier::close() { core_->close(); }
+void Tier::close() {
+  core_->close();
+}
 
 std::vector<Candidate> Tier::find(std::uint64_t hash) const {
   core_->counters().lookups.fetch_add(1, std::memory_order_relaxed);
@@ -435,7 +443,9 @@ std::vector<Candidate> Tier::find(std::uint64_t hash) const {
   return found;
 }
 
-void Tier::mark_used(const Candidate& candidate) { core_->index().mark_used(candidate.hash, candidate.sequence); }
+void Tier::mark_used(const Candidate& candidate) {
+  core_->index().mark_used(candidate.hash, candidate.sequence);
+}
 
 Pending Tier::read(const Candidate& candidate, std::uint64_t max_body_bytes, MemoryBudget* budget, Executor& executor,
                    ReadDone done) {
@@ -504,7 +514,8 @@ std::unique_ptr<StreamWriter> Tier::begin_stream(Meta meta) {
     skipped = PutStatus::kTooLarge;
   } else if (meta.purge_epoch < core.epoch_floor()) {
     skipped = PutStatus::kReplaced;
-  } else if (!core.admission().admits(meta.hash, volume->chunk_bytes(), meta.wanted, core.options().clock->mono_now())) {
+  } else if (!core.admission().admits(meta.hash, volume->chunk_bytes(), meta.wanted,
+                                      core.options().clock->mono_now())) {
     skipped = PutStatus::kNotAdmitted;
   }
   if (skipped) {
@@ -522,9 +533,8 @@ void report_durable(TierCore& core, Executor* executor, Tier::DurableDone done) 
     complete(executor, std::move(done), false);
     return;
   }
-  core.when_durable([executor, done = std::move(done)](bool durable) mutable {
-    complete(executor, std::move(done), durable);
-  });
+  core.when_durable(
+      [executor, done = std::move(done)](bool durable) mutable { complete(executor, std::move(done), durable); });
 }
 
 }  // namespace
@@ -557,7 +567,9 @@ void Tier::journal(Note note, Executor* executor, DurableDone done) {
   report_durable(*core_, executor, std::move(done));
 }
 
-std::uint64_t Tier::epoch() const { return core_->epoch(); }
+std::uint64_t Tier::epoch() const {
+  return core_->epoch();
+}
 
 void Tier::sync(Executor* executor, DurableDone done) {
   struct Gather {
@@ -582,8 +594,12 @@ void Tier::sync(Executor* executor, DurableDone done) {
   }
 }
 
-bool Tier::is_loaded() const { return !core_->index().is_loading(); }
+bool Tier::is_loaded() const {
+  return !core_->index().is_loading();
+}
 
-TierStats Tier::stats() const { return core_->stats(); }
+TierStats Tier::stats() const {
+  return core_->stats();
+}
 
 }  // namespace seawall::disk

@@ -70,21 +70,22 @@ struct TierOptions {
   Millis flush_interval{500};          // the longest that a record waits in a write buffer
   Millis sync_interval{5000};          // between syncs of what was written, at most
   std::uint64_t sync_bytes = 64 << 20;
-  Millis aside_interval{60'000};           // between copies of the index written aside
-  std::size_t backlog_bytes = 64 << 20;    // puts waiting for one volume's writer; past it they are skipped
-  std::size_t journal_bytes = 512 << 10;   // room that a journal begins with; it grows with what it has to keep
-  std::size_t readers = 4;                 // threads for each volume
-  std::size_t read_queue = 1024;           // reads waiting for one volume; past it: kBusy
-  Millis read_deadline{1000};              // waiting and reading; past it: kTimeout
-  Millis slow_limit{10'000};               // one read, write or sync that takes longer takes its volume out of service
-  Millis retry_interval{30'000};           // until a volume out of service is tried again
-  std::uint64_t write_bytes_per_second = 0;  // averaged over a day: past it only what was seen twice is admitted. 0: no limit
+  Millis aside_interval{60'000};          // between copies of the index written aside
+  std::size_t backlog_bytes = 64 << 20;   // puts waiting for one volume's writer; past it they are skipped
+  std::size_t journal_bytes = 512 << 10;  // room that a journal begins with; it grows with what it has to keep
+  std::size_t readers = 4;                // threads for each volume
+  std::size_t read_queue = 1024;          // reads waiting for one volume; past it: kBusy
+  Millis read_deadline{1000};             // waiting and reading; past it: kTimeout
+  Millis slow_limit{10'000};              // one read, write or sync that takes longer takes its volume out of service
+  Millis retry_interval{30'000};          // until a volume out of service is tried again
+  std::uint64_t write_bytes_per_second =
+      0;  // averaged over a day: past it only what was seen twice is admitted. 0: no limit
   std::size_t min_compress_bytes = 1024;
   bool compress = true;
 
-  const Clock* clock = nullptr;        // never null; outlives the tier
-  MemoryBudget* budget = nullptr;      // the index and queued writes are charged to it; may be null; outlives the tier
-  FileSystem* file_system = nullptr;   // null: the real one. Outlives the tier
+  const Clock* clock = nullptr;       // never null; outlives the tier
+  MemoryBudget* budget = nullptr;     // the index and queued writes are charged to it; may be null; outlives the tier
+  FileSystem* file_system = nullptr;  // null: the real one. Outlives the tier
   // One line for the operator. Thread: any.
   std::function<void(LogLevel, const std::string&)> log;
   // Each note that the journal holds, oldest first, on the caller's thread, before open() returns.
@@ -102,7 +103,7 @@ struct Candidate {
   std::uint64_t sequence = 0;        // of two records the one put later has the higher
   std::uint32_t usable_until = 0;    // seconds since the Unix epoch
   std::uint64_t body_bytes_max = 0;  // the body has at most so many bytes, and at least 7/8 of them
-  std::uint64_t stored_bytes = 0;    // what reading it whole takes from the disk; of a streamed record: without its body
+  std::uint64_t stored_bytes = 0;  // what reading it whole takes from the disk; of a streamed record: without its body
   // Where it is.
   std::uint16_t segment_slot = 0;
   std::uint32_t offset = 0;
@@ -259,7 +260,7 @@ struct TierStats {
   std::uint64_t evicted_segments = 0;
   std::uint64_t reinserted = 0;
   std::uint64_t reinserted_bytes = 0;
-  std::uint64_t lz4_bytes_in = 0;   // bodies that were compressed, and what became of them
+  std::uint64_t lz4_bytes_in = 0;  // bodies that were compressed, and what became of them
   std::uint64_t lz4_bytes_out = 0;
   std::uint64_t lz4_skipped_bytes = 0;  // bodies that were tried and did not gain
   std::uint64_t lz4_compress_ns = 0;
@@ -344,8 +345,8 @@ struct CheckReport {
   std::uint32_t version = 0;
   std::uint64_t segments = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t records = 0;   // that would be served
-  std::uint64_t dead = 0;      // replaced, erased or expired
+  std::uint64_t records = 0;  // that would be served
+  std::uint64_t dead = 0;     // replaced, erased or expired
   std::uint64_t notes = 0;
   std::uint64_t tombstones = 0;
   std::vector<std::string> problems;  // one line each: file, offset, what; the first 1000

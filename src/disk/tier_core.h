@@ -1,4 +1,5 @@
-// The tier behind tier.h: its volumes, and who is a member of it. Lock order: membership, shards of the index, journals.
+// The tier behind tier.h: its volumes, and who is a member of it. Lock order: membership, shards of the index,
+// journals.
 #pragma once
 
 #include <algorithm>
@@ -33,9 +34,7 @@ class TierCore final : public VolumeHost, public Undertaker {
   std::uint64_t epoch_floor() const override { return epoch_floor_.load(); }
   void raise_epoch_floor(std::uint64_t epoch) override;
   std::uint64_t min_record_epoch() const override;
-  void bury(std::size_t volume, const JournalEntry& tombstone) override {
-    volumes_[volume]->journal().add(tombstone);
-  }
+  void bury(std::size_t volume, const JournalEntry& tombstone) override { volumes_[volume]->journal().add(tombstone); }
 
   // --- for Tier and the reads
   const TierOptions& options() const { return options_; }
@@ -45,7 +44,9 @@ class TierCore final : public VolumeHost, public Undertaker {
   std::vector<std::unique_ptr<Volume>>& volumes() { return volumes_; }
   // By rendezvous hashing over those in service, by capacity. Null: none is.
   Volume* volume_for(std::uint64_t hash) const;
-  std::shared_ptr<SegmentFile> segment(std::uint16_t slot) const { return volumes_[volume_of(slot)]->segments().find(slot); }
+  std::shared_ptr<SegmentFile> segment(std::uint16_t slot) const {
+    return volumes_[volume_of(slot)]->segments().find(slot);
+  }
   // When everything buried or noted so far is on the devices.
   void when_durable(std::move_only_function<void(bool)> done);
   std::uint32_t now_seconds() const;

@@ -189,7 +189,9 @@ bool Volume::wait_for_threads(std::size_t running, std::chrono::milliseconds pat
 }
 
 // The journal, the housekeeper.
-bool Volume::close_writer(std::chrono::milliseconds patience) { return wait_for_threads(2, patience); }
+bool Volume::close_writer(std::chrono::milliseconds patience) {
+  return wait_for_threads(2, patience);
+}
 
 bool Volume::close_house(std::chrono::milliseconds patience) {
   {
@@ -348,8 +350,8 @@ void Volume::keep_house() {
     if (!is_in_service()) context_.index.drop_volume(number_);
   }
   is_loading_ = false;
-  const auto tick = std::clamp<std::chrono::milliseconds>(context_.options.read_deadline / 4,
-                                                          std::chrono::milliseconds(10), std::chrono::milliseconds(250));
+  const auto tick = std::clamp<std::chrono::milliseconds>(
+      context_.options.read_deadline / 4, std::chrono::milliseconds(10), std::chrono::milliseconds(250));
   std::unique_lock lock(mutex_);
   while (!closing_) {
     wake_.wait_for(lock, tick, [this] { return closing_; });
@@ -364,7 +366,8 @@ void Volume::keep_house() {
     }
     if (state_ == VolumeState::kInService && now - aside_at_ >= context_.options.aside_interval) {
       aside_at_ = now;
-      if (const auto r = write_aside(); !r) context_.host.take_out(number_, "the index aside: " + error_text(r.error()));
+      if (const auto r = write_aside(); !r)
+        context_.host.take_out(number_, "the index aside: " + error_text(r.error()));
     }
     lock.lock();
   }

@@ -23,7 +23,7 @@ constexpr int kNoRoom = EDQUOT;
 }  // namespace
 
 bool VolumeWriter::submit(WriteOp& op) {
-    op.bytes = total_size(op.body) + op.head.size() + op.meta.key.size() + kOpBytes;
+  op.bytes = total_size(op.body) + op.head.size() + op.meta.key.size() + kOpBytes;
   const std::scoped_lock lock(mutex_);
   if (stopping_) return false;
   const bool is_bounded = op.kind == WriteOp::Kind::kPut || op.kind == WriteOp::Kind::kChunk;
@@ -103,8 +103,7 @@ void VolumeWriter::tick() {
   const MonoTime now = o.clock->mono_now();
   IoResult<void> done;
   if (!buffer_.empty() && now - buffered_since_ >= o.flush_interval) done = flush();
-  if (done && unsynced_bytes_ > 0 &&
-      (unsynced_bytes_ >= o.sync_bytes || now - unsynced_since_ >= o.sync_interval)) {
+  if (done && unsynced_bytes_ > 0 && (unsynced_bytes_ >= o.sync_bytes || now - unsynced_since_ >= o.sync_interval)) {
     done = sync();
   }
   if (!done) {
@@ -150,9 +149,7 @@ void VolumeWriter::perform(WriteOp& op) {
   }
   IoResult<void> done;
   switch (op.kind) {
-    case WriteOp::Kind::kPut:
-      done = put(op);
-      break;
+    case WriteOp::Kind::kPut: done = put(op); break;
     case WriteOp::Kind::kChunk:
       done = chunk(*op.stream, op.body);
       if (!done) op.stream->has_failed = true;
@@ -241,8 +238,9 @@ IoResult<void> VolumeWriter::put(WriteOp& op) {
   RecordMeta meta;
   EncodeCost cost;
   blocks_.clear();
-  meta.blocks = encode_blocks(op.body, {.compress = o.compress && op.meta.may_compress, .min_bytes = o.min_compress_bytes},
-                              *o.clock, blocks_, cost);
+  meta.blocks =
+      encode_blocks(op.body, {.compress = o.compress && op.meta.may_compress, .min_bytes = o.min_compress_bytes},
+                    *o.clock, blocks_, cost);
   count(volume_.context().counters, cost);
   meta.tags = op.meta.tags;
   meta.key = op.meta.key;
@@ -271,8 +269,9 @@ IoResult<void> VolumeWriter::chunk(StreamState& stream, const SliceChain& body) 
   RecordMeta meta;
   EncodeCost cost;
   blocks_.clear();
-  meta.blocks = encode_blocks(body, {.compress = o.compress && stream.meta.may_compress, .min_bytes = o.min_compress_bytes},
-                              *o.clock, blocks_, cost);
+  meta.blocks =
+      encode_blocks(body, {.compress = o.compress && stream.meta.may_compress, .min_bytes = o.min_compress_bytes},
+                    *o.clock, blocks_, cost);
   count(volume_.context().counters, cost);
   const auto placed = append(header, meta, blocks_, nullptr);
   if (!placed) return std::unexpected(placed.error());
@@ -311,8 +310,8 @@ IoResult<void> VolumeWriter::finish_stream(WriteOp& op, StreamState& stream, con
   return {};
 }
 
-IoResult<VolumeWriter::Placed> VolumeWriter::append(RecordHeader header, const RecordMeta& meta, std::string_view blocks,
-                                                    Unsettled* unsettled) {
+IoResult<VolumeWriter::Placed> VolumeWriter::append(RecordHeader header, const RecordMeta& meta,
+                                                    std::string_view blocks, Unsettled* unsettled) {
   if (header.kind != RecordKind::kFinal) header.part_count = static_cast<std::uint32_t>(meta.blocks.size());
   const std::string encoded = encode(meta);
   header.meta_checksum = checksum(encoded);
@@ -527,8 +526,8 @@ IoResult<bool> VolumeWriter::write_again(SegmentFile& segment, const Entry& e) {
   if (record->header.usable_until <= o.clock->wall_now().unix_seconds()) return false;
   RecordHeader header = record->header;
   if (o.recheck) {
-    const auto epoch = o.recheck(
-        {.key = record->meta.key, .head = record->meta.head, .purge_epoch = record->header.purge_epoch});
+    const auto epoch =
+        o.recheck({.key = record->meta.key, .head = record->meta.head, .purge_epoch = record->header.purge_epoch});
     if (!epoch) return false;
     header.purge_epoch = std::max(*epoch, header.purge_epoch);
   }

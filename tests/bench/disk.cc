@@ -17,7 +17,9 @@ namespace {
 using namespace seawall;
 using Time = std::chrono::steady_clock;
 
-double since(Time::time_point start) { return std::chrono::duration<double>(Time::now() - start).count(); }
+double since(Time::time_point start) {
+  return std::chrono::duration<double>(Time::now() - start).count();
+}
 
 std::string noise(std::size_t size, std::uint64_t seed) {
   std::string out(size, '\0');
@@ -31,7 +33,8 @@ std::string noise(std::size_t size, std::uint64_t seed) {
 std::string text(std::size_t size) {
   std::string out;
   for (std::uint64_t n = 1; out.size() < size; n = n * 7919 % 1'000'003) {
-    out += "<li class=\"item\"><a href=\"/p/" + std::to_string(n) + "\">Product " + std::to_string(n % 977) + "</a></li>\n";
+    out += "<li class=\"item\"><a href=\"/p/" + std::to_string(n) + "\">Product " + std::to_string(n % 977) +
+           "</a></li>\n";
   }
   out.resize(size);
   return out;
@@ -87,8 +90,9 @@ struct Bench {
                 static_cast<unsigned long long>(count), body.size(), s,
                 static_cast<double>(count * body.size()) / s / 1e6, s / static_cast<double>(count) * 1e6,
                 static_cast<double>(stats.written_bytes) / static_cast<double>(stats.put_bytes),
-                stats.lz4_bytes_out == 0 ? 1.0
-                                         : static_cast<double>(stats.lz4_bytes_in) / static_cast<double>(stats.lz4_bytes_out));
+                stats.lz4_bytes_out == 0
+                    ? 1.0
+                    : static_cast<double>(stats.lz4_bytes_in) / static_cast<double>(stats.lz4_bytes_out));
   }
   void read(const char* name, std::uint64_t count, std::uint64_t keys, std::size_t depth) {
     std::vector<double> each;
@@ -165,7 +169,8 @@ int main(int argc, char** argv) {
 
   b.open(8ULL << 30);
   b.fill("small", objects, noise(512, 3));
-  std::printf("index: %.1f bytes an object\n", static_cast<double>(b.tier->stats().index_bytes) / static_cast<double>(objects));
+  std::printf("index: %.1f bytes an object\n",
+              static_cast<double>(b.tier->stats().index_bytes) / static_cast<double>(objects));
   b.tier.reset();
   b.open(8ULL << 30);
   b.tier.reset();

@@ -40,7 +40,7 @@ void records(std::string bytes) {
 void blocks(std::string_view bytes) {
   if (bytes.size() < 4) return;
   Block block{.stored_bytes = static_cast<std::uint32_t>(bytes.size() - 4),
-              .raw_bytes = load<std::uint32_t>(bytes.data()) % kBlockBytes + 1,
+              .raw_bytes = static_cast<std::uint32_t>(load<std::uint32_t>(bytes.data()) % kBlockBytes + 1),
               .is_lz4 = true,
               .checksum = checksum(bytes.substr(4))};
   std::string raw(block.raw_bytes, '\0');
@@ -71,7 +71,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 2: records(std::string(rest)); break;
     case 3:
       if (rest.size() >= kTrailerBytes) {
-        if (const auto trailer = decode_trailer(rest.substr(rest.size() - kTrailerBytes))) decode_footer(rest, *trailer);
+        if (const auto trailer = decode_trailer(rest.substr(rest.size() - kTrailerBytes)))
+          decode_footer(rest, *trailer);
       }
       break;
     case 4: decode_aside(rest, 1); break;

@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::size_t kSector = 512;
 
-std::string parent(const std::string& path) { return path.substr(0, path.rfind('/')); }
+std::string parent(const std::string& path) {
+  return path.substr(0, path.rfind('/'));
+}
 
 }  // namespace
 

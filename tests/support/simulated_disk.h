@@ -1,6 +1,6 @@
-// A file system in memory that behaves as badly as real ones may. It remembers what was synced: a power loss keeps that,
-// and of the rest any sectors and any names, in any combination. It can stop at the n-th operation as a process that is
-// killed, flip bits, and fail. Thread: any.
+// A file system in memory that behaves as badly as real ones may. It remembers what was synced: a power loss keeps
+// that, and of the rest any sectors and any names, in any combination. It can stop at the n-th operation as a process
+// that is killed, flip bits, and fail. Thread: any.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// A worker that other threads post to: the test runs what comes until something has happened. Thread: one runs, any posts.
+// A worker that other threads post to: the test runs what comes until something has happened. Thread: one runs, any
+// posts.
 #pragma once
 
 #include <atomic>

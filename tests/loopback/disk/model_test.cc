@@ -1,9 +1,8 @@
 // Random operations, random failures and restarts, against a model of what may be returned. The model knows of each
 // (key, variant) what was done to it in order, and which of that was promised to last; after a restart it may find the
 // outcome of the last promise or of anything later, and nothing else.
-#include <boost/test/unit_test.hpp>
-
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <map>
 #include <set>
@@ -176,8 +175,8 @@ class Model {
     disk::Meta m = begin(id, v);
     history(id).steps.push_back(v);
     history(id).may_be_lost = true;
-    bench_.tier->put(std::move(m), head_of(id, v.number), chain_of(body_of(v.number, size_of(v.number, bodies_))), &bench_.executor,
-                     promise(id));
+    bench_.tier->put(std::move(m), head_of(id, v.number), chain_of(body_of(v.number, size_of(v.number, bodies_))),
+                     &bench_.executor, promise(id));
   }
 
   void stream(Id id) {
@@ -294,8 +293,9 @@ class Model {
     ++checked_;
     if (!r || r->status != disk::ReadStatus::kOk) {
       const Version& last = h.steps.back();
-      const bool must = after_restart && last.number != 0 && !h.may_be_lost && !is_damaged_ && !has_failed_ && evicted_ == 0 &&
-                        !unsure_.contains(id) && (last_crash_ == Crash::kPower ? last.is_synced : last.is_stored);
+      const bool must = after_restart && last.number != 0 && !h.may_be_lost && !is_damaged_ && !has_failed_ &&
+                        evicted_ == 0 && !unsure_.contains(id) &&
+                        (last_crash_ == Crash::kPower ? last.is_synced : last.is_stored);
       BOOST_REQUIRE_MESSAGE(!must, "lost " << head_of(id, last.number) << ", status "
                                            << (r ? to_string(r->status) : std::string_view("not found")));
       return;
@@ -314,7 +314,8 @@ class Model {
       if (after_restart) {
         for (const disk::Note& n : notes_) {
           if (n.epoch <= r->head.purge_epoch) continue;
-          BOOST_REQUIRE_MESSAGE(replayed_.contains(n.epoch), "forgot note " << n.epoch << " that " << head << " is older than");
+          BOOST_REQUIRE_MESSAGE(replayed_.contains(n.epoch),
+                                "forgot note " << n.epoch << " that " << head << " is older than");
         }
         // It was shown: nothing older may be shown again.
         h.promised = std::max(h.promised, i);
@@ -457,10 +458,16 @@ void run_seeds(std::size_t volumes, std::uint64_t count, Bodies bodies = Bodies:
 
 BOOST_AUTO_TEST_SUITE(disk_model)
 
-BOOST_AUTO_TEST_CASE(one_volume_never_returns_what_it_must_not) { run_seeds(1, 120); }
+BOOST_AUTO_TEST_CASE(one_volume_never_returns_what_it_must_not) {
+  run_seeds(1, 120);
+}
 
-BOOST_AUTO_TEST_CASE(three_volumes_never_return_what_they_must_not) { run_seeds(3, 80); }
+BOOST_AUTO_TEST_CASE(three_volumes_never_return_what_they_must_not) {
+  run_seeds(3, 80);
+}
 
-BOOST_AUTO_TEST_CASE(eviction_never_brings_back_what_was_replaced) { run_seeds(1, 8, Bodies::kLarge); }
+BOOST_AUTO_TEST_CASE(eviction_never_brings_back_what_was_replaced) {
+  run_seeds(1, 8, Bodies::kLarge);
+}
 
 BOOST_AUTO_TEST_SUITE_END()

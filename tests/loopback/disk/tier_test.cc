@@ -1,9 +1,8 @@
 // The tier as its user sees it, over a simulated disk and over real files.
-#include <boost/test/unit_test.hpp>
-
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <boost/test/unit_test.hpp>
 #include <csignal>
 
 #include "loopback/disk/disk_bench.h"
@@ -282,10 +281,14 @@ BOOST_FIXTURE_TEST_CASE(check_and_list_show_what_is_there, Fixture) {
   BOOST_TEST(checked->records == 3U);
   BOOST_TEST(checked->dead == 1U);
   std::vector<std::string> lines;
-  BOOST_TEST(disk::list("/d0", clock, [&](const disk::ListedRecord& r) {
-               lines.push_back(r.key + (r.is_compressed ? " lz4" : "") + (r.is_streamed ? " streamed " : " ") +
-                               std::to_string(r.body_bytes));
-             }, &disk).has_value());
+  BOOST_TEST(disk::list(
+                 "/d0", clock,
+                 [&](const disk::ListedRecord& r) {
+                   lines.push_back(r.key + (r.is_compressed ? " lz4" : "") + (r.is_streamed ? " streamed " : " ") +
+                                   std::to_string(r.body_bytes));
+                 },
+                 &disk)
+                 .has_value());
   const std::vector<std::string> expected = {"key 1 lz4 10000", "key 2 7", "key 3 streamed 600000"};
   BOOST_TEST(lines == expected, boost::test_tools::per_element());
   std::string bytes = disk.content(path);

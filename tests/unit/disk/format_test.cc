@@ -1,7 +1,6 @@
 #include "disk/format.h"
 
 #include <boost/test/unit_test.hpp>
-
 #include <fstream>
 #include <sstream>
 
@@ -42,8 +41,14 @@ RecordMeta some_meta() {
 }
 
 Entry some_entry(std::uint64_t n) {
-  Entry e{.hash = n * 1000, .variant = n, .sequence = n + 1, .offset = kPageBytes + n * 16, .stored_bytes = 512,
-          .usable_until = 99, .kind = n % 2 == 0 ? RecordKind::kWhole : RecordKind::kFinal, .body_class = 20};
+  Entry e{.hash = n * 1000,
+          .variant = n,
+          .sequence = n + 1,
+          .offset = kPageBytes + n * 16,
+          .stored_bytes = 512,
+          .usable_until = 99,
+          .kind = n % 2 == 0 ? RecordKind::kWhole : RecordKind::kFinal,
+          .body_class = 20};
   for (std::uint64_t t = 0; t < n % 3; ++t) e.tags.push_back(static_cast<std::uint32_t>(t + n));
   return e;
 }

@@ -1,7 +1,6 @@
 #include "disk/index.h"
 
 #include <boost/test/unit_test.hpp>
-
 #include <map>
 
 #include "base/rng.h"
