@@ -45,7 +45,7 @@ class ByteReader {
   template <std::unsigned_integral T>
   T take() {
     if (rest_.size() < sizeof(T)) return fail(), T{0};
-    const T v = load<T>(rest_.data());
+    const T v = load<T>(&rest_.front());
     rest_.remove_prefix(sizeof(T));
     return v;
   }

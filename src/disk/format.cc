@@ -552,7 +552,8 @@ struct JournalBlock {
 };
 
 std::optional<JournalBlock> decode_journal_block(std::string_view bytes, std::uint64_t nonce) {
-  if (bytes.size() < kJournalBlockHeaderBytes || load<std::uint32_t>(bytes.data()) != kBlockMagic) return std::nullopt;
+  if (bytes.size() < kJournalBlockHeaderBytes || load<std::uint32_t>(&bytes.front()) != kBlockMagic)
+    return std::nullopt;
   const std::size_t size = load<std::uint32_t>(bytes.data() + 4);
   if (load<std::uint64_t>(bytes.data() + 8) != nonce) return std::nullopt;
   if (size > kMaxJournalPayload || bytes.size() - kJournalBlockHeaderBytes < size) return std::nullopt;

@@ -29,6 +29,7 @@ void SegmentTable::remove(const SegmentFile& segment) {
 std::vector<std::shared_ptr<SegmentFile>> SegmentTable::take_all() {
   std::vector<std::shared_ptr<SegmentFile>> all;
   const MutexLock lock(mutex_);
+  all.reserve(by_id_.size());
   for (auto& [id, segment] : by_id_) all.push_back(std::move(segment));
   by_id_.clear();
   by_slot_.clear();

@@ -246,7 +246,7 @@ void TierCore::close() {
   for (const auto& volume : volumes_) {
     if (!volume->is_in_service()) continue;
     file.volume_id = volume->volume_id();
-    (void)volume->write_volume_file(file);  // without it the next start is as after a crash
+    std::ignore = volume->write_volume_file(file);  // without it the next start is as after a crash
   }
 }
 
@@ -319,7 +319,7 @@ bool TierCore::take_in(std::size_t number) {
     if (!v->is_in_service()) continue;
     file.volume_id = v->volume_id();
     // If it cannot, its own troubles will show; it is among the members of the younger file all the same.
-    (void)v->write_volume_file(file);
+    std::ignore = v->write_volume_file(file);
   }
   is_durably_out_[number] = false;
   log(LogLevel::kInfo, "disk cache directory " + volumes_[number]->path() + ": back in service, empty");

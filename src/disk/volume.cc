@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <tuple>
 #include <utility>
 
 #include "base/rng.h"
@@ -373,7 +374,7 @@ void Volume::keep_house() {
   }
   lock.unlock();
   // It only saves time: without it the next start reads the segments.
-  if (state_ == VolumeState::kInService) (void)write_aside();
+  if (state_ == VolumeState::kInService) std::ignore = write_aside();
 }
 
 }  // namespace seawall::disk

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -449,7 +450,7 @@ IoResult<std::shared_ptr<SegmentFile>> VolumeWriter::create_segment() {
   if (!file) return std::unexpected(file.error());
   segment->file = std::move(*file);
   if (const auto r = segment->file->allocate(volume_.segment_bytes(), false); !r) {
-    (void)fs.unlink(segment->path);
+    std::ignore = fs.unlink(segment->path);
     return std::unexpected(r.error());
   }
   const std::string header = encode(SegmentHeader{.volume_id = volume_.volume_id(),
