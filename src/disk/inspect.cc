@@ -1,0 +1,237 @@
+// `seawall disk check` and `seawall disk ls`: everything in a directory is read, and nothing changed.
+#include <algorithm>
+#include <cerrno>
+#include <unordered_map>
+#include <utility>
+
+#include "disk/block_codec.h"
+#include "disk/journal.h"
+#include "disk/record_reader.h"
+#include "disk/segment_file.h"
+#include "disk/tier.h"
+
+namespace seawall::disk {
+
+namespace {
+
+constexpr std::size_t kMaxProblems = 1000;
+
+struct FoundRecord {
+  std::uint64_t hash = 0;
+  std::uint64_t variant = 0;
+  std::uint64_t sequence = 0;
+  std::uint32_t usable_until = 0;
+  std::size_t segment = 0;
+  std::uint64_t offset = 0;
+  bool is_current = false;
+};
+
+class Inspection {
+ public:
+  Inspection(FileSystem& fs, std::string directory) : fs_(fs), directory_(std::move(directory)) {}
+
+  std::expected<void, std::string> open() {
+    const auto names = fs_.list(directory_);
+    if (!names) return refuse(error_text(names.error()));
+    names_ = *names;
+    std::ranges::sort(names_);
+    const auto bytes = read_file(fs_, path("volume"), 64 << 10);
+    if (!bytes) return refuse("volume: " + error_text(bytes.error()) + "; it is no disk cache, or has never been used");
+    const auto decoded = decode_volume_file(*bytes);
+    if (!decoded.file && decoded.fault == VolumeFileFault::kNewer) {
+      return refuse("it was written by a newer version of seawall; use that one");
+    }
+    if (!decoded.file && decoded.fault == VolumeFileFault::kForeign)
+      return refuse("volume: not a file of a disk cache");
+    auto lock = fs_.lock(path("LOCK"), false);
+    if (!lock && lock.error() == EWOULDBLOCK) return refuse("a server is using it; stop that one first");
+    if (lock) lock_ = std::move(*lock);
+    if (!decoded.file) {
+      problem("volume: damaged: the next start will empty the directory");
+      return {};
+    }
+    volume_ = *decoded.file;
+    report_.version = volume_.version;
+    journal_ = read_journal(fs_, directory_, names_, volume_.volume_id);
+    if (!journal_.is_whole) problem("journal: damaged: the next start will empty the directory");
+    for (const JournalEntry& e : journal_.entries) {
+      if (e.kind == JournalKind::kTombstone) dead_[e.hash].push_back(e);
+      report_.notes += e.kind == JournalKind::kNote;
+      report_.tombstones += e.kind == JournalKind::kTombstone;
+    }
+    return {};
+  }
+
+  // `each` gets what lies in the segments, dead or not; `deep` verifies every block.
+  void read_segments(bool deep) {
+    for (const std::string& name : names_) {
+      const std::uint64_t id = segment_id(name);
+      if (id == 0) continue;
+      auto file = fs_.open(path(name), OpenMode::kRead);
+      if (!file) {
+        problem(name + ": " + error_text(file.error()));
+        continue;
+      }
+      const auto size = (*file)->size();
+      std::string page(kPageBytes, '\0');
+      const auto n = (*file)->read(0, page);
+      if (!size || !n) {
+        problem(name + ": " + error_text(!size ? size.error() : n.error()));
+        continue;
+      }
+      page.resize(*n);
+      const auto header = decode_segment_header(page);
+      if (!header || header->segment_id != id) {
+        problem(name + ": header: damaged: the next start will remove it");
+        continue;
+      }
+      if (header->volume_id != volume_.volume_id) continue;  // left over from before the directory was emptied
+      report_.segments += 1;
+      report_.bytes += *size;
+      segments_.push_back({name, header->nonce, id, std::move(*file)});
+      read_segment(segments_.size() - 1, *size, deep);
+    }
+    settle();
+  }
+
+  std::vector<FoundRecord>& records() { return records_; }
+  CheckReport& report() { return report_; }
+  std::expected<ReadRecord, RecordFault> read(const FoundRecord& r) {
+    return read_record(*segments_[r.segment].file, segments_[r.segment].nonce, r.offset, 4096);
+  }
+
+  void count(std::uint32_t now) {
+    for (const FoundRecord& r : records_) (r.is_current && r.usable_until > now ? report_.records : report_.dead) += 1;
+  }
+
+ private:
+  struct OpenSegment {
+    std::string name;
+    std::uint64_t nonce = 0;
+    std::uint64_t id = 0;
+    std::unique_ptr<File> file;
+  };
+
+  std::string path(const std::string& name) const { return directory_ + "/" + name; }
+  std::unexpected<std::string> refuse(const std::string& what) const {
+    return std::unexpected("disk cache directory " + directory_ + ": " + what);
+  }
+  void problem(std::string text) {
+    if (report_.problems.size() < kMaxProblems) report_.problems.push_back(std::move(text));
+    report_.problem_count += 1;
+  }
+
+  void read_segment(std::size_t index, std::uint64_t size, bool deep) {
+    const OpenSegment& s = segments_[index];
+    std::uint64_t end = size;
+    std::string bytes(kTrailerBytes, '\0');
+    if (size >= kPageBytes + kTrailerBytes) {
+      const auto n = s.file->read(size - kTrailerBytes, bytes);
+      const auto trailer = n && *n == bytes.size() ? decode_trailer(bytes) : std::nullopt;
+      if (trailer && trailer->summary.nonce == s.nonce && trailer->summary.covered_bytes < size) {
+        end = trailer->summary.covered_bytes;
+        bytes.resize(size - end);
+        const auto m = s.file->read(end, bytes);
+        if (!m || *m != bytes.size() || !decode_footer(bytes, *trailer)) problem(s.name + ": footer: damaged");
+      }
+    }
+    const auto at_offset = [&](std::uint64_t offset) { return s.name + ": at " + std::to_string(offset) + ": "; };
+    const auto scanned = scan_records(
+        *s.file, s.nonce, kPageBytes, end,
+        [&](std::uint64_t offset, const RecordHeader& header, const RecordMeta&) {
+          if (deep && header.kind != RecordKind::kFinal &&
+              !read_whole_record(*s.file, s.nonce, offset, header.stored_bytes)) {
+            problem(at_offset(offset) + "a body that does not match its checksums");
+          }
+          if (header.kind == RecordKind::kChunk) return;
+          records_.push_back({.hash = header.hash,
+                              .variant = header.variant,
+                              .sequence = header.sequence,
+                              .usable_until = header.usable_until,
+                              .segment = index,
+                              .offset = offset});
+        },
+        [&](std::uint64_t offset) {
+          if (end != size) problem(at_offset(offset) + "not a record");
+        });
+    if (!scanned) problem(s.name + ": " + error_text(EIO));
+  }
+
+  bool is_dead(const FoundRecord& r) const {
+    const auto found = dead_.find(r.hash);
+    return found != dead_.end() && std::ranges::any_of(found->second, [&](const JournalEntry& e) {
+             return e.sequence > r.sequence && (e.every_variant || e.variant == r.variant);
+           });
+  }
+
+  // As a start would: what is not dead, and of each variant the youngest.
+  void settle() {
+    std::unordered_map<std::uint64_t, std::vector<std::size_t>> current;
+    for (std::size_t i = 0; i < records_.size(); ++i) {
+      FoundRecord& r = records_[i];
+      if (!journal_.is_whole || is_dead(r)) continue;
+      auto& others = current[r.hash];
+      const auto same = std::ranges::find_if(others, [&](std::size_t o) { return records_[o].variant == r.variant; });
+      if (same == others.end()) {
+        others.push_back(i);
+      } else if (records_[*same].sequence < r.sequence) {
+        records_[*same].is_current = false;
+        *same = i;
+      } else {
+        continue;
+      }
+      r.is_current = true;
+    }
+  }
+
+  FileSystem& fs_;
+  const std::string directory_;
+  std::unique_ptr<File> lock_;
+  std::vector<std::string> names_;
+  VolumeFile volume_;
+  FoundJournal journal_;
+  std::unordered_map<std::uint64_t, std::vector<JournalEntry>> dead_;
+  std::vector<OpenSegment> segments_;
+  std::vector<FoundRecord> records_;
+  CheckReport report_;
+};
+
+std::uint32_t seconds(const Clock& clock) {
+  return static_cast<std::uint32_t>(clock.wall_now().unix_seconds());
+}
+
+}  // namespace
+
+std::expected<CheckReport, std::string> check(const std::string& directory, const Clock& clock, FileSystem* fs) {
+  Inspection inspection(fs != nullptr ? *fs : posix_file_system(), directory);
+  if (const auto opened = inspection.open(); !opened) return std::unexpected(opened.error());
+  inspection.read_segments(true);
+  inspection.count(seconds(clock));
+  return std::move(inspection.report());
+}
+
+std::expected<void, std::string> list(const std::string& directory, const Clock& clock,
+                                      const std::function<void(const ListedRecord&)>& each, FileSystem* fs) {
+  Inspection inspection(fs != nullptr ? *fs : posix_file_system(), directory);
+  if (const auto opened = inspection.open(); !opened) return std::unexpected(opened.error());
+  inspection.read_segments(false);
+  for (const FoundRecord& r : inspection.records()) {
+    if (!r.is_current || r.usable_until <= seconds(clock)) continue;
+    const auto record = inspection.read(r);
+    if (!record) continue;
+    const RecordHeader& h = record->header;
+    ListedRecord listed;
+    listed.key = std::string(record->meta.key);
+    listed.variant = h.variant;
+    listed.body_bytes = h.body_bytes;
+    listed.stored_bytes = h.stored_bytes;
+    for (const Chunk& c : record->meta.chunks) listed.stored_bytes += c.stored_bytes;
+    listed.usable_until = h.usable_until;
+    listed.is_compressed = std::ranges::any_of(record->meta.blocks, &Block::is_lz4);
+    listed.is_streamed = h.kind == RecordKind::kFinal;
+    each(listed);
+  }
+  return {};
+}
+
+}  // namespace seawall::disk

@@ -1,0 +1,99 @@
+// What must not come back, and the user's notes: a file of blocks, each in both of its halves, committed in groups. See
+// docs/disk-format.md for what is kept how long. Thread: any for add() and when_committed(); run() is the journal
+// thread; the rest before it starts or on it.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "disk/file_system.h"
+#include "disk/format.h"
+
+namespace seawall::disk {
+
+struct FoundJournal {
+  std::uint64_t generation = 0;  // of the newest file; 0: none
+  bool is_whole = false;         // false: there is none, or something that was committed cannot be read
+  std::vector<JournalEntry> entries;
+};
+// `names` of the directory.
+FoundJournal read_journal(FileSystem& fs, const std::string& directory, const std::vector<std::string>& names,
+                          std::uint64_t volume_id);
+// 0 when it is none.
+std::uint64_t journal_generation(const std::string& name);
+
+class Journal {
+ public:
+  struct Hooks {
+    // Whether an entry is still of use, when the file is rewritten: asked for a fresh look at what is there, given the
+    // highest epoch of a note.
+    std::function<std::function<bool(const JournalEntry&)>(std::uint64_t max_epoch)> keep;
+    // The disk has failed: the volume is to leave service. Returns whether it is durably out.
+    std::function<bool(const std::string& trouble)> on_failure;
+    std::function<void(std::int64_t)> on_io;  // 1 before, -1 after
+  };
+  using Committed = std::move_only_function<void(bool durable)>;
+
+  Journal(FileSystem& fs, std::string directory, std::size_t room, Hooks hooks)
+      : fs_(fs), directory_(std::move(directory)), min_half_bytes_(room / 2), hooks_(std::move(hooks)) {}
+
+  // A new file with these entries and at least `room` for more, in the place of what there was.
+  IoResult<void> start(std::uint64_t volume_id, std::uint64_t generation, const std::vector<JournalEntry>& entries,
+                       std::size_t room = 0);
+  std::uint64_t generation() const { return generation_; }
+  void add(JournalEntry entry);
+  // Runs `done` on the journal thread when everything added so far is on the device.
+  void when_committed(Committed done);
+  // Until stop(), and then until everything is committed.
+  void run();
+  void stop();
+  // Entries and waiters of a volume that is out of service are answered with this, and not written.
+  void set_out(bool durably);
+  void set_in() { out_ = kIn; }
+  // Nothing is being written: with set_out(), start() may be called from another thread.
+  bool is_idle();
+
+  std::uint64_t file_bytes() const { return file_bytes_.load(std::memory_order_relaxed); }
+  std::uint64_t entries() const { return entries_.load(std::memory_order_relaxed); }
+  std::uint64_t commits() const { return commits_.load(std::memory_order_relaxed); }
+  std::uint64_t written_bytes() const { return written_.load(std::memory_order_relaxed); }
+
+ private:
+  enum Out : int { kIn, kOutDurably, kOutMaybe };
+  IoResult<void> commit(const std::vector<JournalEntry>& batch);
+  IoResult<void> write_block(const std::string& payload);
+  IoResult<void> compact(std::size_t room);
+  std::string path(std::uint64_t generation) const;
+
+  FileSystem& fs_;
+  const std::string directory_;
+  const std::uint64_t min_half_bytes_;
+  Hooks hooks_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<JournalEntry> queue_;
+  std::vector<Committed> waiting_;
+  bool stopping_ = false;
+  bool has_ended_ = false;
+  bool is_busy_ = false;  // a batch is being written
+  std::atomic<int> out_{kIn};
+
+  std::unique_ptr<File> file_;
+  JournalHeader header_;
+  std::uint64_t generation_ = 0;
+  std::uint64_t blocks_ = 0;
+  std::uint64_t end_ = 0;  // in a half
+  std::atomic<std::uint64_t> file_bytes_{0};
+  std::atomic<std::uint64_t> entries_{0};
+  std::atomic<std::uint64_t> commits_{0};
+  std::atomic<std::uint64_t> written_{0};
+};
+
+}  // namespace seawall::disk

@@ -1,0 +1,548 @@
+#include "disk/volume_writer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+#include "base/rng.h"
+#include "disk/bytes.h"
+#include "disk/volume.h"
+
+namespace seawall::disk {
+
+namespace {
+
+constexpr std::size_t kBufferBytes = 1 << 20;
+constexpr std::size_t kOpBytes = 512;  // that an op itself counts as backlog
+constexpr std::chrono::milliseconds kTick{50};
+// No room, and nothing to evict but what is still being read: the put is skipped.
+constexpr int kNoRoom = EDQUOT;
+
+}  // namespace
+
+bool VolumeWriter::submit(WriteOp& op) {
+  op.bytes = total_size(op.body) + op.head.size() + op.meta.key.size() + kOpBytes;
+  const std::scoped_lock lock(mutex_);
+  if (stopping_) return false;
+  const bool is_bounded = op.kind == WriteOp::Kind::kPut || op.kind == WriteOp::Kind::kChunk;
+  if (is_bounded && backlog_ + op.bytes > volume_.context().options.backlog_bytes) {
+    return false;
+  }
+  backlog_ += op.bytes;
+  queue_.push_back(std::move(op));
+  if (queue_.size() == 1) wake_.notify_one();
+  return true;
+}
+
+void VolumeWriter::stop() {
+  const std::scoped_lock lock(mutex_);
+  stopping_ = true;
+  wake_.notify_one();
+}
+
+void VolumeWriter::wake() {
+  const std::scoped_lock lock(mutex_);
+  poked_ = true;
+  wake_.notify_one();
+}
+
+void VolumeWriter::run() {
+  std::unique_lock lock(mutex_);
+  // Room can be made only when it is known what there is; and to write used records again while another volume loads
+  // would need more care than it is worth.
+  while (!stopping_ && volume_.is_in_service() && volume_.context().index.is_loading()) {
+    wake_.wait_for(lock, kTick);
+  }
+  if (volume_.is_in_service() && volume_.context().index.is_loading()) {
+    std::deque<WriteOp> queue;
+    queue.swap(queue_);
+    lock.unlock();
+    for (WriteOp& op : queue) finish_op(op, PutStatus::kClosed);
+    return;
+  }
+  for (;;) {
+    const bool idle = buffer_.empty() && unsynced_bytes_ == 0;
+    const auto ready = [this] { return stopping_ || poked_ || !queue_.empty(); };
+    if (idle) {
+      wake_.wait(lock, ready);
+    } else {
+      wake_.wait_for(lock, kTick, ready);
+    }
+    poked_ = false;
+    if (queue_.empty() && stopping_) break;
+    std::optional<WriteOp> op;
+    if (!queue_.empty()) {
+      op = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    lock.unlock();
+    volume_.mark_io(volume_.writer_io(), true);
+    if (!volume_.is_in_service()) {
+      give_up(PutStatus::kOutOfService);
+      volume_.return_to_service();
+    }
+    if (op) {
+      const std::uint64_t bytes = op->bytes;
+      perform(*op);
+      backlog_ -= bytes;
+    }
+    tick();
+    volume_.mark_io(volume_.writer_io(), false);
+    lock.lock();
+  }
+  lock.unlock();
+  if (volume_.is_in_service() && !sync()) volume_.context().host.take_out(volume_.number(), "sync at the end failed");
+  if (!volume_.is_in_service()) give_up(PutStatus::kOutOfService);
+}
+
+void VolumeWriter::tick() {
+  if (!volume_.is_in_service()) return;
+  const TierOptions& o = volume_.context().options;
+  const MonoTime now = o.clock->mono_now();
+  IoResult<void> done;
+  if (!buffer_.empty() && now - buffered_since_ >= o.flush_interval) done = flush();
+  if (done && unsynced_bytes_ > 0 && (unsynced_bytes_ >= o.sync_bytes || now - unsynced_since_ >= o.sync_interval)) {
+    done = sync();
+  }
+  if (!done) {
+    volume_.count_write_error();
+    volume_.context().host.take_out(volume_.number(), "writing: " + error_text(done.error()));
+    give_up(PutStatus::kFailed);
+  }
+}
+
+void VolumeWriter::give_up(PutStatus status) {
+  for (Unsettled& u : unsettled_) {
+    if (u.put) volume_.context().index.abandon(*u.put);
+    if (u.done) u.done(status);
+  }
+  unsettled_.clear();
+  buffer_.clear();
+  entries_.clear();
+  tag_count_ = 0;
+  open_.reset();
+  unsynced_bytes_ = 0;
+}
+
+void VolumeWriter::finish_op(WriteOp& op, PutStatus status) {
+  if (op.put) volume_.context().index.abandon(*op.put);
+  if (op.done) op.done(status);
+}
+
+bool VolumeWriter::is_too_old(const PendingPut& put) const {
+  return put.is_dead || put.purge_epoch < volume_.context().host.epoch_floor();
+}
+
+void VolumeWriter::perform(WriteOp& op) {
+  if (op.stream && op.stream->has_failed) {
+    if (op.kind == WriteOp::Kind::kFinish) {
+      finish_op(op, op.put->is_dead ? PutStatus::kReplaced : PutStatus::kFailed);
+    }
+    return;
+  }
+  if (!volume_.is_in_service()) {
+    if (op.stream) op.stream->has_failed = true;
+    finish_op(op, PutStatus::kOutOfService);
+    return;
+  }
+  IoResult<void> done;
+  switch (op.kind) {
+    case WriteOp::Kind::kPut: done = put(op); break;
+    case WriteOp::Kind::kChunk:
+      done = chunk(*op.stream, op.body);
+      if (!done) op.stream->has_failed = true;
+      break;
+    case WriteOp::Kind::kFinish: {
+      if (!op.body.empty()) done = chunk(*op.stream, op.body);
+      if (done) done = finish_stream(op, *op.stream, op.meta);
+      break;
+    }
+    case WriteOp::Kind::kSync:
+      done = sync();
+      if (done && op.done) op.done(PutStatus::kStored);
+      break;
+  }
+  if (done) return;
+  if (done.error() == kNoRoom) {
+    finish_op(op, PutStatus::kBacklog);
+    return;
+  }
+  volume_.count_write_error();
+  volume_.context().host.take_out(volume_.number(), "writing: " + error_text(done.error()));
+  if (op.kind != WriteOp::Kind::kChunk) finish_op(op, PutStatus::kFailed);
+  give_up(PutStatus::kFailed);
+}
+
+namespace {
+
+RecordHeader header_of(const Meta& meta, const PendingPut& put, RecordKind kind, std::size_t head_bytes) {
+  RecordHeader h;
+  h.kind = kind;
+  h.hash = meta.hash;
+  h.variant = meta.variant;
+  h.sequence = put.sequence;
+  h.purge_epoch = meta.purge_epoch;
+  h.usable_until = meta.usable_until;
+  if (kind != RecordKind::kChunk) {
+    h.key_bytes = static_cast<std::uint32_t>(meta.key.size());
+    h.head_bytes = static_cast<std::uint32_t>(head_bytes);
+    h.tag_count = static_cast<std::uint16_t>(meta.tags.size());
+  }
+  return h;
+}
+
+void count(Counters& c, const EncodeCost& cost) {
+  c.lz4_in += cost.lz4_in;
+  c.lz4_out += cost.lz4_out;
+  c.lz4_skipped += cost.skipped;
+  c.lz4_compress_ns += cost.ns;
+}
+
+}  // namespace
+
+IoResult<void> VolumeWriter::put(WriteOp& op) {
+  if (is_too_old(*op.put)) {
+    finish_op(op, PutStatus::kReplaced);
+    return {};
+  }
+  const std::uint64_t size = total_size(op.body);
+  if (size > volume_.max_whole_bytes()) {
+    StreamState stream;
+    stream.put = op.put;
+    stream.meta = std::move(op.meta);
+    SliceChain part;
+    std::uint64_t part_bytes = 0;
+    for (Slice& slice : op.body) {
+      while (!slice.empty()) {
+        const std::size_t n =
+            static_cast<std::size_t>(std::min<std::uint64_t>(slice.size(), volume_.chunk_bytes() - part_bytes));
+        part.push_back(slice.subslice(0, n));
+        slice.remove_prefix(n);
+        part_bytes += n;
+        if (part_bytes < volume_.chunk_bytes()) continue;
+        if (const auto r = chunk(stream, part); !r) return r;
+        part.clear();
+        part_bytes = 0;
+      }
+    }
+    if (!part.empty()) {
+      if (const auto r = chunk(stream, part); !r) return r;
+    }
+    return finish_stream(op, stream, stream.meta);
+  }
+  const TierOptions& o = volume_.context().options;
+  RecordHeader header = header_of(op.meta, *op.put, RecordKind::kWhole, op.head.size());
+  header.body_bytes = size;
+  RecordMeta meta;
+  EncodeCost cost;
+  blocks_.clear();
+  meta.blocks =
+      encode_blocks(op.body, {.compress = o.compress && op.meta.may_compress, .min_bytes = o.min_compress_bytes},
+                    *o.clock, blocks_, cost);
+  count(volume_.context().counters, cost);
+  meta.tags = op.meta.tags;
+  meta.key = op.meta.key;
+  meta.head = op.head;
+  Unsettled u;
+  u.put = op.put;
+  u.user_bytes = size + op.head.size() + op.meta.key.size();
+  u.done = std::move(op.done);
+  const auto placed = append(header, meta, blocks_, &u);
+  if (!placed) {
+    op.done = std::move(u.done);
+    return std::unexpected(placed.error());
+  }
+  return {};
+}
+
+IoResult<void> VolumeWriter::chunk(StreamState& stream, const SliceChain& body) {
+  if (stream.put->is_dead) {
+    stream.has_failed = true;
+    return {};
+  }
+  const TierOptions& o = volume_.context().options;
+  RecordHeader header = header_of(stream.meta, *stream.put, RecordKind::kChunk, 0);
+  header.body_bytes = total_size(body);
+  header.chunk_index = static_cast<std::uint32_t>(stream.chunks.size());
+  RecordMeta meta;
+  EncodeCost cost;
+  blocks_.clear();
+  meta.blocks =
+      encode_blocks(body, {.compress = o.compress && stream.meta.may_compress, .min_bytes = o.min_compress_bytes},
+                    *o.clock, blocks_, cost);
+  count(volume_.context().counters, cost);
+  const auto placed = append(header, meta, blocks_, nullptr);
+  if (!placed) return std::unexpected(placed.error());
+  stream.chunks.push_back({.segment_id = placed->segment_id,
+                           .offset = placed->offset,
+                           .stored_bytes = placed->stored_bytes,
+                           .body_bytes = static_cast<std::uint32_t>(header.body_bytes)});
+  stream.body_bytes += header.body_bytes;
+  return {};
+}
+
+IoResult<void> VolumeWriter::finish_stream(WriteOp& op, StreamState& stream, const Meta& m) {
+  if (is_too_old(*stream.put) || stream.has_failed) {
+    finish_op(op, PutStatus::kReplaced);
+    return {};
+  }
+  // A final record that can be read has its chunks on the device.
+  if (const auto r = sync(); !r) return r;
+  RecordHeader header = header_of(m, *stream.put, RecordKind::kFinal, op.head.size());
+  header.body_bytes = stream.body_bytes;
+  header.part_count = static_cast<std::uint32_t>(stream.chunks.size());
+  RecordMeta meta;
+  meta.tags = m.tags;
+  meta.key = m.key;
+  meta.head = op.head;
+  meta.chunks = stream.chunks;
+  Unsettled u;
+  u.put = stream.put;
+  u.user_bytes = stream.body_bytes + op.head.size() + m.key.size();
+  u.done = std::move(op.done);
+  const auto placed = append(header, meta, {}, &u);
+  if (!placed) {
+    op.done = std::move(u.done);
+    return std::unexpected(placed.error());
+  }
+  return {};
+}
+
+IoResult<VolumeWriter::Placed> VolumeWriter::append(RecordHeader header, const RecordMeta& meta,
+                                                    std::string_view blocks, Unsettled* unsettled) {
+  if (header.kind != RecordKind::kFinal) header.part_count = static_cast<std::uint32_t>(meta.blocks.size());
+  const std::string encoded = encode(meta);
+  header.meta_checksum = checksum(encoded);
+  const std::uint64_t size = round_up(kRecordHeaderBytes + encoded.size() + blocks.size(), kRecordAlign);
+  const auto end_with = [&](std::uint64_t at) {
+    return round_up(at + size, kPageBytes) + footer_bytes(entries_.size() + 1, tag_count_ + meta.tags.size());
+  };
+  if (2 * kPageBytes + size + footer_bytes(1, meta.tags.size()) > volume_.segment_bytes()) {
+    return std::unexpected(kNoRoom);
+  }
+  // Making room may write used records again, into a segment that was opened for them.
+  while (!open_ || end_with(buffer_at_ + buffer_.size()) > volume_.segment_bytes()) {
+    if (const auto r = open_ ? seal() : open_segment(); !r) return std::unexpected(r.error());
+  }
+  header.stored_bytes = static_cast<std::uint32_t>(size);
+  // Before it can be read by anybody: what the journal keeps is decided by these.
+  open_->lower_min_sequence(header.sequence);
+  open_->lower_min_epoch(header.purge_epoch);
+  if (buffer_.empty()) buffered_since_ = volume_.context().options.clock->mono_now();
+  const std::size_t at = buffer_.size();
+  const Placed placed{open_->id, buffer_at_ + at, header.stored_bytes};
+  buffer_.resize(at + kRecordHeaderBytes);
+  encode(header, open_->nonce, placed.offset, buffer_.data() + at);
+  buffer_ += encoded;
+  buffer_ += blocks;
+  buffer_.resize(at + size, '\0');
+  if (unsettled) {
+    unsettled->entry = entry_of(header, meta, placed.offset);
+    entries_.push_back(unsettled->entry);
+    tag_count_ += meta.tags.size();
+    unsettled_.push_back(std::move(*unsettled));
+  }
+  if (buffer_.size() >= kBufferBytes) {
+    if (const auto r = flush(); !r) {
+      // It is among the unsettled now, which whoever hears of the failure gives up.
+      return std::unexpected(r.error());
+    }
+  }
+  return placed;
+}
+
+IoResult<void> VolumeWriter::flush() {
+  if (buffer_.empty()) return {};
+  Counters& c = volume_.context().counters;
+  buffer_.resize(round_up(buffer_.size(), kPageBytes), '\0');
+  if (const auto r = open_->file->write(buffer_at_, buffer_); !r) return r;
+  c.written_bytes += buffer_.size();
+  if (unsynced_bytes_ == 0) unsynced_since_ = volume_.context().options.clock->mono_now();
+  unsynced_bytes_ += buffer_.size();
+  buffer_at_ += buffer_.size();
+  buffer_.clear();
+  Index& index = volume_.context().index;
+  std::vector<Unsettled> settled;
+  settled.swap(unsettled_);
+  for (Unsettled& u : settled) {
+    if (!u.put) {
+      if (index.move(u.old_sequence, u.entry, open_->slot)) {
+        c.reinserted += 1;
+        c.reinserted_bytes += u.entry.stored_bytes;
+      }
+      continue;
+    }
+    // A note that would have applied to it may have been forgotten since it was begun; its own epoch has been counted
+    // since append(), so either it is seen here or the note is kept.
+    if (u.put->purge_epoch < volume_.context().host.epoch_floor()) index.erase(u.put->hash, u.put->variant);
+    const bool is_current = index.settle(*u.put, u.entry, open_->slot);
+    if (is_current) c.put_bytes += u.user_bytes;
+    if (u.done) u.done(is_current ? PutStatus::kStored : PutStatus::kReplaced);
+  }
+  open_->settled_bytes = buffer_at_;
+  return {};
+}
+
+IoResult<void> VolumeWriter::sync() {
+  if (const auto r = flush(); !r) return r;
+  if (unsynced_bytes_ == 0) return {};
+  if (const auto r = open_->file->sync(); !r) return r;
+  unsynced_bytes_ = 0;
+  volume_.context().counters.syncs += 1;
+  return {};
+}
+
+IoResult<void> VolumeWriter::seal() {
+  if (const auto r = flush(); !r) return r;
+  SegmentSummary summary;
+  summary.segment_id = open_->id;
+  summary.nonce = open_->nonce;
+  summary.covered_bytes = buffer_at_;
+  summary.min_sequence = open_->min_sequence;
+  summary.min_epoch = open_->min_epoch;
+  summary.entries = std::move(entries_);
+  entries_.clear();
+  tag_count_ = 0;
+  const std::string footer = encode_footer(summary);
+  if (const auto r = open_->file->write(buffer_at_, footer); !r) return r;
+  if (const auto r = open_->file->truncate(buffer_at_ + footer.size()); !r) return r;
+  if (const auto r = open_->file->sync(); !r) return r;
+  volume_.context().counters.written_bytes += footer.size();
+  volume_.context().counters.syncs += 1;
+  unsynced_bytes_ = 0;
+  open_->bytes = buffer_at_ + footer.size();
+  open_->is_sealed = true;
+  open_.reset();
+  return {};
+}
+
+IoResult<void> VolumeWriter::open_segment() {
+  if (const auto r = make_room(); !r) return r;
+  if (open_) return {};
+  auto segment = create_segment();
+  // Others may have filled the disk: a cache can do with less.
+  for (int tries = 0; !segment && segment.error() == ENOSPC && tries < 4 && !evicting_; ++tries) {
+    const auto oldest = volume_.segments().oldest_sealed();
+    if (!oldest) break;
+    if (const auto r = evict(oldest, false); !r) return r;
+    segment = create_segment();
+  }
+  if (!segment) return std::unexpected(segment.error());
+  open_ = std::move(*segment);
+  buffer_at_ = kPageBytes;
+  return {};
+}
+
+IoResult<std::shared_ptr<SegmentFile>> VolumeWriter::create_segment() {
+  FileSystem& fs = volume_.context().fs;
+  auto segment = std::make_shared<SegmentFile>();
+  segment->id = volume_.take_segment_id();
+  segment->path = volume_.file_path(segment_name(segment->id));
+  segment->nonce = Rng::system_seed();
+  // A record that is written again draws its number later than this: the journal need not be told of it.
+  segment->min_sequence = volume_.context().index.next_sequence();
+  segment->bytes = volume_.segment_bytes();
+  segment->settled_bytes = kPageBytes;
+  auto file = fs.open(segment->path, OpenMode::kCreate);
+  if (!file) return std::unexpected(file.error());
+  segment->file = std::move(*file);
+  if (const auto r = segment->file->allocate(volume_.segment_bytes(), false); !r) {
+    std::ignore = fs.unlink(segment->path);
+    return std::unexpected(r.error());
+  }
+  const std::string header = encode(SegmentHeader{.volume_id = volume_.volume_id(),
+                                                  .segment_id = segment->id,
+                                                  .nonce = segment->nonce,
+                                                  .created_sequence = segment->min_sequence});
+  if (const auto r = segment->file->write(0, header); !r) return std::unexpected(r.error());
+  if (const auto r = fs.sync_directory(volume_.path()); !r) return std::unexpected(r.error());
+  if (!volume_.segments().add(segment)) return std::unexpected(kNoRoom);
+  volume_.context().counters.written_bytes += header.size();
+  return segment;
+}
+
+IoResult<void> VolumeWriter::make_room() {
+  if (evicting_) return {};  // there is one to spare, always
+  while (!volume_.fits(2 * volume_.segment_bytes())) {
+    const auto oldest = volume_.segments().oldest_sealed();
+    if (!oldest) return std::unexpected(kNoRoom);
+    if (const auto r = evict(oldest, true); !r) return r;
+  }
+  return {};
+}
+
+IoResult<void> VolumeWriter::evict(const std::shared_ptr<SegmentFile>& segment, bool keep_used) {
+  std::optional<std::vector<Entry>> entries;
+  if (const auto size = segment->file->size(); size && *size >= kPageBytes + kTrailerBytes) {
+    std::string bytes(kTrailerBytes, '\0');
+    const auto n = segment->file->read(*size - kTrailerBytes, bytes);
+    const auto trailer = n && *n == bytes.size() ? decode_trailer(bytes) : std::nullopt;
+    if (trailer && trailer->summary.nonce == segment->nonce && trailer->summary.covered_bytes < *size) {
+      bytes.resize(*size - trailer->summary.covered_bytes);
+      const auto m = segment->file->read(trailer->summary.covered_bytes, bytes);
+      auto summary = m && *m == bytes.size() ? decode_footer(bytes, *trailer) : std::nullopt;
+      if (summary) entries = std::move(summary->entries);
+    }
+  }
+  if (entries && keep_used) {
+    evicting_ = true;
+    auto r = write_again(*segment, *entries);
+    // What was written again is to be there before that which it was read from goes.
+    if (r) r = sync();
+    evicting_ = false;
+    if (!r) return r;
+  }
+  FileSystem& fs = volume_.context().fs;
+  if (const auto r = fs.unlink(segment->path); !r) return r;
+  if (const auto r = fs.sync_directory(volume_.path()); !r) return r;
+  // Only now: whoever replaces one of its records from here on does not say so to the journal.
+  const std::size_t dropped = volume_.context().index.drop_segment(segment->slot, entries ? &*entries : nullptr);
+  volume_.segments().pinned_count()->fetch_add(segment->bytes);
+  segment->is_unlinked = true;
+  volume_.segments().remove(*segment);
+  volume_.context().counters.evicted += dropped;
+  volume_.context().counters.evicted_segments += 1;
+  return {};
+}
+
+IoResult<void> VolumeWriter::write_again(SegmentFile& segment, const std::vector<Entry>& entries) {
+  std::uint64_t left = volume_.segment_bytes() / 2;
+  for (const Entry& e : entries) {
+    if (e.kind != RecordKind::kWhole || e.stored_bytes > left) continue;
+    if (!volume_.context().index.is_used(e.hash, e.sequence, segment.slot)) continue;
+    const auto written = write_again(segment, e);
+    if (!written) return std::unexpected(written.error());
+    if (*written) left -= e.stored_bytes;
+  }
+  return {};
+}
+
+IoResult<bool> VolumeWriter::write_again(SegmentFile& segment, const Entry& e) {
+  const TierOptions& o = volume_.context().options;
+  auto record = read_whole_record(*segment.file, segment.nonce, e.offset, e.stored_bytes);
+  if (!record || record->header.sequence != e.sequence || record->header.hash != e.hash) return false;
+  if (record->header.usable_until <= o.clock->wall_now().unix_seconds()) return false;
+  RecordHeader header = record->header;
+  if (o.recheck) {
+    const auto epoch =
+        o.recheck({.key = record->meta.key, .head = record->meta.head, .purge_epoch = record->header.purge_epoch});
+    if (!epoch) return false;
+    header.purge_epoch = std::max(*epoch, header.purge_epoch);
+  }
+  const auto sequence = volume_.context().index.renumber(e.hash, e.sequence, segment.slot);
+  if (!sequence) return false;
+  header.sequence = *sequence;
+  Unsettled u;
+  u.old_sequence = e.sequence;
+  std::uint64_t blocks = 0;
+  for (const Block& b : record->meta.blocks) blocks += b.stored_bytes;
+  const auto placed =
+      append(header, record->meta, std::string_view(record->bytes).substr(record->blocks_at(), blocks), &u);
+  if (!placed) return std::unexpected(placed.error());
+  return true;
+}
+
+}  // namespace seawall::disk

@@ -1,0 +1,116 @@
+// The writer of one volume: takes what is to be put from a bounded queue, lays records into the open segment by way of
+// one buffer, syncs, seals, and makes room by letting the oldest segment go. Thread: any for submit() and stop(); the
+// rest is the writer thread.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "disk/block_codec.h"
+#include "disk/index.h"
+#include "disk/record_reader.h"
+#include "disk/segment_file.h"
+#include "disk/tier.h"
+
+namespace seawall::disk {
+
+class Volume;
+
+// A streamed body on its way. The list of chunks is the writer thread's.
+struct StreamState {
+  std::shared_ptr<PendingPut> put;
+  Meta meta;
+  std::vector<Chunk> chunks;
+  std::uint64_t body_bytes = 0;
+  std::atomic<bool> has_failed{false};
+};
+
+struct WriteOp {
+  enum class Kind : std::uint8_t { kPut, kChunk, kFinish, kSync };
+  Kind kind = Kind::kPut;
+  std::shared_ptr<PendingPut> put;
+  Meta meta;
+  std::string head;
+  SliceChain body;
+  std::shared_ptr<StreamState> stream;
+  std::uint64_t bytes = 0;  // of backlog
+  std::move_only_function<void(PutStatus)> done;
+};
+
+class VolumeWriter {
+ public:
+  explicit VolumeWriter(Volume& volume) : volume_(volume) {}
+
+  // False: the backlog is full, or it has stopped; the op is untouched.
+  bool submit(WriteOp& op);
+  void run();
+  // Everything submitted is written and synced, then run() returns.
+  void stop();
+  // Wakes it to notice that the volume left service or shall be tried again.
+  void wake();
+  std::uint64_t backlog_bytes() const { return backlog_.load(std::memory_order_relaxed); }
+
+ private:
+  // What becomes visible when its bytes are written.
+  struct Unsettled {
+    std::shared_ptr<PendingPut> put;  // null: a used record that was written again
+    std::uint64_t old_sequence = 0;
+    Entry entry;
+    std::uint64_t user_bytes = 0;
+    std::move_only_function<void(PutStatus)> done;
+  };
+  struct Placed {
+    std::uint64_t segment_id = 0;
+    std::uint64_t offset = 0;
+    std::uint32_t stored_bytes = 0;
+  };
+
+  void finish_op(WriteOp& op, PutStatus status);
+  void perform(WriteOp& op);
+  IoResult<void> put(WriteOp& op);
+  IoResult<void> chunk(StreamState& stream, const SliceChain& body);
+  IoResult<void> finish_stream(WriteOp& op, StreamState& stream, const Meta& meta);
+  IoResult<Placed> append(RecordHeader header, const RecordMeta& meta, std::string_view blocks, Unsettled* unsettled);
+  IoResult<void> flush();
+  IoResult<void> sync();
+  IoResult<void> seal();
+  IoResult<void> open_segment();
+  IoResult<std::shared_ptr<SegmentFile>> create_segment();
+  IoResult<void> make_room();
+  IoResult<void> evict(const std::shared_ptr<SegmentFile>& segment, bool keep_used);
+  IoResult<void> write_again(SegmentFile& segment, const std::vector<Entry>& entries);
+  IoResult<bool> write_again(SegmentFile& segment, const Entry& entry);
+  bool is_too_old(const PendingPut& put) const;
+  // After a failure, or out of service: whatever is half done is given up.
+  void give_up(PutStatus status);
+  void tick();
+
+  Volume& volume_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<WriteOp> queue_;
+  bool stopping_ = false;
+  bool poked_ = false;
+  std::atomic<std::uint64_t> backlog_{0};
+
+  std::shared_ptr<SegmentFile> open_;
+  std::vector<Entry> entries_;  // of the open segment, for its footer
+  std::size_t tag_count_ = 0;
+  std::string buffer_;
+  std::uint64_t buffer_at_ = 0;  // its place in the file
+  std::vector<Unsettled> unsettled_;
+  std::string blocks_;  // of the record at hand
+  bool evicting_ = false;
+  std::uint64_t unsynced_bytes_ = 0;
+  MonoTime buffered_since_;
+  MonoTime unsynced_since_;
+};
+
+}  // namespace seawall::disk

@@ -1,0 +1,419 @@
+// The tier as its user sees it, over a simulated disk and over real files.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <csignal>
+
+#include "loopback/disk/disk_bench.h"
+#include "support/temporary_directory.h"
+
+namespace {
+
+using namespace seawall;
+using namespace seawall::test;
+
+std::string noise(std::size_t size, std::uint64_t seed = 1) {
+  Rng rng(seed);
+  std::string out(size, '\0');
+  for (char& c : out) c = static_cast<char>(rng.next());
+  return out;
+}
+
+struct Fixture : DiskBench {
+  Fixture() : DiskBench(1) {}
+
+  // Through a BodyReader, in steps.
+  std::string stream(disk::BodyReader& reader, std::uint64_t offset, std::size_t step) {
+    std::string out;
+    while (offset + out.size() < reader.body_bytes()) {
+      std::optional<disk::ReadStatus> status;
+      reader.read(offset + out.size(), step, [&](disk::ReadStatus s, SliceChain chain) {
+        status = s;
+        BOOST_TEST(total_size(chain) <= step);
+        out += text_of(chain);
+      });
+      executor.run_until([&] { return status.has_value(); });
+      if (*status != disk::ReadStatus::kOk) return std::string(to_string(*status));
+    }
+    return out;
+  }
+  std::unique_ptr<disk::BodyReader> open_body(const disk::Candidate& c) {
+    std::optional<disk::ReadStatus> status;
+    std::unique_ptr<disk::BodyReader> reader;
+    auto pending = tier->open_body(c, nullptr, executor,
+                                   [&](disk::ReadStatus s, disk::StoredHead, std::unique_ptr<disk::BodyReader> r) {
+                                     status = s;
+                                     reader = std::move(r);
+                                   });
+    executor.run_until([&] { return status.has_value(); });
+    return reader;
+  }
+  // Until everything written so far has been evicted.
+  void overflow() {
+    for (std::uint64_t i = 0; i < 300; ++i) {
+      tier->put(meta(50'000 + i), {}, chain_of(filler, 250'000));
+      if (i % 50 == 49) sync();
+    }
+  }
+  const std::string filler = noise(250'000, 99);
+};
+
+struct RealFixture {
+  TemporaryDirectory directory;
+  SystemClock clock;
+  disk::TierOptions options() {
+    disk::TierOptions o;
+    o.volumes = {{.path = directory.path(), .capacity_bytes = disk::kMinVolumeBytes}};
+    o.clock = &clock;
+    o.readers = 1;
+    o.flush_interval = Millis(1);
+    return o;
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(disk_tier)
+
+BOOST_FIXTURE_TEST_CASE(what_was_put_is_returned_and_is_there_after_a_restart, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  auto m = meta(1);
+  m.purge_epoch = 5;
+  m.tags = {3, 4};
+  const auto result = put(m, "head", "body");
+  BOOST_TEST((result.status == disk::PutStatus::kStored));
+  BOOST_TEST(result.durable);
+  for (int life = 0; life < 2; ++life) {
+    const auto found = find(1);
+    BOOST_TEST_REQUIRE(found.has_value());
+    const ReadResult r = read(*found);
+    BOOST_TEST(r.body == "body");
+    BOOST_TEST(r.head.key == "key 1");
+    BOOST_TEST(r.head.head.view() == "head");
+    BOOST_TEST(r.head.purge_epoch == 5U);
+    BOOST_TEST(r.head.tags == (std::vector<std::uint32_t>{3, 4}), boost::test_tools::per_element());
+    close();
+    disk.restart();
+    BOOST_TEST_REQUIRE(open() == "");
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_restart_needs_neither_the_aside_nor_the_footers, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  for (std::uint64_t i = 1; i <= 40; ++i) put(meta(i), {}, noise(100'000, i));
+  close();
+  disk.restart();
+  disk.remove("/d0/index");
+  for (const std::string& path : disk.files("/d0/segment-")) {
+    std::string bytes = disk.content(path);
+    bytes[bytes.size() - 3] ^= 1;
+    disk.set_content(path, bytes);
+  }
+  BOOST_TEST_REQUIRE(open() == "");
+  for (std::uint64_t i = 1; i <= 40; ++i) BOOST_TEST((get(i) == noise(100'000, i)));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_skipped_put_has_erased, Fixture) {
+  options.write_bytes_per_second = 1;
+  BOOST_TEST_REQUIRE(open() == "");
+  auto m = meta(1);
+  m.wanted = true;
+  put(m, {}, noise(200'000));
+  BOOST_TEST(get(1) != "miss");
+  BOOST_TEST((put(meta(2), {}, "one-hit wonder").status == disk::PutStatus::kNotAdmitted));
+  BOOST_TEST((put(meta(2), {}, "seen twice").status == disk::PutStatus::kStored));
+  BOOST_TEST((put(m, {}, std::string(20 << 20, 'x')).status == disk::PutStatus::kTooLarge));
+  BOOST_TEST(get(1) == "miss");
+}
+
+BOOST_FIXTURE_TEST_CASE(what_expires_is_not_found, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  auto m = meta(1);
+  m.usable_until = 1'700'000'010;
+  put(m, {}, "x");
+  BOOST_TEST(get(1) == "x");
+  clock.advance(Seconds(11));
+  BOOST_TEST(get(1) == "miss");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stream_is_there_when_it_is_finished, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  const std::string body = noise(3'000'000) + std::string(1'000'000, 'a');
+  for (const bool aborts : {true, false}) {
+    auto writer = tier->begin_stream(meta(1));
+    BOOST_TEST_REQUIRE(writer != nullptr);
+    for (SliceChain piece : {chain_of(body, 70'001)}) BOOST_TEST(writer->append(std::move(piece)));
+    BOOST_TEST(!find(1).has_value());
+    if (aborts) continue;
+    std::optional<disk::PutResult> result;
+    writer->finish("head", 1'800'000'000, &executor, [&](disk::PutResult r) { result = r; });
+    flush([&] { return result.has_value(); });
+    BOOST_TEST((result->status == disk::PutStatus::kStored));
+  }
+  for (int life = 0; life < 2; ++life) {
+    BOOST_TEST((get(1) == body));
+    const auto reader = open_body(*find(1));
+    BOOST_TEST_REQUIRE(reader != nullptr);
+    BOOST_TEST((stream(*reader, 0, 100'000) == body));
+    BOOST_TEST((stream(*reader, 2'999'990, 7'777) == body.substr(2'999'990)));
+    BOOST_TEST((stream(*reader, 131'071, 1 << 20) == body.substr(131'071)));
+    close();
+    disk.restart();
+    BOOST_TEST_REQUIRE(open() == "");
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(eviction_does_not_disturb_who_is_reading, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  const std::string body = noise(2'000'000);
+  put(meta(1), {}, body);
+  put(meta(2), {}, "used");
+  put(meta(3), {}, "not used");
+  tier->mark_used(*find(2));
+  const auto reader = open_body(*find(1));
+  BOOST_TEST_REQUIRE(reader != nullptr);
+  overflow();
+  BOOST_TEST(!find(3).has_value());
+  BOOST_TEST(get(2) == "used");
+  const auto stats = tier->stats();
+  BOOST_TEST(stats.volumes[0].pinned_bytes > 0U);
+  BOOST_TEST(stats.volumes[0].used_bytes <= stats.volumes[0].capacity_bytes);
+  BOOST_TEST(stats.reinserted == 1U);
+  BOOST_TEST((stream(*reader, 0, 100'000) == body));
+}
+
+BOOST_FIXTURE_TEST_CASE(damage_is_a_miss_and_is_counted, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  put(meta(1), {}, noise(50'000));
+  const std::string path = disk.files("/d0/segment-").front();
+  std::string bytes = disk.content(path);
+  bytes[20'000] ^= 1;
+  close();
+  disk.restart();
+  disk.set_content(path, bytes);
+  BOOST_TEST_REQUIRE(open() == "");
+  BOOST_TEST_REQUIRE(find(1).has_value());
+  BOOST_TEST((read(*find(1)).status == disk::ReadStatus::kCorrupt));
+  BOOST_TEST(tier->stats().reads_corrupt == 1U);
+  BOOST_TEST(!find(1).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_failing_disk_leaves_service_and_comes_back_empty, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  put(meta(1), {}, "before");
+  disk.fail("/d0/", EIO);
+  BOOST_TEST((put(meta(2), {}, "lost").status != disk::PutStatus::kStored));
+  BOOST_TEST(get(1) == "miss");
+  BOOST_TEST((put(meta(3), {}, "lost").status == disk::PutStatus::kOutOfService));
+  BOOST_TEST(!erase(1));  // nothing says so to the next start
+  BOOST_TEST((tier->stats().volumes[0].state == disk::VolumeState::kOutOfService));
+  disk.fail("/d0/", 0);
+  clock.advance(options.retry_interval);
+  executor.run_until([&] { return tier->stats().volumes[0].state == disk::VolumeState::kInService; });
+  BOOST_TEST(get(1) == "miss");
+  BOOST_TEST((put(meta(3), {}, "after").status == disk::PutStatus::kStored));
+  BOOST_TEST(get(3) == "after");
+  const std::scoped_lock lock(log_mutex);
+  BOOST_TEST(log.size() == 3U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_full_disk_is_used_as_far_as_it_goes, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  for (std::uint64_t i = 1; i <= 40; ++i) put(meta(i), {}, noise(100'000, i));
+  disk.fail("/d0/", ENOSPC, true);
+  for (std::uint64_t i = 41; i <= 80; ++i) put(meta(i), {}, noise(100'000, i));
+  BOOST_TEST((tier->stats().volumes[0].state == disk::VolumeState::kOutOfService));
+  BOOST_TEST(get(1) == "miss");
+}
+
+BOOST_FIXTURE_TEST_CASE(notes_are_replayed_and_forgotten_when_nothing_older_is_left, Fixture) {
+  options.journal_bytes = 4096;
+  options.recheck = [](const disk::Revisit& r) { return std::optional(r.purge_epoch); };
+  BOOST_TEST_REQUIRE(open() == "");
+  put(meta(1), {}, "older");
+  BOOST_TEST(note(2, 1, "http://a.example/"));
+  close();
+  disk.restart();
+  BOOST_TEST_REQUIRE(open() == "");
+  BOOST_TEST_REQUIRE(notes.size() == 1U);
+  BOOST_TEST(notes[0].payload == "http://a.example/");
+  BOOST_TEST(tier->epoch() == 1U);
+  auto younger = meta(2);
+  younger.purge_epoch = 100;
+  erase(1);
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    auto m = younger;
+    m.hash = 50'000 + i;
+    tier->put(m, {}, chain_of(filler, 250'000));
+    if (i % 50 == 49) sync();
+  }
+  for (std::uint64_t epoch = 2; epoch < 30; ++epoch) note(2, epoch, "http://a.example/");
+  close();
+  disk.restart();
+  BOOST_TEST_REQUIRE(open() == "");
+  BOOST_TEST(notes.size() < 25U);
+  BOOST_TEST(tier->epoch() == 29U);
+  // What has been on its way since before what was forgotten comes too late.
+  auto late = meta(3);
+  late.purge_epoch = 1;
+  BOOST_TEST((put(late, {}, "x").status == disk::PutStatus::kReplaced));
+}
+
+BOOST_FIXTURE_TEST_CASE(check_and_list_show_what_is_there, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  put(meta(1), {}, std::string(10'000, 'a'));
+  put(meta(2), {}, "older");
+  put(meta(2), {}, "younger");
+  put(meta(3), {}, noise(600'000));
+  auto checked = disk::check("/d0", clock, &disk);
+  BOOST_TEST_REQUIRE(!checked.has_value());
+  BOOST_TEST(checked.error().find("a server is using it") != std::string::npos);
+  close();
+  disk.restart();
+  // Once more, so that the segment is sealed.
+  BOOST_TEST_REQUIRE(open() == "");
+  close();
+  const std::string path = disk.files("/d0/segment-").front();
+  checked = disk::check("/d0", clock, &disk);
+  BOOST_TEST_REQUIRE(checked.has_value());
+  BOOST_TEST(checked->problem_count == 0U, (checked->problems.empty() ? "" : checked->problems[0]));
+  BOOST_TEST(checked->records == 3U);
+  BOOST_TEST(checked->dead == 1U);
+  std::vector<std::string> lines;
+  BOOST_TEST(disk::list(
+                 "/d0", clock,
+                 [&](const disk::ListedRecord& r) {
+                   lines.push_back(r.key + (r.is_compressed ? " lz4" : "") + (r.is_streamed ? " streamed " : " ") +
+                                   std::to_string(r.body_bytes));
+                 },
+                 &disk)
+                 .has_value());
+  const std::vector<std::string> expected = {"key 1 lz4 10000", "key 2 7", "key 3 streamed 600000"};
+  BOOST_TEST(lines == expected, boost::test_tools::per_element());
+  std::string bytes = disk.content(path);
+  bytes[4096 + 100] ^= 1;
+  disk.set_content(path, bytes);
+  checked = disk::check("/d0", clock, &disk);
+  BOOST_TEST_REQUIRE(checked.has_value());
+  BOOST_TEST(checked->problem_count > 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_not_ours_is_refused_and_left_alone, Fixture) {
+  const auto refused = [&](const std::string& words) {
+    const std::string error = open();
+    BOOST_TEST(error.find(words) != std::string::npos, error);
+    BOOST_TEST(error.find("/d0") != std::string::npos);
+    BOOST_TEST(!disk.exists("/d0/LOCK"));
+  };
+  disk.set_content("/d0/holiday.jpg", "x");
+  refused("other files, such as holiday.jpg");
+  disk.remove("/d0/holiday.jpg");
+  disk.set_content("/d0/volume", disk::encode(disk::VolumeFile{.version = 2, .members = {}}));
+  refused("newer version");
+  disk.set_content("/d0/volume", "the volume of a sphere");
+  refused("other files");
+  BOOST_TEST(disk.content("/d0/volume") == "the volume of a sphere");
+  disk.remove("/d0/volume");
+  options.volumes[0].capacity_bytes = 1000;
+  refused("at least 64 MB");
+  options.volumes[0].capacity_bytes = disk::kMinVolumeBytes;
+  options.volumes.push_back({.path = "/d0/inner", .capacity_bytes = disk::kMinVolumeBytes});
+  refused("overlaps");
+  options.volumes.pop_back();
+  options.volumes[0].path = "/d0x";
+  BOOST_TEST(open().find("does not exist") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_directory_has_one_server, RealFixture) {
+  auto first = disk::Tier::open(options());
+  BOOST_TEST_REQUIRE(first.has_value());
+  auto second = disk::Tier::open(options());
+  BOOST_TEST_REQUIRE(!second.has_value());
+  BOOST_TEST(second.error().find("another server is using it") != std::string::npos);
+  first->reset();
+  second = disk::Tier::open(options());
+  BOOST_TEST(second.has_value());
+}
+
+// Killed at any moment, over and over, with real files: a child puts and says what it was promised.
+BOOST_FIXTURE_TEST_CASE(a_killed_server_keeps_its_promises, RealFixture) {
+  struct Promise {
+    std::uint64_t key;
+    std::uint64_t version;
+    bool is_kept;  // else: it was begun, and what was there is gone whether or not it gets there itself
+  };
+  const auto body_of = [](std::uint64_t version) { return noise(1 + version % 7 * 9'000, version); };
+  std::map<std::uint64_t, std::uint64_t> promised;
+  std::map<std::uint64_t, std::uint64_t> begun;
+  const auto take = [&](const Promise& p) {
+    auto& known = (p.is_kept ? promised : begun)[p.key];
+    known = std::max(known, p.version);
+  };
+  std::uint64_t next = 1;
+  std::size_t found = 0;
+  for (int life = 0; life < 40; ++life) {
+    int pipe[2];
+    BOOST_TEST_REQUIRE(::pipe(pipe) == 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      auto tier = disk::Tier::open(options());
+      WaitingExecutor executor(clock);
+      std::size_t under_way = 0;
+      for (std::uint64_t version = next;; ++version) {
+        DiskBench naming(1);
+        const Promise promise{1 + version % 13, version, true};
+        const Promise beginning{promise.key, version, false};
+        (void)!::write(pipe[1], &beginning, sizeof beginning);
+        ++under_way;
+        (*tier)->put(naming.meta(promise.key), std::to_string(version), chain_of(body_of(version)), &executor,
+                     [&, promise](disk::PutResult r) {
+                       --under_way;
+                       if (r.status == disk::PutStatus::kStored && r.durable) {
+                         (void)!::write(pipe[1], &promise, sizeof promise);
+                       }
+                     });
+        executor.run_until([&] { return under_way < 8; });
+      }
+    }
+    ::close(pipe[1]);
+    Promise promise{};
+    const int wanted = 10 + life * 7 % 60;
+    for (int i = 0; i < wanted && ::read(pipe[0], &promise, sizeof promise) == sizeof promise; ++i) {
+      take(promise);
+    }
+    ::kill(child, SIGKILL);
+    while (::read(pipe[0], &promise, sizeof promise) == sizeof promise) {
+      take(promise);
+    }
+    ::close(pipe[0]);
+    ::waitpid(child, nullptr, 0);
+
+    auto tier = disk::Tier::open(options());
+    BOOST_TEST_REQUIRE(tier.has_value());
+    WaitingExecutor executor(clock);
+    executor.run_until([&] { return (*tier)->is_loaded(); });
+    for (const auto& [key, version] : promised) {
+      const auto candidates = (*tier)->find(key);
+      if (candidates.empty()) {
+        BOOST_TEST_REQUIRE(begun[key] > version);
+        continue;
+      }
+      bool done = false;
+      auto pending = (*tier)->read(candidates[0], ~std::uint64_t{0}, nullptr, executor,
+                                   [&](disk::ReadStatus status, disk::StoredHead head, SliceChain body) {
+                                     done = true;
+                                     BOOST_TEST_REQUIRE((status == disk::ReadStatus::kOk));
+                                     const std::uint64_t read = std::stoull(std::string(head.head.view()));
+                                     BOOST_TEST_REQUIRE(read >= version);
+                                     BOOST_TEST_REQUIRE((text_of(body) == body_of(read)));
+                                     next = std::max(next, read + 1);
+                                     ++found;
+                                   });
+      executor.run_until([&] { return done; });
+    }
+  }
+  BOOST_TEST(found > 200U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

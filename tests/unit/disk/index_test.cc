@@ -1,0 +1,164 @@
+#include "disk/index.h"
+
+#include <boost/test/unit_test.hpp>
+#include <map>
+
+#include "base/rng.h"
+
+namespace {
+
+using namespace seawall;
+using namespace seawall::disk;
+
+struct Buried final : Undertaker {
+  std::vector<std::pair<std::size_t, JournalEntry>> all;
+  void bury(std::size_t volume, const JournalEntry& e) override { all.emplace_back(volume, e); }
+};
+
+struct Fixture {
+  Buried buried;
+  MemoryBudget budget{1 << 30};
+  Index index{buried, &budget};
+
+  static Meta meta(std::uint64_t hash, std::uint64_t variant = 0, std::vector<std::uint32_t> tags = {}) {
+    Meta m;
+    m.hash = hash, m.variant = variant, m.tags = std::move(tags);
+    return m;
+  }
+  static Entry entry(const PendingPut& put, const Meta& m, std::uint64_t offset = 4096) {
+    Entry e;
+    e.hash = m.hash, e.variant = m.variant, e.sequence = put.sequence, e.offset = offset, e.stored_bytes = 600;
+    e.usable_until = 1000, e.body_class = body_class_of(500), e.tags = m.tags;
+    return e;
+  }
+  std::uint64_t put(const Meta& m, std::uint16_t slot = 0, std::uint64_t offset = 4096) {
+    const auto pending = index.begin_put(m, volume_of(slot));
+    BOOST_TEST(index.settle(*pending, entry(*pending, m, offset), slot));
+    return pending->sequence;
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(disk_index, Fixture)
+
+BOOST_AUTO_TEST_CASE(variants_stand_side_by_side_and_expired_ones_are_left_out) {
+  put(meta(1, 0));
+  put(meta(1, 5));
+  BOOST_TEST(index.find(1, 999).size() == 2U);
+  BOOST_TEST(index.find(1, 999)[0].variant == 5U);
+  BOOST_TEST(index.find(1, 1000).empty());
+  BOOST_TEST(index.find(2, 0).empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_is_replaced_is_buried_where_it_lies) {
+  const std::uint16_t there = 2 << kSlotBits;
+  put(meta(1), there);
+  BOOST_TEST(buried.all.empty());
+  const std::uint64_t younger = put(meta(1), 0);
+  BOOST_TEST_REQUIRE(buried.all.size() == 1U);
+  BOOST_TEST(buried.all[0].first == 2U);
+  BOOST_TEST(buried.all[0].second.sequence == younger);
+  BOOST_TEST(index.find(1, 0).size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(an_erase_takes_what_is_on_its_way_with_it) {
+  const Meta m = meta(1);
+  const auto pending = index.begin_put(m, 3);
+  BOOST_TEST(index.erase(1, std::nullopt) == 1U);
+  BOOST_TEST_REQUIRE(buried.all.size() == 1U);
+  BOOST_TEST(buried.all[0].first == 3U);
+  BOOST_TEST(buried.all[0].second.every_variant);
+  BOOST_TEST(!index.settle(*pending, entry(*pending, m), 3 << kSlotBits));
+  BOOST_TEST(index.find(1, 0).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_replaces_when_it_is_finished_and_dies_of_a_later_put) {
+  put(meta(1));
+  const auto stream = index.begin_stream(meta(1), 0);
+  BOOST_TEST(index.find(1, 0).size() == 1U);
+  BOOST_TEST(index.finish_stream(*stream));
+  BOOST_TEST(index.find(1, 0).empty());
+  const auto late = index.begin_stream(meta(1), 0);
+  put(meta(1));
+  BOOST_TEST(!index.finish_stream(*late));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_loaded_gives_way_to_what_was_done_meanwhile) {
+  JournalEntry dead;
+  dead.hash = 4, dead.sequence = 50;
+  index.start(100, 1, {&dead, 1});
+  const auto loaded = [&](std::uint64_t hash, std::uint64_t sequence) {
+    Entry e;
+    e.hash = hash, e.sequence = sequence, e.offset = 4096, e.stored_bytes = 600, e.usable_until = 1000;
+    return index.load(e, 0);
+  };
+  put(meta(1));
+  index.erase(2, std::nullopt);
+  BOOST_TEST(buried.all.size() == 2U);  // nobody knows yet whether there is something to bury
+  BOOST_TEST(!loaded(1, 10));
+  BOOST_TEST(!loaded(2, 10));
+  BOOST_TEST(loaded(3, 10));
+  BOOST_TEST(!loaded(3, 9));
+  BOOST_TEST(loaded(3, 11));
+  BOOST_TEST(!loaded(4, 49));
+  BOOST_TEST(loaded(4, 51));
+  index.loaded(0);
+  BOOST_TEST(!index.is_loading());
+  BOOST_TEST(index.size() == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(a_tag_takes_what_carries_it) {
+  put(meta(1, 0, {7, 8}));
+  put(meta(2, 3, {8}));
+  put(meta(3));
+  BOOST_TEST(index.erase_tagged(8) == 2U);
+  BOOST_TEST(index.size() == 1U);
+  BOOST_TEST(buried.all.size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_written_again_is_covered_by_a_tombstone_that_came_in_between) {
+  const std::uint64_t old = put(meta(1));
+  const auto number = index.renumber(1, old, 0);
+  BOOST_TEST_REQUIRE(number.has_value());
+  index.forget(1, old);
+  BOOST_TEST_REQUIRE(buried.all.size() == 1U);
+  BOOST_TEST(buried.all[0].second.sequence > *number);
+  Entry e;
+  e.hash = 1, e.sequence = *number, e.offset = 4096;
+  BOOST_TEST(!index.move(old, e, 1));
+}
+
+BOOST_AUTO_TEST_CASE(it_agrees_with_a_map_under_any_operations) {
+  Rng rng(3);
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> model;
+  for (int i = 0; i < 60'000; ++i) {
+    const std::uint64_t hash = rng.below(3'000);
+    const std::uint64_t variant = rng.below(4) == 0 ? rng.below(3) : 0;
+    const auto slot = static_cast<std::uint16_t>(rng.below(20));
+    switch (rng.below(12)) {
+      case 0:
+        index.erase(hash, std::nullopt);
+        std::erase_if(model, [&](const auto& kv) { return kv.first.first == hash; });
+        break;
+      case 1: {
+        index.erase(hash, variant);
+        model.erase({hash, variant});
+        break;
+      }
+      default: model[{hash, variant}] = put(meta(hash, variant), slot, 4096 + rng.below(1000) * 16); break;
+    }
+  }
+  BOOST_TEST(index.size() == model.size());
+  for (const auto& [id, sequence] : model) {
+    bool found = false;
+    for (const Candidate& c : index.find(id.first, 0)) found |= c.variant == id.second && c.sequence == sequence;
+    BOOST_TEST_REQUIRE(found);
+  }
+  std::size_t dropped = 0;
+  for (std::uint16_t slot = 0; slot < 20; ++slot) dropped += index.drop_segment(slot, nullptr);
+  BOOST_TEST(dropped == model.size());
+  BOOST_TEST(index.size() == 0U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
