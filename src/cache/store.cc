@@ -29,7 +29,6 @@ namespace seawall::cache {
 namespace {
 
 constexpr std::size_t kEvictionBatch = 16;
-constexpr std::uint8_t kMaxHits = 3;  // touch()'s ceiling
 // Buckets of the index that a sweep goes through for each object that it may look at; most of a sparse table are empty.
 constexpr std::size_t kStepsPerObject = 8;
 
@@ -107,7 +106,10 @@ std::size_t publishing_bytes(std::size_t max_variants) {
 }  // namespace
 
 Store::Store(const StoreOptions& options)
-    : options_(options), budget_(options.memory_bytes), policy_(make_s3_fifo(options.memory_bytes)) {
+    : options_(options),
+      budget_(options.memory_bytes),
+      policy_(make_policy(options.eviction, options.memory_bytes)),
+      wants_hits_(policy_->wants_hits()) {
   SW_CHECK(std::has_single_bit(options.shards) && options.shards <= 65536, "shards: a power of two up to 65536");
   SW_CHECK(options.max_variants > 0, "at least one variant");
   shards_.reserve(options.shards);
@@ -134,6 +136,8 @@ LookupResult Store::find(std::string_view key, std::uint64_t hash, const http::H
     if (!selected) return result;
   }
   EvictionPolicy::touch(selected->eviction());
+  if (wants_hits_) [[unlikely]]
+    tell_hit(*selected);
   result.object = selected;
   result.found = policy::Found::kObject;
   return result;
@@ -281,9 +285,16 @@ bool Store::soften(const Object& object, WallTime at, std::uint64_t epoch) {
   }
   if (!make_room(object.charge_.bytes() + publishing_bytes(options_.max_variants))) return false;
   const Ref<Object> stale = object.with_freshness(budget_, freshness, epoch);
-  const auto hits = static_cast<std::uint8_t>(std::min<std::uint32_t>(heat_of(object), kMaxHits));
+  const auto hits = static_cast<std::uint8_t>(std::min<std::uint32_t>(heat_of(object), EvictionPolicy::kMaxHits));
   stale->eviction().hits.store(hits, std::memory_order_relaxed);
   return publish(&object, stale, Place::kOfExpected);
+}
+
+// Whoever holds the lock is not waited for: see eviction.h.
+void Store::tell_hit(const Object& object) {
+  if (!policy_mutex_.try_lock()) return;
+  policy_->hit(object.eviction());
+  policy_mutex_.unlock();
 }
 
 std::uint32_t Store::heat_of(const Object& object) const {

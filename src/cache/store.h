@@ -37,6 +37,7 @@ struct StoreOptions {
   double max_object_share = 0.1;                      // an object larger than this share of memory is not stored
   std::size_t max_variants = 32;                      // per URL; the oldest goes
   std::size_t shards = 128;                           // a power of two
+  Eviction eviction = Eviction::kTide;
 };
 
 struct StoreStats {
@@ -140,6 +141,7 @@ class Store {
   Purged purge(const Object& object, PurgeList::Match match, std::uint64_t epoch);
   bool soften(const Object& object, WallTime at, std::uint64_t epoch);
   void sweep_object(const Object& object, WallTime now, std::vector<Refreshable>* hot, SweepResult& result);
+  void tell_hit(const Object& object) SW_EXCLUDES(policy_mutex_);
   std::uint32_t heat_of(const Object& object) const SW_EXCLUDES(policy_mutex_);
   bool publish(const Object* expected, const Ref<Object>& fresh, Place place);
   bool unpublish(const Object& object);
@@ -161,6 +163,7 @@ class Store {
   std::vector<std::unique_ptr<IndexShard>> shards_;
   mutable Mutex policy_mutex_;
   std::unique_ptr<EvictionPolicy> policy_ SW_GUARDED_BY(policy_mutex_);
+  const bool wants_hits_;
   std::size_t overhead_charged_ SW_GUARDED_BY(policy_mutex_) = 0;
   std::uint64_t listed_ SW_GUARDED_BY(policy_mutex_) = 0;
   std::uint64_t evictions_ SW_GUARDED_BY(policy_mutex_) = 0;
