@@ -398,6 +398,9 @@ void Store::list(const Object& object) {
   if (object.listing_ != Object::Listing::kNotYet) return;
   object.listing_ = Object::Listing::kListed;
   object.add_ref();
+  // The newest response is the store's clock.
+  expiry_.advance(static_cast<std::uint32_t>(std::max<std::int64_t>(object.freshness().response_time.unix_seconds(), 0)));
+  expiry_.add(object.eviction());
   policy_->insert(object.eviction());
   if (object.share()) object.share()->add(object.eviction());
   ++listed_;
@@ -413,6 +416,7 @@ void Store::retire(const Removed& removed) {
     object->listing_ = Object::Listing::kRetired;
     if (!is_listed) continue;
     policy_->erase(object->eviction());
+    expiry_.remove(object->eviction());
     if (object->share()) object->share()->remove(object->eviction());
     --listed_;
     object->release_ref();
@@ -420,10 +424,19 @@ void Store::retire(const Removed& removed) {
   charge_overhead();
 }
 
+// What has expired before what the policy names.
+EvictionEntry* Store::choose_victim() {
+  EvictionEntry* expired = expiry_.expired();
+  if (!expired) return policy_->evict();
+  policy_->erase(*expired);
+  return expired;
+}
+
 // Takes over the reference of what the policy has unlisted.
 Ref<const Object> Store::take_victim(EvictionEntry& unlisted) {
   const Object& victim = Object::of(unlisted);
   victim.listing_ = Object::Listing::kRetired;
+  expiry_.remove(unlisted);
   if (victim.share()) victim.share()->remove(unlisted);
   --listed_;
   ++evictions_;
@@ -463,7 +476,7 @@ std::size_t Store::evict_some(std::size_t target_bytes, bool only_if_enough) {
     const std::size_t excess = used > target_bytes ? used - target_bytes : 0;
     if (only_if_enough && excess > policy_->listed_bytes()) return 0;
     for (std::size_t freed = 0; count < kEvictionBatch && freed < excess; ++count) {
-      EvictionEntry* entry = policy_->evict();
+      EvictionEntry* entry = choose_victim();
       if (!entry) break;
       victims[count] = take_victim(*entry);
       freed += victims[count]->charged_bytes();

@@ -23,6 +23,7 @@
 
 #include "base/mutex.h"
 #include "base/ref.h"
+#include "cache/expiry_wheel.h"
 #include "cache/object.h"
 #include "cache/purge_list.h"
 #include "cache/variant_set.h"
@@ -150,6 +151,7 @@ class Store {
   Removed remove_if(std::string_view key, std::uint64_t hash, Predicate goes);
   void list(const Object& object) SW_REQUIRES(policy_mutex_);
   void retire(const Removed& removed) SW_EXCLUDES(policy_mutex_);
+  EvictionEntry* choose_victim() SW_REQUIRES(policy_mutex_);
   Ref<const Object> take_victim(EvictionEntry& unlisted) SW_REQUIRES(policy_mutex_);
   void charge_overhead() SW_REQUIRES(policy_mutex_);
   std::size_t evict_some(std::size_t target_bytes, bool only_if_enough) SW_EXCLUDES(policy_mutex_);
@@ -164,6 +166,7 @@ class Store {
   mutable Mutex policy_mutex_;
   std::unique_ptr<EvictionPolicy> policy_ SW_GUARDED_BY(policy_mutex_);
   const bool wants_hits_;
+  ExpiryWheel expiry_ SW_GUARDED_BY(policy_mutex_);
   std::size_t overhead_charged_ SW_GUARDED_BY(policy_mutex_) = 0;
   std::uint64_t listed_ SW_GUARDED_BY(policy_mutex_) = 0;
   std::uint64_t evictions_ SW_GUARDED_BY(policy_mutex_) = 0;

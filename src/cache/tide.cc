@@ -58,7 +58,7 @@ constexpr std::uint64_t kMostShare = kWhole / 2;
 constexpr std::uint64_t kMaxImbalance = 10;
 
 // Re-enqueued by one evict() at most: the mutex is not held for a walk over a queue of hot objects.
-constexpr int kMaxSteps = 64;
+constexpr int kMaxSteps = 256;
 // Means are over so many of the last misses, or as many as there are entries if that is more.
 constexpr std::int64_t kMinSample = 1000;
 constexpr std::size_t kGhostPerResident = 2;

@@ -66,24 +66,31 @@ std::expected<std::optional<TraceRequest>, std::string> TraceReader::next() {
   std::array<char, kMaxLine> buffer;
   while (true) {
     errno = 0;
-    if (!gzgets(file_.get(), buffer.data(), kMaxLine)) {
-      int code = Z_OK;
-      const char* text = gzerror(file_.get(), &code);
-      if (code == Z_OK || code == Z_STREAM_END) return std::nullopt;
-      const std::string why = code == Z_ERRNO ? std::generic_category().message(errno) : text;
-      return std::unexpected(fmt::format("{}: cannot be read beyond line {}: {}", name_, line_, why));
+    const bool has_read = gzgets(file_.get(), buffer.data(), kMaxLine) != nullptr;
+    std::string_view line = has_read ? std::string_view(buffer.data()) : std::string_view();
+    if (!line.ends_with('\n')) {
+      // The end of the file, of what can be read of it, or of the buffer.
+      if (auto problem = find_problem()) return std::unexpected(std::move(*problem));
+      if (!has_read) return std::nullopt;
+      if (gzeof(file_.get()) == 0) {
+        return std::unexpected(fmt::format("{}:{}: the line is longer than {} bytes", name_, line_ + 1, kMaxLine));
+      }
     }
     ++line_;
-    std::string_view line(buffer.data());
-    const bool is_whole = line.ends_with('\n') || gzeof(file_.get()) != 0;
-    if (!is_whole)
-      return std::unexpected(fmt::format("{}:{}: the line is longer than {} bytes", name_, line_, kMaxLine));
     while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty()) continue;
     const auto request = parse_trace_line(line);
     if (!request) return std::unexpected(fmt::format("{}:{}: {}", name_, line_, request.error()));
     return *request;
   }
+}
+
+std::optional<std::string> TraceReader::find_problem() const {
+  int code = Z_OK;
+  const char* text = gzerror(file_.get(), &code);
+  if (code == Z_OK || code == Z_STREAM_END) return std::nullopt;
+  const std::string why = code == Z_ERRNO ? std::generic_category().message(errno) : text;
+  return fmt::format("{}: cannot be read beyond line {}: {}", name_, line_, why);
 }
 
 }  // namespace seawall::server

@@ -38,6 +38,8 @@ class TraceReader {
 
   TraceReader(std::string name, gzFile_s* file) : name_(std::move(name)), file_(file) {}
 
+  std::optional<std::string> find_problem() const;
+
   std::string name_;
   std::unique_ptr<gzFile_s, Close> file_;
   std::uint64_t line_ = 0;

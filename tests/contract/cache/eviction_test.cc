@@ -313,7 +313,7 @@ class TideModel final : public Model {
       }
       Item item = *least;
       items_.erase(least);
-      if (item.hits == 0 || moved == 64) {
+      if (item.hits == 0 || moved == 256) {
         age_[from_proved ? 1 : 0] = item.due;
         remember(item);
         return item.id;
