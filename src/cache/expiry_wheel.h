@@ -23,7 +23,8 @@ class ExpiryWheel {
     if (entry.expires_s == 0) return;
     if (entry.expires_s <= now_s_) return expired_.push_back(entry);
     const std::uint32_t left = entry.expires_s - now_s_;
-    const auto level = std::min<std::size_t>((static_cast<std::size_t>(std::bit_width(left)) - 1) / kSlotBits, kLevels - 1);
+    const auto level =
+        std::min<std::size_t>((static_cast<std::size_t>(std::bit_width(left)) - 1) / kSlotBits, kLevels - 1);
     // So many slots ahead that it is looked at again in time; what is beyond the last wheel is as often as need be.
     const std::uint32_t ahead = std::min(left >> (kSlotBits * level), kSlots - 1);
     slots_[level][((now_s_ >> (kSlotBits * level)) + ahead) % kSlots].push_back(entry);

@@ -106,12 +106,10 @@ std::size_t publishing_bytes(std::size_t max_variants) {
 }  // namespace
 
 Store::Store(const StoreOptions& options)
-    : options_(options),
-      budget_(options.memory_bytes),
-      policy_(make_policy(options.eviction, options.memory_bytes)),
-      wants_hits_(policy_->wants_hits()) {
+    : options_(options), budget_(options.memory_bytes), policy_(make_policy(options.eviction, options.memory_bytes)) {
   SW_CHECK(std::has_single_bit(options.shards) && options.shards <= 65536, "shards: a power of two up to 65536");
   SW_CHECK(options.max_variants > 0, "at least one variant");
+  wants_hits_ = policy_->wants_hits();
   shards_.reserve(options.shards);
   for (std::size_t i = 0; i < options.shards; ++i) shards_.push_back(std::make_unique<IndexShard>(budget_));
 }
@@ -399,7 +397,8 @@ void Store::list(const Object& object) {
   object.listing_ = Object::Listing::kListed;
   object.add_ref();
   // The newest response is the store's clock.
-  expiry_.advance(static_cast<std::uint32_t>(std::max<std::int64_t>(object.freshness().response_time.unix_seconds(), 0)));
+  expiry_.advance(
+      static_cast<std::uint32_t>(std::max<std::int64_t>(object.freshness().response_time.unix_seconds(), 0)));
   expiry_.add(object.eviction());
   policy_->insert(object.eviction());
   if (object.share()) object.share()->add(object.eviction());

@@ -1,5 +1,5 @@
 // Policies as their papers have them, by bytes, to measure seawall's against: a trace's keys are numbers from 0, and
-// nothing but access() is needed. They agree with libCacheSim's within 0.01 (docs/storage.md).
+// nothing but access() is needed. How near they are to libCacheSim's: docs/storage.md.
 #pragma once
 
 #include <cstdint>
