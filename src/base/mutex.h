@@ -14,6 +14,7 @@
 #define SW_REQUIRES(m) SW_TSA(requires_capability(m))
 #define SW_EXCLUDES(m) SW_TSA(locks_excluded(m))
 #define SW_ACQUIRE(...) SW_TSA(acquire_capability(__VA_ARGS__))
+#define SW_TRY_ACQUIRE(...) SW_TSA(try_acquire_capability(__VA_ARGS__))
 #define SW_RELEASE(...) SW_TSA(release_capability(__VA_ARGS__))
 
 namespace seawall {
@@ -21,6 +22,7 @@ namespace seawall {
 class SW_CAPABILITY("mutex") Mutex {
  public:
   void lock() SW_ACQUIRE() { m_.lock(); }
+  bool try_lock() SW_TRY_ACQUIRE(true) { return m_.try_lock(); }
   void unlock() SW_RELEASE() { m_.unlock(); }
 
  private:

@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -63,6 +64,15 @@ bool holds_everything(const Object::Init& init) {
   return init.parts.size() == 1 && init.parts[0].first == 0 && init.parts[0].size == init.complete_length;
 }
 
+// When neither fresh nor in a stale window any more, in seconds of WallTime; 0 is never. What is always validated is as
+// good at any age.
+std::uint32_t useless_from(const policy::Freshness& f) {
+  if (f.no_cache) return 0;
+  const Seconds usable = f.lifetime - f.corrected_initial_age + std::max(f.stale_while_revalidate, f.stale_if_error);
+  const std::int64_t at = f.response_time.unix_seconds() + std::max(usable, Seconds{0}).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(at, 0, std::numeric_limits<std::uint32_t>::max()));
+}
+
 std::string compose_head(const Object::Init& init) {
   std::string head;
   http::append_status_line(head, init.status, init.reason);
@@ -100,6 +110,9 @@ Object::Object(MemoryBudget& budget, Init init)
   eviction_.owner = this;
   eviction_.key_hash = d_.hash;
   eviction_.size_bytes = charged_bytes_;
+  eviction_.expires_s = useless_from(d_.freshness);
+  constexpr std::uint32_t kMost = std::numeric_limits<std::uint16_t>::max();
+  eviction_.cost_ms = static_cast<std::uint16_t>(std::min(d_.fetch_ms, kMost));
 }
 
 std::size_t Object::own_bytes() const {

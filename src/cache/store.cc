@@ -29,7 +29,6 @@ namespace seawall::cache {
 namespace {
 
 constexpr std::size_t kEvictionBatch = 16;
-constexpr std::uint8_t kMaxHits = 3;  // touch()'s ceiling
 // Buckets of the index that a sweep goes through for each object that it may look at; most of a sparse table are empty.
 constexpr std::size_t kStepsPerObject = 8;
 
@@ -107,9 +106,10 @@ std::size_t publishing_bytes(std::size_t max_variants) {
 }  // namespace
 
 Store::Store(const StoreOptions& options)
-    : options_(options), budget_(options.memory_bytes), policy_(make_s3_fifo(options.memory_bytes)) {
+    : options_(options), budget_(options.memory_bytes), policy_(make_policy(options.eviction, options.memory_bytes)) {
   SW_CHECK(std::has_single_bit(options.shards) && options.shards <= 65536, "shards: a power of two up to 65536");
   SW_CHECK(options.max_variants > 0, "at least one variant");
+  wants_hits_ = policy_->wants_hits();
   shards_.reserve(options.shards);
   for (std::size_t i = 0; i < options.shards; ++i) shards_.push_back(std::make_unique<IndexShard>(budget_));
 }
@@ -134,6 +134,8 @@ LookupResult Store::find(std::string_view key, std::uint64_t hash, const http::H
     if (!selected) return result;
   }
   EvictionPolicy::touch(selected->eviction());
+  if (wants_hits_) [[unlikely]]
+    tell_hit(*selected);
   result.object = selected;
   result.found = policy::Found::kObject;
   return result;
@@ -281,9 +283,16 @@ bool Store::soften(const Object& object, WallTime at, std::uint64_t epoch) {
   }
   if (!make_room(object.charge_.bytes() + publishing_bytes(options_.max_variants))) return false;
   const Ref<Object> stale = object.with_freshness(budget_, freshness, epoch);
-  const auto hits = static_cast<std::uint8_t>(std::min<std::uint32_t>(heat_of(object), kMaxHits));
+  const auto hits = static_cast<std::uint8_t>(std::min<std::uint32_t>(heat_of(object), EvictionPolicy::kMaxHits));
   stale->eviction().hits.store(hits, std::memory_order_relaxed);
   return publish(&object, stale, Place::kOfExpected);
+}
+
+// Whoever holds the lock is not waited for: see eviction.h.
+void Store::tell_hit(const Object& object) {
+  if (!policy_mutex_.try_lock()) return;
+  policy_->hit(object.eviction());
+  policy_mutex_.unlock();
 }
 
 std::uint32_t Store::heat_of(const Object& object) const {
@@ -387,6 +396,10 @@ void Store::list(const Object& object) {
   if (object.listing_ != Object::Listing::kNotYet) return;
   object.listing_ = Object::Listing::kListed;
   object.add_ref();
+  // The newest response is the store's clock.
+  expiry_.advance(
+      static_cast<std::uint32_t>(std::max<std::int64_t>(object.freshness().response_time.unix_seconds(), 0)));
+  expiry_.add(object.eviction());
   policy_->insert(object.eviction());
   if (object.share()) object.share()->add(object.eviction());
   ++listed_;
@@ -402,6 +415,7 @@ void Store::retire(const Removed& removed) {
     object->listing_ = Object::Listing::kRetired;
     if (!is_listed) continue;
     policy_->erase(object->eviction());
+    expiry_.remove(object->eviction());
     if (object->share()) object->share()->remove(object->eviction());
     --listed_;
     object->release_ref();
@@ -409,10 +423,19 @@ void Store::retire(const Removed& removed) {
   charge_overhead();
 }
 
+// What has expired before what the policy names.
+EvictionEntry* Store::choose_victim() {
+  EvictionEntry* expired = expiry_.expired();
+  if (!expired) return policy_->evict();
+  policy_->erase(*expired);
+  return expired;
+}
+
 // Takes over the reference of what the policy has unlisted.
 Ref<const Object> Store::take_victim(EvictionEntry& unlisted) {
   const Object& victim = Object::of(unlisted);
   victim.listing_ = Object::Listing::kRetired;
+  expiry_.remove(unlisted);
   if (victim.share()) victim.share()->remove(unlisted);
   --listed_;
   ++evictions_;
@@ -452,7 +475,7 @@ std::size_t Store::evict_some(std::size_t target_bytes, bool only_if_enough) {
     const std::size_t excess = used > target_bytes ? used - target_bytes : 0;
     if (only_if_enough && excess > policy_->listed_bytes()) return 0;
     for (std::size_t freed = 0; count < kEvictionBatch && freed < excess; ++count) {
-      EvictionEntry* entry = policy_->evict();
+      EvictionEntry* entry = choose_victim();
       if (!entry) break;
       victims[count] = take_victim(*entry);
       freed += victims[count]->charged_bytes();

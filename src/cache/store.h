@@ -23,6 +23,7 @@
 
 #include "base/mutex.h"
 #include "base/ref.h"
+#include "cache/expiry_wheel.h"
 #include "cache/object.h"
 #include "cache/purge_list.h"
 #include "cache/variant_set.h"
@@ -37,6 +38,7 @@ struct StoreOptions {
   double max_object_share = 0.1;                      // an object larger than this share of memory is not stored
   std::size_t max_variants = 32;                      // per URL; the oldest goes
   std::size_t shards = 128;                           // a power of two
+  Eviction eviction = Eviction::kTide;
 };
 
 struct StoreStats {
@@ -140,6 +142,7 @@ class Store {
   Purged purge(const Object& object, PurgeList::Match match, std::uint64_t epoch);
   bool soften(const Object& object, WallTime at, std::uint64_t epoch);
   void sweep_object(const Object& object, WallTime now, std::vector<Refreshable>* hot, SweepResult& result);
+  void tell_hit(const Object& object) SW_EXCLUDES(policy_mutex_);
   std::uint32_t heat_of(const Object& object) const SW_EXCLUDES(policy_mutex_);
   bool publish(const Object* expected, const Ref<Object>& fresh, Place place);
   bool unpublish(const Object& object);
@@ -148,6 +151,7 @@ class Store {
   Removed remove_if(std::string_view key, std::uint64_t hash, Predicate goes);
   void list(const Object& object) SW_REQUIRES(policy_mutex_);
   void retire(const Removed& removed) SW_EXCLUDES(policy_mutex_);
+  EvictionEntry* choose_victim() SW_REQUIRES(policy_mutex_);
   Ref<const Object> take_victim(EvictionEntry& unlisted) SW_REQUIRES(policy_mutex_);
   void charge_overhead() SW_REQUIRES(policy_mutex_);
   std::size_t evict_some(std::size_t target_bytes, bool only_if_enough) SW_EXCLUDES(policy_mutex_);
@@ -158,9 +162,11 @@ class Store {
   MemoryBudget budget_;
   // Each hit reads its epoch: apart from what changes all the time.
   alignas(64) PurgeList purges_;
+  bool wants_hits_ = false;  // the policy's, since the start; each hit reads it, so it is not beside the mutex
   std::vector<std::unique_ptr<IndexShard>> shards_;
   mutable Mutex policy_mutex_;
   std::unique_ptr<EvictionPolicy> policy_ SW_GUARDED_BY(policy_mutex_);
+  ExpiryWheel expiry_ SW_GUARDED_BY(policy_mutex_);
   std::size_t overhead_charged_ SW_GUARDED_BY(policy_mutex_) = 0;
   std::uint64_t listed_ SW_GUARDED_BY(policy_mutex_) = 0;
   std::uint64_t evictions_ SW_GUARDED_BY(policy_mutex_) = 0;

@@ -406,6 +406,8 @@ const std::array kDirectives = {
         .help = "Largest object that is stored, as a percentage of memory or a size; larger ones stream through."}),
     with<SW_AT(d.config->cache.max_variants)>({.path = "cache.max_variants", .kind = Kind::kCount, .default_text = "32", .min = 1, .max = 1000,
         .help = "Variants (Vary) kept for one URL; one more replaces the oldest."}),
+    with<SW_AT(d.config->cache.eviction)>({.path = "cache.eviction", .kind = Kind::kChoice, .default_text = "\"tide\"", .choices = cache::eviction_names(),
+        .help = "What goes when room is needed; \"tide\" weighs sizes, frequency and cost, the others are for comparison."}),
 
     with<SW_AT(d.config->fill.waiters_per_object)>({.path = "collapse.waiters", .kind = Kind::kCount, .default_text = "1000", .min = 0, .max = 10'000'000,
         .help = "Requests that may wait for one object's fetch; one more gets 503."}),

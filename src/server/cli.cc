@@ -22,6 +22,7 @@
 #include "server/client_commands.h"
 #include "server/demo_origin.h"
 #include "server/server.h"
+#include "server/simulate.h"
 
 // Null unless jemalloc is linked.
 extern "C" [[gnu::weak]] int mallctl(const char* name, void* old_value, std::size_t* old_size, void* new_value,
@@ -104,6 +105,19 @@ CLI::App* add_warm(CLI::App& app, WarmFlags& flags) {
   warm->add_flag("--quiet", flags.is_quiet, "print nothing but what fails");
   warm->add_option("FILE", flags.file, "the list, a URL a line; - for standard input")->type_name("");
   return warm;
+}
+
+CLI::App* add_simulate(CLI::App& app, SimulateFlags& flags) {
+  CLI::App* simulate = app.add_subcommand("simulate", "what an eviction policy would have missed of a trace, as JSON");
+  simulate->add_option("--trace", flags.trace, "CSV, gzip or not: time_ms,key,size_bytes; - for standard input")
+      ->type_name("FILE");
+  simulate->add_option("--cache-bytes", flags.cache_bytes, "size of the cache: 1048576, 256MiB")->type_name("SIZE");
+  simulate
+      ->add_option(
+          "--policy", flags.policy,
+          fmt::format("{}, or all ({})", fmt::join(cache::eviction_names(), ", "), cache::eviction_names().front()))
+      ->type_name("NAME");
+  return simulate;
 }
 
 std::string compiler() {
@@ -270,6 +284,10 @@ int run(const WarmCommand& command) {
   return run_warm(command, process_terminal());
 }
 
+int run(const SimulateCommand& command) {
+  return run_simulate(command, process_terminal());
+}
+
 int run(const PrintCommand& command) {
   fmt::print("{}", command.text);
   return 0;
@@ -300,10 +318,12 @@ std::expected<Command, std::string> parse_arguments(const std::vector<std::strin
   WarmFlags warm_flags;
   CLI::App* purge = add_purge(app, purge_flags);
   CLI::App* warm = add_warm(app, warm_flags);
+  SimulateFlags simulate_flags;
+  CLI::App* simulate = add_simulate(app, simulate_flags);
   // A second command's name is an argument of the first: a list of URLs may be called so.
   app.require_subcommand(0, 1);
   // What is unknown is reported in our own words, below.
-  const std::array levels = {&app, serve, check, demo, purge, warm};
+  const std::array levels = {&app, serve, check, demo, purge, warm, simulate};
   for (CLI::App* level : levels) level->allow_extras();
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -325,6 +345,7 @@ std::expected<Command, std::string> parse_arguments(const std::vector<std::strin
   if (app.got_subcommand(check)) return check_command;
   if (app.got_subcommand(purge)) return to_command(purge_command(std::move(purge_flags)));
   if (app.got_subcommand(warm)) return to_command(warm_command(std::move(warm_flags)));
+  if (app.got_subcommand(simulate)) return to_command(simulate_command(simulate_flags));
   if (!app.got_subcommand(demo))
     return std::unexpected("a command is missing\nhint: seawall serve --origin URL, or seawall --help");
   if (!net::Address::parse(demo_command.listen)) {

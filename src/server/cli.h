@@ -9,6 +9,7 @@
 
 #include "config/load.h"
 #include "server/client_commands.h"
+#include "server/simulate.h"
 
 namespace seawall::server {
 
@@ -31,7 +32,8 @@ struct PrintCommand {
   std::string text;
 };
 
-using Command = std::variant<ServeCommand, CheckCommand, DemoOriginCommand, PurgeCommand, WarmCommand, PrintCommand>;
+using Command = std::variant<ServeCommand, CheckCommand, DemoOriginCommand, PurgeCommand, WarmCommand, SimulateCommand,
+                             PrintCommand>;
 
 // Without the program's name. The error is text for a person, and the exit code is 2 then.
 std::expected<Command, std::string> parse_arguments(const std::vector<std::string>& arguments);

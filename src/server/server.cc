@@ -180,6 +180,9 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
     if (had_tls && config->tls.certificates.empty()) return fail("the listeners of before need tls.certificates");
   }
   config->listen = running.config.listen;  // as they are bound, for what follows from them
+  if (config->cache.eviction != first.cache.eviction) {
+    log(LogLevel::kWarning, "reload: a change of cache.eviction needs a restart");
+  }
   CertificateWatch certificates(*config);  // before they are read, so that no change is missed
   const auto workers = static_cast<std::uint32_t>(running.workers.size());
   auto made = make_snapshot(*config, shared.registry, shared.tickets, workers, shared.clock);

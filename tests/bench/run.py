@@ -7,6 +7,9 @@ ratio to the floor (tests/bench/floor.cc) of the same run. Every answer must hav
 
 Crowds: 200 connections ask at the same moment for an object that the origin takes 300 ms to make.
 
+Policies: miss ratios of the eviction policies on the models of tests/bench/traces.py and on each --trace. Store-ops:
+look-ups and fills of the store in one process.
+
 Herd, flood, outage: see tests/bench/storm.py. Handshakes, resumed, tls-hits, h2-hits, tls-idle: see tests/bench/tls.py.
 """
 
@@ -22,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 
+import policies
 import processes
 import servers
 import storm
@@ -153,6 +157,8 @@ PARTS = {
     "tls-hits": (tls.measure_tls_hits, tuple(servers.TLS)),
     "h2-hits": (tls.measure_h2_hits, tuple(servers.TLS)),
     "tls-idle": (tls.measure_idle, tuple(servers.TLS)),
+    "policies": (policies.measure_policies, ()),
+    "store-ops": (policies.measure_store_ops, ()),
 }
 
 
@@ -163,6 +169,8 @@ def main():
     parser.add_argument("--seconds", type=int, default=4, help="length of a round")
     parser.add_argument("--servers", default=",".join(servers.ALL), help="which, separated by commas")
     parser.add_argument("--parts", default=",".join(PARTS), help="which, separated by commas")
+    parser.add_argument("--trace", action="append", default=[], help="a trace of yours for the part policies; may be repeated")
+    parser.add_argument("--seed", type=int, default=1, help="of the made-up traces")
     parser.add_argument("--quick", action="store_true", help="a tenth of the flood, a sixth of the outage")
     arguments = parser.parse_args()
     parts = arguments.parts.split(",")

@@ -41,6 +41,7 @@ struct ObjectSpec {
   http::HeaderMap request;        // what it answered
   std::string tag;
   std::string language;
+  policy::Freshness freshness;
 };
 
 class Fixture {
@@ -55,6 +56,7 @@ class Fixture {
     init.key = spec.key;
     init.hash = hash_of(spec.key);
     init.vary.names = spec.vary;
+    init.freshness = spec.freshness;
     policy::append_selecting_values(init.vary, spec.request, init.selecting_values);
     if (!spec.tag.empty()) init.headers.add("ETag", spec.tag);
     if (!spec.language.empty()) init.headers.add("Content-Language", spec.language);
@@ -595,6 +597,40 @@ BOOST_AUTO_TEST_CASE(index_and_lists_agree_after_any_mix_of_threads) {
   BOOST_TEST(f.store().stats().objects == 0U);
   BOOST_TEST(f.store().stats().stored_bytes == 0U);
   BOOST_TEST(f.budget().used_bytes() <= kGhostBytes);
+}
+
+// Whatever the policy: what nobody can be given any more goes before what is in use.
+BOOST_AUTO_TEST_CASE(what_has_expired_goes_first) {
+  constexpr std::int64_t kStart = 1'700'000'000;
+  const auto lasting = [](std::int64_t at, int lifetime, int stale) {
+    policy::Freshness f;
+    f.response_time = WallTime::from_unix_seconds(at);
+    f.lifetime = Seconds{lifetime};
+    f.stale_if_error = Seconds{stale};
+    return f;
+  };
+  for (std::size_t i = 0; i < cache::eviction_names().size(); ++i) {
+    BOOST_TEST_CONTEXT(cache::eviction_names()[i]) {
+      Fixture f({.memory_bytes = std::size_t{4} << 20, .eviction = static_cast<cache::Eviction>(i)});
+      const auto name = [](std::string_view kind, int n) { return std::string(kind) + std::to_string(n); };
+      for (int n = 0; n < 10; ++n) {
+        f.insert({.key = name("short", n), .body_bytes = 10'000, .freshness = lasting(kStart, 10, 0)});
+        f.insert({.key = name("stale", n), .body_bytes = 10'000, .freshness = lasting(kStart, 10, 10'000)});
+        f.insert({.key = name("long", n), .body_bytes = 10'000, .freshness = lasting(kStart, 10'000, 0)});
+        for (const std::string_view kind : {"short", "stale", "long"}) f.find(name(kind, n));
+      }
+      // Time goes on, and room is needed for a little more than there is.
+      for (int n = 0; f.store().stats().evictions < 10; ++n) {
+        BOOST_REQUIRE_LT(n, 10'000);
+        f.insert({.key = name("new", n), .body_bytes = 10'000, .freshness = lasting(kStart + 60, 10'000, 0)});
+      }
+      for (int n = 0; n < 10; ++n) {
+        BOOST_TEST(!f.holds(name("short", n)));
+        BOOST_TEST(f.holds(name("stale", n)));
+        BOOST_TEST(f.holds(name("long", n)));
+      }
+    }
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -137,6 +137,7 @@ purge_from = ["10.0.0.5", "10.0.0.0/8", "fd00::/8", "0.0.0.0/0"]
 memory = "64MiB"
 max_object = "16MiB"
 max_variants = 5
+eviction = "gdsf"
 [collapse]
 waiters = 11
 waiters_total = 12
@@ -226,6 +227,7 @@ honour_request_directives = false
   BOOST_TEST(config.cache.memory_bytes == std::size_t{64} << 20);
   BOOST_TEST(config.cache.max_object_share == 0.25);
   BOOST_TEST(config.cache.max_variants == 5U);
+  BOOST_TEST((config.cache.eviction == cache::Eviction::kGdsf));
   BOOST_TEST(config.fill.waiters_per_object == 11U);
   BOOST_TEST(config.fill.waiters_total == 12U);
   BOOST_TEST((config.fill.waiter_deadline == Millis{13}));
