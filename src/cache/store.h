@@ -162,9 +162,10 @@ class Store {
   MemoryBudget budget_;
   // Each hit reads its epoch: apart from what changes all the time.
   alignas(64) PurgeList purges_;
-  bool wants_hits_ = false;  // the policy's, since the start; each hit reads it, so it is not beside the mutex
+  bool wants_hits_ = false;  // the policy's
   std::vector<std::unique_ptr<IndexShard>> shards_;
-  mutable Mutex policy_mutex_;
+  // Apart from what each hit reads.
+  alignas(64) mutable Mutex policy_mutex_;
   std::unique_ptr<EvictionPolicy> policy_ SW_GUARDED_BY(policy_mutex_);
   ExpiryWheel expiry_ SW_GUARDED_BY(policy_mutex_);
   std::size_t overhead_charged_ SW_GUARDED_BY(policy_mutex_) = 0;

@@ -56,6 +56,7 @@ constexpr std::uint64_t kFirstShare = kWhole / 20 * 3;
 constexpr std::uint64_t kLeastShare = kWhole / 20;
 constexpr std::uint64_t kMostShare = kWhole / 2;
 constexpr std::uint64_t kMaxImbalance = 10;
+constexpr std::uint64_t kMaxRelativeCost = 64 * kCostUnit;  // of one miss
 
 // Re-enqueued by one evict() at most: the mutex is not held for a walk over a queue of hot objects.
 constexpr int kMaxSteps = 256;
@@ -234,9 +235,9 @@ class Tide final : public EvictionPolicy {
     const std::uint64_t mean = std::max<std::uint64_t>(mean_bytes_.value(), 1);
     const std::uint64_t cost = kByteWeightUnit * mean + kByteWeight * counted_bytes(entry);  // of such a miss
     const std::uint64_t average = (kByteWeightUnit + kByteWeight) * mean;
-    const std::uint64_t step = std::min(kWhole / static_cast<std::uint64_t>(sample) * imbalance *
-                                            std::min<std::uint64_t>(cost * 16 / average, 16 * 64) / 16,
-                                        kWhole);
+    const std::uint64_t relative = std::min(cost * kCostUnit / average, kMaxRelativeCost);
+    const std::uint64_t step =
+        std::min(kWhole / static_cast<std::uint64_t>(sample) * imbalance * relative / kCostUnit, kWhole);
     share_ = was_proved ? share_ - std::min(share_, step) : share_ + step;
     share_ = std::clamp(share_, kLeastShare, kMostShare);
   }
