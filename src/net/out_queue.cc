@@ -12,6 +12,8 @@ namespace {
 
 // Of one write.
 constexpr std::size_t kMaxIovecs = 256;
+// Of one flush.
+constexpr std::uint64_t kMostAtOnce = std::uint64_t{4} << 20;
 // What has been sent is moved out of the way from here on.
 constexpr std::size_t kMostGone = 64;
 constexpr std::size_t kMostTextGone = std::size_t{16} * 1024;
@@ -38,7 +40,10 @@ void OutQueue::push(std::string_view bytes) {
 }
 
 SendStatus OutQueue::flush(Transport& transport) {
+  const std::uint64_t begun = bytes_;
   while (bytes_ > 0) {
+    // A reader that keeps up would keep the worker to itself; the socket will say that it takes more.
+    if (begun - bytes_ >= kMostAtOnce) return SendStatus::kBlocked;
     std::array<iovec, kMaxIovecs> iov;
     std::size_t offered = 0;
     const std::size_t count = gather(iov, offered);

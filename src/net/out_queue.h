@@ -25,7 +25,8 @@ class OutQueue {
   void push(std::string_view bytes);  // copied; coalesced with the last string
   bool empty() const { return bytes_ == 0; }
   std::uint64_t size_bytes() const { return bytes_; }
-  // Writes until all has left (kDone), the socket takes no more (kBlocked), or it is gone (kClosed).
+  // Writes until all has left (kDone), the socket takes no more or some megabytes have left (kBlocked), or it is gone
+  // (kClosed).
   SendStatus flush(Transport& transport);
   // The same on a bare descriptor. SIGPIPE is never raised. `sent` is increased.
   SendStatus flush(int fd, std::uint64_t& sent);

@@ -33,7 +33,8 @@ class Transport final : public ByteStream, private FdHandler {
   const TlsEngine* tls() const { return tls_ ? tls_->engine.get() : nullptr; }
   bool is_established() const { return !tls_ || tls_->engine->is_established(); }
 
-  // Gives back bytes that were read and belong to whoever reads next, who must read() once before it waits.
+  // Gives back bytes that were read and belong to whoever reads next, who must read() before it waits, for as long as
+  // has_unread().
   void unread(std::string_view bytes);
   bool has_unread() const { return !unread_.empty(); }
 

@@ -37,7 +37,7 @@ H2Stream::~H2Stream() {
 void H2Stream::open(std::int32_t id) {
   id_ = id;
   is_open_ = true;
-  is_reset_ = is_deferred_ = has_submitted_ = is_ended_ = is_extended_connect_ = ignores_body_ = false;
+  is_reset_ = is_deferred_ = has_submitted_ = is_ended_ = has_sent_end_ = is_extended_connect_ = ignores_body_ = false;
   first_ = offset_ = 0;
   unsent_bytes_ = 0;
   upload_ = Upload::kDone;
@@ -321,6 +321,7 @@ void H2Stream::feed() {
 }
 
 void H2Stream::on_answer_sent() {
+  has_sent_end_ = true;
   // RFC 9113 section 8.1: the rest of the request is of no interest to anyone.
   if (upload_ == Upload::kDone || tunnel_end_ || is_reset_) return;
   is_reset_ = true;

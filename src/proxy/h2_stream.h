@@ -103,7 +103,7 @@ class H2Stream final : public ResponseWriter {
   bool may_answer() const { return is_open_ && !is_reset_; }
   void submit(bool has_data);
   void reprioritise();
-  bool owes_data() const { return has_submitted_ && (unsent_bytes_ > 0 || is_ended_); }
+  bool owes_data() const { return has_submitted_ && !has_sent_end_ && (unsent_bytes_ > 0 || is_ended_); }
   bool is_stalled() const;
   void push(Slice slice);
   void resume();
@@ -126,6 +126,7 @@ class H2Stream final : public ResponseWriter {
   bool is_deferred_ = false;    // nghttp2 waits for resume()
   bool has_submitted_ = false;  // the head of the final answer
   bool is_ended_ = false;       // no more comes from the handler
+  bool has_sent_end_ = false;   // and that has left
   bool is_extended_connect_ = false;
   bool ignores_body_ = false;  // of an answer that stands for another
 

@@ -79,7 +79,7 @@ bool SessionH1::has_output() const {
 void SessionH1::start() {
   arm_idle();
   update_watch();
-  if (transport_->has_unread()) on_stream_ready(true, false);
+  while (state_ != State::kClosed && transport_->has_unread() && in_.size() < kMaxAhead) on_stream_ready(true, false);
 }
 
 void SessionH1::refuse() {
@@ -91,7 +91,7 @@ void SessionH1::refuse() {
 void SessionH1::drain() {
   is_draining_ = true;
   if (state_ == State::kServing) close_after_ = true;
-  if (state_ == State::kReading && in_.empty() && !has_output()) close_idle();
+  if (state_ == State::kReading && !head_began_ && !has_output()) close_idle();
 }
 
 void SessionH1::arm(Millis timeout) {
@@ -119,8 +119,8 @@ void SessionH1::on_timeout() {
       if (has_output()) {  // the client does not read
         close();
       } else if (head_began_) {
-        refuse_request({ErrorCode::kHeaderTimeout, Side::kClient});
         arm(options_->send_timeout);
+        refuse_request({ErrorCode::kHeaderTimeout, Side::kClient});
         advance();
       } else if (const Millis left = std::chrono::duration_cast<Millis>(idle_until_ - loop_.mono_now()); left > Millis(0)) {
         rest();
@@ -184,6 +184,8 @@ void SessionH1::read_ready() {
     }
     return;
   }
+  // No request comes after the last: what is sent all the same is read and forgotten, as when lingering.
+  if (state_ == State::kReading && close_after_) return;
   if (state_ == State::kServing && !body_complete_) arm(options_->body_timeout);
   const std::string_view fresh(buffer.data(), outcome.bytes);
   if (in_.empty()) {
@@ -217,7 +219,10 @@ void SessionH1::advance() {
       if (state_ == State::kServing) on_request_finished();  // only the rest of a body was still to be read over
       continue;
     }
-    if (write_blocked_ && unsent_bytes() >= kHighWater) break;
+    if (unsent_bytes() >= kHighWater) {
+      flush();  // may close
+      if (state_ == State::kClosed || unsent_bytes() >= kHighWater) break;
+    }
     if (close_after_ || !parse_next()) break;
   }
   stash();
@@ -226,7 +231,7 @@ void SessionH1::advance() {
   if (state_ == State::kReading && !has_output()) {
     if (close_after_) {
       begin_linger();
-    } else if (saw_eof_ || (is_draining_ && in_.empty())) {
+    } else if (saw_eof_ || (is_draining_ && !head_began_)) {
       close_idle();
     }
   }
@@ -244,7 +249,9 @@ bool SessionH1::parse_next() {
   }
   if (*consumed == 0) {
     if (saw_eof_) ahead_ = {};
-    if (!std::exchange(head_began_, true)) arm(options_->header_timeout);
+    // An empty line after a body is no beginning (RFC 9112 section 2.2).
+    const bool is_empty_line = ahead_ == "\r\n" || ahead_ == "\r";
+    if (!is_empty_line && !std::exchange(head_began_, true)) arm(options_->header_timeout);
     return false;
   }
   head_began_ = false;
@@ -491,6 +498,7 @@ void SessionH1::upgrade(const AnswerHead& head, std::unique_ptr<ByteStream> orig
   // Anything still queued of earlier answers goes ahead of the 101 in one stream.
   std::string to_client = work_->out.take_all() + text + early_bytes;
   stash();
+  drop_pipe();
   timer_.cancel();
   transport_->watch(false, false);
   work_->tunnel =
@@ -521,9 +529,18 @@ void SessionH1::flush() {
 
 void SessionH1::arm_after_write(bool was_blocked) {
   if (write_blocked_) return arm(options_->send_timeout);
-  if (state_ != State::kReading) return arm(options_->idle_timeout);
-  if (!head_began_) return arm_idle();
-  if (was_blocked) arm(options_->header_timeout);  // else that time runs
+  switch (state_) {
+    case State::kReading:
+      if (!head_began_) return arm_idle();
+      if (was_blocked) arm(options_->header_timeout);  // else that time runs
+      return;
+    case State::kServing:
+      if (body_complete_) return arm(options_->idle_timeout);
+      if (was_blocked) arm(options_->body_timeout);  // likewise
+      return;
+    case State::kLingering:
+    case State::kClosed: return;
+  }
 }
 
 void SessionH1::on_request_finished() {

@@ -152,6 +152,7 @@ void SessionH2::start() {
   nghttp2_submit_settings(connection_.session, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
   nghttp2_session_set_local_window_size(connection_.session, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
   turn(transport_->has_unread());
+  while (state_ != State::kClosed && transport_->has_unread()) turn(true);
   if (state_ != State::kClosed) arm(next_deadline());
 }
 

@@ -4,6 +4,11 @@
 #include <utility>
 
 namespace seawall::proxy {
+namespace {
+
+constexpr int kMostTurns = 8;
+
+}  // namespace
 
 Tunnel::Tunnel(net::Loop& loop, ByteStream& client, std::unique_ptr<ByteStream> origin, std::string to_client,
                std::string to_origin, Millis idle_timeout, std::function<void()> on_closed)
@@ -25,9 +30,10 @@ void Tunnel::start() {
   pump();
 }
 
-// False when the tunnel is broken. Reads when its buffer has drained, so one buffer bounds each direction.
+// False when the tunnel is broken. Reads when its buffer has drained, so one buffer bounds each direction. Two peers
+// that keep up would keep the worker to themselves: after some turns the rest waits for the next readiness.
 bool Tunnel::move(End& from, End& to, Pipe& pipe) {
-  while (true) {
+  for (int turn = 0;; ++turn) {
     if (!pipe.bytes.empty()) {
       const ByteStream::Outcome sent = to.stream.write(pipe.bytes);
       if (sent.status != ByteStream::Status::kOk) return sent.status == ByteStream::Status::kBlocked;
@@ -39,7 +45,7 @@ bool Tunnel::move(End& from, End& to, Pipe& pipe) {
       if (!std::exchange(pipe.to_is_shut, true)) to.stream.end_output();
       return true;
     }
-    if (to.stream.has_unsent()) return true;
+    if (to.stream.has_unsent() || turn == kMostTurns) return true;
     thread_local std::array<char, ByteStream::kReadBytes> buffer;
     const ByteStream::Outcome got = from.stream.read(buffer);
     switch (got.status) {
