@@ -17,6 +17,7 @@
 #include "admin/metrics.h"
 #include "admin/resources.h"
 #include "base/check.h"
+#include "cache/disk_tier.h"
 #include "config/diagnostics.h"
 #include "http/chars.h"
 #include "http/date.h"
@@ -58,6 +59,7 @@ struct Endpoint {
   std::string_view rel;      // of the link to it; empty: none
   std::string_view title;
   AdminReply (*answer)(const Call&);  // null: a Stream goes on with it
+  bool is_durable = false;            // answered when what it did outlives a crash
 };
 
 std::span<const Endpoint> endpoints();
@@ -154,7 +156,7 @@ constexpr auto kEndpoints = std::to_array<Endpoint>({
     {Method::kGet, "/v1/routes/{name}", "", "route", "one route",
      [](const Call& call) { return route_reply(routes_of(call), call.name); }},
     {Method::kPost, "/v1/purge", "", "purge", R"(purges {"urls": [], "prefixes": [], "tags": [], "soft": false})",
-     [](const Call& call) { return call.services.purge.purge(call.request); }},
+     [](const Call& call) { return call.services.purge.purge(call.request); }, true},
     {Method::kPost, "/v1/fills", "{?job}", "fills", "fetches URLs into the cache, one on each line",
      [](const Call& call) { return call.services.fills.post(call.request); }},
     {Method::kGet, "/v1/fills/{id}", "", "fill", "how far such a job is",
@@ -310,6 +312,7 @@ class AdminHandler final : public proxy::RequestHandler {
   Call call() const { return {.services = services_, .request = *asked_, .name = name_}; }
   void begin_stream();
   void answer(const AdminReply& reply, bool tells_length = true);
+  void answer_durably(AdminReply reply);
   void let_go();
   void finish();
 
@@ -325,6 +328,7 @@ class AdminHandler final : public proxy::RequestHandler {
   bool is_streaming_ = false;
   Ref<http::BodyPipe> body_;
   BudgetCharge charge_;  // of the body as far as it is here
+  disk::Pending settling_;
   std::optional<AdminRequest> asked_;
   const Endpoint* endpoint_ = nullptr;
   std::string_view name_;           // in asked_->path
@@ -421,8 +425,14 @@ void AdminHandler::read_body() {
   if (body_->error()) {
     answer(reply_to(*body_->error()));
   } else if (body_->is_finished()) {
-    answer(endpoint_->answer(call()));
+    answer_durably(endpoint_->answer(call()));
   }
+}
+
+void AdminHandler::answer_durably(AdminReply reply) {
+  cache::DiskTier* const disk = services_.context.store.disk();
+  if (!endpoint_->is_durable || !disk) return answer(reply);
+  settling_ = disk->settle(services_.context.executor, [this, reply = std::move(reply)](bool) { answer(reply); });
 }
 
 void AdminHandler::begin_stream() {
@@ -475,6 +485,7 @@ void AdminHandler::let_go() {
   }
   body_ = nullptr;
   charge_ = {};
+  settling_ = {};
   if (std::exchange(is_streaming_, false)) --services_.streams;
 }
 

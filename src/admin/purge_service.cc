@@ -154,7 +154,7 @@ AdminReply PurgeService::purge(const AdminRequest& request) {
   for (cache::PurgeRule& rule : wanted->rules) {
     rule.is_soft = wanted->is_soft;
     rule.at = now;
-    context_.store.purges().add(std::move(rule));
+    context_.store.purge_by_rule(std::move(rule));
   }
   stats_.urls += gone;
   stats_.rules += wanted->named_rules;

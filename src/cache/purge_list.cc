@@ -26,6 +26,11 @@ bool covers(const PurgeRule& younger, const PurgeRule& older) {
 
 }  // namespace
 
+void PurgeList::begin_at(std::uint64_t epoch) {
+  MutexLock lock(mutex_);
+  epoch_.store(std::max(epoch_.load(std::memory_order_relaxed), epoch), std::memory_order_release);
+}
+
 std::uint64_t PurgeList::add(PurgeRule rule) {
   std::shared_ptr<const Rules> old;  // freed after the lock
   MutexLock lock(mutex_);

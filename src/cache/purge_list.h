@@ -39,6 +39,8 @@ class PurgeList {
 
   // The epoch of the youngest rule; 0: there was none. What is stored with it is older than no rule.
   std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+  // Of a former process: rules go on from there. Before the first.
+  void begin_at(std::uint64_t epoch);
   // Its epoch; the rule is in force when this returns.
   std::uint64_t add(PurgeRule rule);
 

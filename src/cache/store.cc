@@ -21,6 +21,7 @@
 #include <bit>
 
 #include "base/check.h"
+#include "cache/disk_tier.h"
 #include "cache/index.h"
 #include "http/list_syntax.h"
 #include "policy/freshness.h"
@@ -171,10 +172,29 @@ bool Store::insert(const Ref<Object>& object) {
   if (is_removed_by_purge(*object)) return false;
   if (!admit(*object)) {
     rejected_.fetch_add(1, std::memory_order_relaxed);
+    if (disk_) disk_->forget(*object);
     remove_same_selection(*object);
     return false;
   }
-  return publish(nullptr, object, Place::kFirst);
+  if (!publish(nullptr, object, Place::kFirst)) return false;
+  keep_below(object, nullptr);
+  return true;
+}
+
+bool Store::insert_loaded(const Ref<Object>& object) {
+  return !is_removed_by_purge(*object) && admit(*object) && publish(nullptr, object, Place::kLastIfAlone);
+}
+
+// The order is in disk_tier.h.
+void Store::keep_below(const Ref<Object>& object, const Object* replaced) {
+  if (!disk_) return;
+  disk_->keep(object, replaced);
+  const Ref<const VariantSet> set = shard_of(object->hash()).find(object->key(), object->hash());
+  if (!set || !set->contains(*object)) disk_->forget(*object);
+}
+
+void Store::forget_below(std::string_view key) {
+  if (disk_) disk_->forget_key(key);
 }
 
 bool Store::replace(const Object& expected, const Ref<Object>& fresh) {
@@ -187,30 +207,50 @@ bool Store::replace(const Object& expected, const Ref<Object>& fresh) {
     rejected_.fetch_add(1, std::memory_order_relaxed);
     return false;
   }
-  return publish(&expected, fresh, Place::kFirst);
+  if (!publish(&expected, fresh, Place::kFirst)) return false;
+  keep_below(fresh, &expected);
+  return true;
 }
 
 bool Store::erase(const Object& object) {
+  if (disk_) disk_->forget(object);
   const Removed removed = remove_if(object.key(), object.hash(), [&](const Object& variant) {
     return variant.original_ == object.original_ && is_same_selection(variant, object);
   });
   retire(removed);
+  if (disk_ && !removed.empty()) disk_->forget(object);
   return !removed.empty();
 }
 
 std::size_t Store::erase_key(std::string_view key, std::uint64_t hash) {
+  if (disk_) disk_->forget_key(key);
   const Removed removed = remove_if(key, hash, [](const Object&) { return true; });
   retire(removed);
+  if (disk_ && !removed.empty()) disk_->forget_key(key);
   return removed.size();
 }
 
 std::size_t Store::purge_url(std::string_view key, std::uint64_t hash, bool soft, WallTime now) {
   if (!soft) return erase_key(key, hash);
+  // What memory does not have is not worth a stale copy.
+  if (disk_) disk_->forget_key(key);
   const Ref<const VariantSet> set = shard_of(hash).find(key, hash);
   if (!set) return 0;
-  return static_cast<std::size_t>(std::ranges::count_if(set->variants(), [&](const Ref<Object>& variant) {
+  const auto softened = std::ranges::count_if(set->variants(), [&](const Ref<Object>& variant) {
     return purge(*variant, {.is_soft = true, .at = now}, variant->purge_epoch()) != Purged::kGone;
-  }));
+  });
+  if (disk_) {
+    disk_->forget_key(key);
+    for (const Ref<Object>& stale : peek_all(key, hash)) keep_below(stale, nullptr);
+  }
+  return static_cast<std::size_t>(softened);
+}
+
+std::uint64_t Store::purge_by_rule(PurgeRule rule) {
+  if (!disk_) return purges_.add(std::move(rule));
+  rule.epoch = purges_.add(rule);
+  disk_->purge(rule);
+  return rule.epoch;
 }
 
 SweepResult Store::sweep(SweepCursor& cursor, std::size_t max_objects, WallTime now, std::vector<Refreshable>* hot) {
@@ -325,6 +365,14 @@ bool Store::publish(const Object* expected, const Ref<Object>& fresh, Place plac
     MutexLock lock(shard.write_mutex());
     old = shard.find(fresh->key(), fresh->hash());
     if (expected && !(old && old->contains(*expected))) return false;
+    if (place == Place::kLastIfAlone && old) {
+      const bool has_room = old->variants().size() < options_.max_variants;
+      if (!has_room || std::ranges::any_of(old->variants(), [&](const Ref<Object>& v) {
+            return is_same_selection(*v, *fresh);
+          })) {
+        return false;
+      }
+    }
     if (fresh->is_published_.exchange(true, std::memory_order_relaxed)) return false;
     if (place == Place::kFirst) variants.push_back(fresh);
     if (old) {
@@ -344,6 +392,7 @@ bool Store::publish(const Object* expected, const Ref<Object>& fresh, Place plac
         }
       }
     }
+    if (place == Place::kLastIfAlone) variants.push_back(fresh);
     shard.exchange(fresh->key(), fresh->hash(), VariantSet::create(budget_, variants));
   }
   {
@@ -386,6 +435,12 @@ bool Store::unpublish(const Object& object) {
       remove_if(object.key(), object.hash(), [&](const Object& variant) { return &variant == &object; });
   retire(removed);
   return !removed.empty();
+}
+
+// What was asked for goes on being of use below.
+void Store::let_go(const Object& victim) {
+  unpublish(victim);
+  if (disk_ && victim.eviction().hits.load(std::memory_order_relaxed) > 0) disk_->keep_evicted(victim);
 }
 
 void Store::remove_same_selection(const Object& object) {
@@ -484,7 +539,7 @@ std::size_t Store::evict_some(std::size_t target_bytes, bool only_if_enough) {
   }
   for (std::size_t i = 0; i < count; ++i) {
     const Ref<const Object> victim = std::move(victims[i]);
-    unpublish(*victim);
+    let_go(*victim);
   }
   return count;
 }
@@ -507,7 +562,7 @@ void Store::shrink_share(ShareGroup& share) {
     if (count == 0) return;
     for (std::size_t i = 0; i < count; ++i) {
       const Ref<const Object> victim = std::move(victims[i]);
-      unpublish(*victim);
+      let_go(*victim);
     }
   }
 }

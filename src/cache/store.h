@@ -49,6 +49,7 @@ struct StoreStats {
   std::uint64_t rejected = 0;  // inserts refused: too large, or no room even after eviction
 };
 
+class DiskTier;
 class IndexShard;
 
 struct LookupResult {
@@ -104,12 +105,26 @@ class Store {
   // invalidated). When false for lack of room, or because `fresh` has been purged since it was asked for, `expected`
   // stays.
   bool replace(const Object& expected, const Ref<Object>& fresh);
+  // What was read from disk. Only where no variant of its selection is: that is newer.
+  bool insert_loaded(const Ref<Object>& object);
+  // Takes it out of memory again, if it is still there; nothing else.
+  bool take_back(const Object& object) { return unpublish(object); }
   // Removes one variant if it is still there, itself or the stale copy that a soft purge put in its place; all variants
   // of a key.
   bool erase(const Object& object);
   std::size_t erase_key(std::string_view key, std::uint64_t hash);
 
-  // Purges by rule: in force with PurgeList::add().
+  // A response that replaces whatever was stored of the key may not be stored, and memory had nothing of it.
+  void forget_below(std::string_view key);
+
+  // The tier below, which sees all that is published and taken out from here on. Before the first insert; it outlives
+  // its use, and is told to nobody while it is null.
+  void attach(DiskTier& disk) { disk_ = &disk; }
+  DiskTier* disk() const { return disk_; }
+
+  // Purges by rule: in force when it returns, on disk as well. Its epoch.
+  std::uint64_t purge_by_rule(PurgeRule rule);
+  // The rules that are in force in memory.
   PurgeList& purges() { return purges_; }
   // All variants of a key: removed, or stale from `now` on. How many that were.
   std::size_t purge_url(std::string_view key, std::uint64_t hash, bool soft, WallTime now);
@@ -129,7 +144,7 @@ class Store {
 
  private:
   using Removed = std::vector<Ref<const Object>>;
-  enum class Place : std::uint8_t { kFirst, kOfExpected };
+  enum class Place : std::uint8_t { kFirst, kOfExpected, kLastIfAlone };
   enum class Purged : std::uint8_t { kSoftened, kRemoved, kGone };  // kGone: somebody else removed or replaced it
 
   IndexShard& shard_of(std::uint64_t hash) const;
@@ -146,6 +161,8 @@ class Store {
   std::uint32_t heat_of(const Object& object) const SW_EXCLUDES(policy_mutex_);
   bool publish(const Object* expected, const Ref<Object>& fresh, Place place);
   bool unpublish(const Object& object);
+  void keep_below(const Ref<Object>& object, const Object* replaced);
+  void let_go(const Object& victim);
   void remove_same_selection(const Object& object);
   template <typename Predicate>
   Removed remove_if(std::string_view key, std::uint64_t hash, Predicate goes);
@@ -159,6 +176,7 @@ class Store {
   void shrink_share(ShareGroup& share) SW_EXCLUDES(policy_mutex_);
 
   StoreOptions options_;
+  DiskTier* disk_ = nullptr;
   MemoryBudget budget_;
   // Each hit reads its epoch: apart from what changes all the time.
   alignas(64) PurgeList purges_;

@@ -137,6 +137,8 @@ void Transaction::run() {
       case Step::kIdle: flow = Flow::kPark; break;
       case Step::kRoute: flow = route(); break;
       case Step::kLookup: flow = lookup(); break;
+      case Step::kLoad: flow = Flow::kPark; break;
+      case Step::kPurged: flow = answer_purged(); break;
       case Step::kDecide: flow = decide(); break;
       case Step::kMiss: flow = miss(); break;
       case Step::kAttach: flow = attach(); break;
@@ -201,7 +203,22 @@ Transaction::Flow Transaction::lookup() {
   if (follow_reload()) return go(Step::kRoute);
   ++lookups_;
   found_ = context_.store.find(key_, hash_, request_.headers, context_.scratch);
+  if (found_.found != Found::kObject && load_from_disk()) return Flow::kPark;
   return go(Step::kDecide);
+}
+
+// Once for each request: what was not to be had then, is not waited for again.
+bool Transaction::load_from_disk() {
+  cache::DiskTier* const disk = context_.store.disk();
+  if (!disk || std::exchange(has_asked_disk_, true)) return false;
+  disk_wait_ = disk->load(key_, route_->state->share, context_.executor, [this] {
+    disk_wait_.reset();
+    go(Step::kLookup);
+    run();
+  });
+  if (!disk_wait_) return false;
+  step_ = Step::kLoad;
+  return true;
 }
 
 Transaction::Flow Transaction::decide() {
@@ -676,6 +693,8 @@ Transaction::Flow Transaction::finish() {
   origin_status_ = 0;
   status_ = 0;
   body_bytes_ = 0;
+  disk_wait_.reset();
+  has_asked_disk_ = false;
   forwarded_ip_ = {};
   hop_scheme_ = {};
   step_ = Step::kIdle;

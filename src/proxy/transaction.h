@@ -1,7 +1,9 @@
 // One client request from its head to the end of its answer: a state machine that runs until it must wait.
 //
 //   kRoute    limits, route, key                       -> kLookup | kAttach (pass) | answered
-//   kLookup   what the store has                       -> kDecide
+//   kLookup   what the store has                       -> kDecide | kLoad
+//   kLoad     parked until what the disk has is in the store -> kLookup
+//   kPurged   a PURGE that outlives a crash             -> answered
 //   kDecide   policy::plan(), and what it means here   -> kRespondStored | kMiss | kAttach | answered
 //   kMiss     the route's miss policy, and how the origin fares -> kRespondStored | kAttach | kAwaitHead | answered
 //   kAttach   start a fill or join one                 -> kAwaitHead | kLookup (the store has changed) | answered
@@ -23,6 +25,7 @@
 
 #include "base/result.h"
 #include "base/timer_wheel.h"
+#include "cache/disk_tier.h"
 #include "cache/store.h"
 #include "fill/fill.h"
 #include "http/body_pipe.h"
@@ -57,6 +60,8 @@ class Transaction final : public RequestHandler {
     kIdle,
     kRoute,
     kLookup,
+    kLoad,
+    kPurged,
     kDecide,
     kMiss,
     kAttach,
@@ -82,6 +87,7 @@ class Transaction final : public RequestHandler {
 
   Flow route();
   Flow lookup();
+  bool load_from_disk();
   Flow decide();
   Flow decide_partial();
   Flow miss();
@@ -102,6 +108,7 @@ class Transaction final : public RequestHandler {
   Flow answer_options();
   Flow answer_placeholder(policy::Why why);
   Flow purge();
+  Flow answer_purged();
   Flow answer_not_modified(const http::HeaderMap& stored);
   Flow answer_precondition_failed();
   Flow answer_ranges(const cache::Object& object, const std::vector<http::ByteRange>& ranges);
@@ -161,6 +168,9 @@ class Transaction final : public RequestHandler {
   policy::RequestFacts facts_;
   policy::Plan plan_;
   cache::LookupResult found_;
+  std::optional<disk::Pending> disk_wait_;
+  bool has_asked_disk_ = false;
+  std::size_t purged_ = 0;
   std::unique_ptr<fill::FillReader> reader_;
   bool is_starter_ = false;
   bool is_alone_ = false;    // its fetch is not shared

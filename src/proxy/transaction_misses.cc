@@ -221,16 +221,28 @@ Transaction::Flow Transaction::purge() {
   if (!is_allowed) return answer_error({ErrorCode::kNotAllowed, Side::kLocal});
   const bool is_soft = request_.headers.find("Soft-Purge").value_or("0") != "0";
   // However clients come to it: what a program at the origin purges over plain HTTP is read by browsers over TLS.
-  std::size_t count = 0;
+  purged_ = 0;
   for (const std::string_view scheme : {"http", "https"}) {
     key_.clear();
     policy::append_key(key_, scheme, request_.authority, request_.path);
     hash_ = policy::hash_key(key_);
     context_.fills.detach_all(key_, hash_);
-    count += context_.store.purge_url(key_, hash_, is_soft, context_.executor.wall_now());
+    purged_ += context_.store.purge_url(key_, hash_, is_soft, context_.executor.wall_now());
   }
+  cache::DiskTier* const disk = context_.store.disk();
+  if (!disk) return answer_purged();
+  step_ = Step::kLoad;
+  disk_wait_ = disk->settle(context_.executor, [this](bool) {
+    disk_wait_.reset();
+    go(Step::kPurged);
+    run();
+  });
+  return Flow::kPark;
+}
+
+Transaction::Flow Transaction::answer_purged() {
   compose_status();
-  return answer_local(200, {}, "purged " + std::to_string(count) + "\n");
+  return answer_local(200, {}, "purged " + std::to_string(purged_) + "\n");
 }
 
 }  // namespace seawall::proxy

@@ -1,0 +1,106 @@
+#include "cache/disk_purges.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace seawall::cache {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kFixedBytes = 1 + 1 + 1 + 8 + 8;
+
+void append_u64(std::string& out, std::uint64_t value) {
+  for (int shift = 0; shift < 64; shift += 8) out += static_cast<char>(value >> shift & 0xFF);
+}
+
+std::uint64_t read_u64(std::string_view in) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 8; i-- > 0;) value = value << 8 | static_cast<std::uint8_t>(in[i]);
+  return value;
+}
+
+}  // namespace
+
+void DiskPurges::add(const PurgeRule& rule) {
+  MutexLock lock(mutex_);
+  Table& table = rule.kind == PurgeKind::kPrefix ? prefixes_ : tags_;
+  if (prefixes_.size() + tags_.size() >= kMaxRules) forget_some();
+  Marks& marks = table[rule.text];
+  if (rule.is_soft) {
+    // A record that is younger than the first is held against its time for nothing, which costs a validation.
+    if (marks.soft <= marks.hard) marks.soft_at = rule.at;
+    marks.soft = std::max(marks.soft, rule.epoch);
+  } else {
+    marks.hard = std::max(marks.hard, rule.epoch);
+  }
+  epoch_.store(std::max(epoch_.load(std::memory_order_relaxed), rule.epoch), std::memory_order_release);
+}
+
+void DiskPurges::begin_at(std::uint64_t epoch) {
+  MutexLock lock(mutex_);
+  epoch_.store(std::max(epoch_.load(std::memory_order_relaxed), epoch), std::memory_order_release);
+}
+
+// The older half, so that it is seldom done.
+void DiskPurges::forget_some() {
+  std::vector<std::uint64_t> epochs;
+  for (const Table* table : {&prefixes_, &tags_}) {
+    for (const auto& [text, marks] : *table) epochs.push_back(std::max(marks.hard, marks.soft));
+  }
+  const auto middle = epochs.begin() + static_cast<std::ptrdiff_t>(epochs.size() / 2);
+  std::ranges::nth_element(epochs, middle);
+  forgotten_ = std::max(forgotten_, *middle);
+  for (Table* table : {&prefixes_, &tags_}) {
+    std::erase_if(*table, [&](const auto& entry) {
+      return std::max(entry.second.hard, entry.second.soft) <= forgotten_;
+    });
+  }
+}
+
+std::optional<PurgeList::Match> DiskPurges::match(std::uint64_t seen, std::string_view key,
+                                                  std::span<const std::string> tags) const {
+  if (seen >= epoch()) return std::nullopt;
+  std::optional<PurgeList::Match> soft;
+  bool is_hard = false;
+  const auto meet = [&](const Table& table, std::string_view text) {
+    const auto found = table.find(text);
+    if (found == table.end()) return;
+    is_hard = is_hard || found->second.hard > seen;
+    if (found->second.soft <= seen) return;
+    if (!soft || found->second.soft_at < soft->at) soft = {.is_soft = true, .at = found->second.soft_at};
+  };
+  MutexLock lock(mutex_);
+  if (seen < forgotten_) return PurgeList::Match{};
+  if (!prefixes_.empty()) {
+    for (std::size_t size = 0; size <= key.size() && !is_hard; ++size) meet(prefixes_, key.substr(0, size));
+  }
+  if (!tags_.empty()) {
+    if (!tags.empty()) meet(tags_, "");
+    for (const std::string& tag : tags) meet(tags_, tag);
+  }
+  return is_hard ? PurgeList::Match{} : soft;
+}
+
+std::string DiskPurges::encode(const PurgeRule& rule) {
+  std::string out;
+  out += static_cast<char>(kVersion);
+  out += static_cast<char>(rule.kind);
+  out += static_cast<char>(rule.is_soft);
+  append_u64(out, static_cast<std::uint64_t>(rule.at.unix_ms));
+  append_u64(out, rule.epoch);
+  return out + rule.text;
+}
+
+std::optional<PurgeRule> DiskPurges::decode(std::string_view bytes) {
+  if (bytes.size() < kFixedBytes || bytes[0] != static_cast<char>(kVersion)) return std::nullopt;
+  if (bytes[1] != static_cast<char>(PurgeKind::kPrefix) && bytes[1] != static_cast<char>(PurgeKind::kTag)) {
+    return std::nullopt;
+  }
+  return PurgeRule{.kind = static_cast<PurgeKind>(bytes[1]),
+                   .text = std::string(bytes.substr(kFixedBytes)),
+                   .is_soft = bytes[2] != 0,
+                   .at = WallTime{static_cast<std::int64_t>(read_u64(bytes.substr(3)))},
+                   .epoch = read_u64(bytes.substr(11))};
+}
+
+}  // namespace seawall::cache

@@ -1,0 +1,57 @@
+// The purges by prefix and tag that records on disk have yet to be held against. Unlike the store's rules (PurgeList)
+// nothing sweeps records by key, so these stay for long, and a look-up costs the same however many there are. They are
+// written to the tier's journal and read back from it at start. Thread: any.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/mutex.h"
+#include "cache/purge_list.h"
+
+namespace seawall::cache {
+
+class DiskPurges {
+ public:
+  // Past it the oldest are forgotten, and what is older than those counts as purged.
+  static constexpr std::size_t kMaxRules = 100'000;
+
+  // In force when it returns. `rule.epoch` is set.
+  void add(const PurgeRule& rule);
+  // The epoch of the youngest rule, or what was given to begin_at(). What was held against match() with an epoch that
+  // was read before has met every rule up to that.
+  std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+  void begin_at(std::uint64_t epoch);
+
+  // Whether a rule younger than `seen` matches. A hard one wins over a soft one.
+  std::optional<PurgeList::Match> match(std::uint64_t seen, std::string_view key,
+                                        std::span<const std::string> tags) const;
+
+  // As the journal keeps a rule. nullopt: not ours.
+  static std::string encode(const PurgeRule& rule);
+  static std::optional<PurgeRule> decode(std::string_view bytes);
+
+ private:
+  // The youngest epoch of each.
+  struct Marks {
+    std::uint64_t hard = 0;
+    std::uint64_t soft = 0;
+    WallTime soft_at{};  // of the first: when freshness ends
+  };
+  using Table = std::map<std::string, Marks, std::less<>>;
+
+  void forget_some() SW_REQUIRES(mutex_);
+
+  std::atomic<std::uint64_t> epoch_{0};
+  mutable Mutex mutex_;
+  Table prefixes_ SW_GUARDED_BY(mutex_);
+  Table tags_ SW_GUARDED_BY(mutex_);
+  std::uint64_t forgotten_ SW_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace seawall::cache

@@ -1,0 +1,32 @@
+// An object as the disk tier keeps it: what disk:: calls a record's head, its variant and its tags. Pure. Thread: any.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/object.h"
+#include "policy/vary.h"
+
+namespace seawall::cache {
+
+// Everything but key, body, share and purge epoch. The layout is in docs/disk-format.md.
+std::string encode_head(const Object& object);
+// nullopt: not ours, or of another version. `hash`, key, share, parts and purge epoch are left to the caller.
+std::optional<Object::Init> decode_head(std::string_view bytes);
+
+// The same in every process, unlike policy::hash_key().
+struct DiskKey {
+  std::uint64_t hash = 0;
+  std::uint64_t plain_variant = 0;  // of a response without Vary
+};
+DiskKey disk_key(std::string_view key);
+std::uint64_t disk_variant(const DiskKey& key, const policy::VarySpec& vary, std::string_view selecting_values);
+std::uint32_t disk_tag(std::string_view tag);
+
+// Until when it is of any use, fresh, stale or to be validated; whole seconds since the Unix epoch.
+std::uint32_t usable_until(const Object& object);
+
+}  // namespace seawall::cache

@@ -1,0 +1,240 @@
+#include "cache/disk_tier.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cache/store.h"
+#include "policy/freshness.h"
+#include "policy/key.h"
+
+namespace seawall::cache {
+namespace {
+
+constexpr std::uint8_t kPurgeNote = 1;
+// Variants of a key that are read when one of them is asked for, the youngest first.
+constexpr std::size_t kMaxLoaded = 8;
+// What is of use for less than that is not worth a write.
+constexpr Seconds kLeastUse{10};
+
+// Types whose bodies do not gain from lz4, and what is encoded already.
+bool may_compress(const http::HeaderMap& headers) {
+  const auto encoding = headers.find(http::Field::kContentEncoding);
+  if (encoding && !http::iequals(*encoding, "identity")) return false;
+  const std::string_view type = headers.find(http::Field::kContentType).value_or("");
+  for (const std::string_view dense : {"image/", "video/", "audio/", "font/", "application/zip", "application/gzip"}) {
+    if (http::iequals(type.substr(0, dense.size()), dense)) return http::iequals(type.substr(0, 13), "image/svg+xml");
+  }
+  return true;
+}
+
+// Whether what is on disk serves as well: the same response, but for when it was last found to be good.
+bool says_the_same(const Object& fresh, const Object& replaced) {
+  const policy::Freshness& a = fresh.freshness();
+  const policy::Freshness& b = replaced.freshness();
+  const auto end_of = [](const policy::Freshness& f) {
+    return f.response_time + std::chrono::duration_cast<Millis>(f.lifetime - f.corrected_initial_age);
+  };
+  if (fresh.body().size() != replaced.body().size() || end_of(a) < end_of(b) || a.no_cache != b.no_cache) return false;
+  for (std::size_t i = 0; i < fresh.body().size(); ++i) {
+    if (fresh.body()[i].data() != replaced.body()[i].data()) return false;
+  }
+  const auto differs = [](const http::HeaderMap& from, const http::HeaderMap& other) {
+    for (const auto field : from) {
+      if (field.field == http::Field::kDate || field.field == http::Field::kExpires) continue;
+      if (from.combined(field.name) != other.combined(field.name)) return true;
+    }
+    return false;
+  };
+  return !differs(fresh.headers(), replaced.headers()) && !differs(replaced.headers(), fresh.headers());
+}
+
+}  // namespace
+
+// One read of all variants of a key, and who waits for it.
+struct DiskTier::Loading {
+  struct Waiter {
+    Executor* executor;
+    std::shared_ptr<bool> is_wanted;
+    std::function<void()> done;
+  };
+
+  std::string key;
+  DiskKey disk_key;
+  Ref<ShareGroup> share;
+  Executor* executor = nullptr;  // of the first
+  std::vector<disk::Candidate> candidates;
+  std::size_t next = 0;
+  std::vector<Waiter> waiters;  // under DiskTier::mutex_
+};
+
+std::expected<std::unique_ptr<DiskTier>, std::string> DiskTier::open(disk::TierOptions options, Store& store) {
+  std::unique_ptr<DiskTier> tier(new DiskTier(store));
+  options.budget = &store.budget();
+  options.on_note = [&](const disk::Note& note) {
+    if (note.kind != kPurgeNote) return;
+    if (const auto rule = DiskPurges::decode(note.payload)) tier->purges_.add(*rule);
+  };
+  options.recheck = [raw = tier.get()](const disk::Revisit& record) { return raw->recheck(record); };
+  auto opened = disk::Tier::open(std::move(options));
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  tier->tier_ = std::move(*opened);
+  tier->purges_.begin_at(tier->tier_->epoch());
+  store.purges().begin_at(tier->purges_.epoch());
+  return tier;
+}
+
+DiskTier::~DiskTier() = default;
+
+std::optional<disk::Pending> DiskTier::load(std::string_view key, const Ref<ShareGroup>& share, Executor& executor,
+                                            std::function<void()> done) {
+  const DiskKey disk_key = cache::disk_key(key);
+  std::vector<disk::Candidate> candidates = tier_->find(disk_key.hash);
+  if (candidates.empty()) return std::nullopt;
+  auto is_wanted = std::make_shared<bool>(true);
+  std::shared_ptr<Loading> loading;
+  {
+    MutexLock lock(mutex_);
+    std::shared_ptr<Loading>& entry = loading_[std::string(key)];
+    const bool is_first = !entry;
+    if (is_first) entry = std::make_shared<Loading>();
+    entry->waiters.push_back({&executor, is_wanted, std::move(done)});
+    if (is_first) loading = entry;
+  }
+  if (loading) {
+    // A response without Vary is known by its key; all else may be somebody's attempt to stand in the way.
+    std::ranges::stable_partition(candidates, [&](const disk::Candidate& candidate) {
+      return candidate.variant == disk_key.plain_variant;
+    });
+    if (candidates.size() > kMaxLoaded) candidates.resize(kMaxLoaded);
+    // As they are to stand in memory: of two that a request selects the newer goes first.
+    std::ranges::sort(candidates, std::ranges::greater{}, &disk::Candidate::sequence);
+    loading->key = key;
+    loading->disk_key = disk_key;
+    loading->share = share;
+    loading->executor = &executor;
+    loading->candidates = std::move(candidates);
+    read_next(loading);
+  }
+  return disk::Pending(std::move(is_wanted));
+}
+
+void DiskTier::read_next(const std::shared_ptr<Loading>& loading) {
+  if (loading->next == loading->candidates.size()) return finish(loading);
+  const disk::Candidate candidate = loading->candidates[loading->next++];
+  tier_
+      ->read(candidate, store_.max_object_bytes(), &store_.budget(), *loading->executor,
+             [this, loading, candidate](disk::ReadStatus status, disk::StoredHead head, SliceChain body) {
+               if (status == disk::ReadStatus::kOk) take(*loading, candidate, std::move(head), std::move(body));
+               read_next(loading);
+             })
+      .detach();
+}
+
+void DiskTier::take(Loading& loading, const disk::Candidate& candidate, disk::StoredHead head, SliceChain body) {
+  if (head.key != loading.key) return;
+  std::optional<Object::Init> init = decode_head(head.head.view());
+  if (!init || init->complete_length != total_size(body)) return;
+  const std::uint64_t epoch = purges_.epoch();
+  const auto purged = purges_.match(head.purge_epoch, head.key, init->tags);
+  if (purged && !purged->is_soft) return tier_->erase(candidate.hash, candidate.variant);
+  if (purged) {
+    init->freshness.lifetime =
+        std::min(init->freshness.lifetime, policy::current_age(init->freshness, purged->at));
+  }
+  init->key = std::move(head.key);
+  init->hash = policy::hash_key(init->key);
+  init->purge_epoch = epoch;
+  init->share = loading.share;
+  const std::uint64_t length = init->complete_length;
+  if (length > 0) init->parts.push_back({.first = 0, .size = length, .slices = std::move(body)});
+  const Ref<Object> object = Object::create(store_.budget(), std::move(*init));
+  if (!store_.insert_loaded(object)) return;
+  tier_->mark_used(candidate);
+  const auto is_still_there = [&](const disk::Candidate& now) { return now.sequence == candidate.sequence; };
+  if (std::ranges::none_of(tier_->find(candidate.hash), is_still_there)) store_.take_back(*object);
+  loaded_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void DiskTier::finish(const std::shared_ptr<Loading>& loading) {
+  std::vector<Loading::Waiter> waiters;
+  {
+    MutexLock lock(mutex_);
+    loading_.erase(loading->key);
+    waiters = std::move(loading->waiters);
+  }
+  for (Loading::Waiter& waiter : waiters) {
+    waiter.executor->post([is_wanted = std::move(waiter.is_wanted), done = std::move(waiter.done)] {
+      if (*is_wanted) done();
+    });
+  }
+}
+
+void DiskTier::purge(const PurgeRule& rule) {
+  purges_.add(rule);
+  // Soft ones leave a stale copy.
+  if (rule.kind == PurgeKind::kTag && !rule.is_soft) tier_->erase_tagged(disk_tag(rule.text));
+  tier_->journal({.kind = kPurgeNote, .epoch = rule.epoch, .payload = DiskPurges::encode(rule)});
+}
+
+disk::Pending DiskTier::settle(Executor& executor, Durable done) {
+  auto is_wanted = std::make_shared<bool>(true);
+  // Of no key: the journal keeps its order, and what is behind all else is on the devices after it.
+  tier_->erase(0, std::uint64_t{0}, &executor, [is_wanted, done = std::move(done)](bool is_durable) mutable {
+    if (*is_wanted) done(is_durable);
+  });
+  return disk::Pending(std::move(is_wanted));
+}
+
+std::optional<std::uint64_t> DiskTier::recheck(const disk::Revisit& record) const {
+  const auto init = decode_head(record.head);
+  if (!init) return std::nullopt;
+  const std::uint64_t epoch = purges_.epoch();
+  const auto purged = purges_.match(record.purge_epoch, record.key, init->tags);
+  if (!purged) return epoch;
+  // One that was softened has to meet the rule again when it is read.
+  return purged->is_soft ? std::optional(record.purge_epoch) : std::nullopt;
+}
+
+void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
+  const DiskKey key = disk_key(object->key());
+  const std::uint64_t variant = disk_variant(key, object->vary(), object->selecting_values());
+  const bool is_worth_it =
+      object->is_complete() && !object->vary().any &&
+      usable_until(*object) > object->freshness().response_time.unix_seconds() + kLeastUse.count();
+  if (!is_worth_it) return tier_->erase(key.hash, variant);
+  if (replaced && replaced->is_complete() && says_the_same(*object, *replaced) && find(key.hash, variant)) return;
+  std::vector<std::uint32_t> tags;
+  for (const std::string& tag : object->tags()) tags.push_back(disk_tag(tag));
+  tier_->put({.hash = key.hash,
+              .variant = variant,
+              .key = object->key(),
+              .purge_epoch = object->purge_epoch(),
+              .usable_until = usable_until(*object),
+              .tags = std::move(tags),
+              .may_compress = may_compress(object->headers())},
+             encode_head(*object), object->body());
+}
+
+void DiskTier::keep_evicted(const Object& object) {
+  const DiskKey key = disk_key(object.key());
+  const std::uint64_t variant = disk_variant(key, object.vary(), object.selecting_values());
+  if (const auto candidate = find(key.hash, variant)) tier_->mark_used(*candidate);
+}
+
+std::optional<disk::Candidate> DiskTier::find(std::uint64_t hash, std::uint64_t variant) const {
+  for (const disk::Candidate& candidate : tier_->find(hash)) {
+    if (candidate.variant == variant) return candidate;
+  }
+  return std::nullopt;
+}
+
+void DiskTier::forget(const Object& variant) {
+  const DiskKey key = disk_key(variant.key());
+  tier_->erase(key.hash, disk_variant(key, variant.vary(), variant.selecting_values()));
+}
+
+void DiskTier::forget_key(std::string_view key) {
+  tier_->erase(disk_key(key).hash);
+}
+
+}  // namespace seawall::cache

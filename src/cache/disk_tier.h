@@ -1,0 +1,88 @@
+// Between the store and the disk: what the store publishes is written, what it takes out must not come back, and what
+// memory does not have is read into it. Which of two versions is the newer is settled by the order of calls here:
+//
+//   published in memory  keep(), then look whether it is still there; if not, what was written is erased again
+//   taken out for good   erased on disk, then in memory, and if that had something, on disk once more
+//   read from disk       published unless memory has a version, then look whether the record is still the disk's
+//
+// so whatever the order in which threads come, nothing that was replaced or removed is found afterwards, in memory or
+// after a restart. Eviction from memory removes nothing here. Thread: any.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/executor.h"
+#include "base/mutex.h"
+#include "base/ref.h"
+#include "cache/disk_purges.h"
+#include "cache/disk_record.h"
+#include "cache/object.h"
+#include "cache/share_group.h"
+#include "disk/tier.h"
+
+namespace seawall::cache {
+
+class Store;
+
+class DiskTier {
+ public:
+  // `store` is the one to attach() it to, and outlives it. The error is text for a person: see disk::Tier::open().
+  static std::expected<std::unique_ptr<DiskTier>, std::string> open(disk::TierOptions options, Store& store);
+  ~DiskTier();
+  DiskTier(const DiskTier&) = delete;
+  DiskTier& operator=(const DiskTier&) = delete;
+
+  // Whether there may be anything of that key, and a wait until it is in the store or cannot be had; one read for all
+  // who ask at once. nullopt: nothing is there. `done` runs in a turn of its own; not once the result is destroyed,
+  // which is to happen on the executor's thread. `share`: of what is loaded.
+  std::optional<disk::Pending> load(std::string_view key, const Ref<ShareGroup>& share, Executor& executor,
+                                    std::function<void()> done);
+
+  using Durable = std::move_only_function<void(bool is_durable)>;
+  // Runs `done` once it is certain that nothing comes back of what was erased and purged before this call; is_durable is
+  // false when no device would have it. As with load(), the result is to be kept until then.
+  [[nodiscard]] disk::Pending settle(Executor& executor, Durable done);
+
+  disk::TierStats stats() const { return tier_->stats(); }
+  bool is_loaded() const { return tier_->is_loaded(); }
+  // Responses read into memory since the start.
+  std::uint64_t loaded() const { return loaded_.load(std::memory_order_relaxed); }
+  // Writes what waits; afterwards everything is a miss. At most a few seconds.
+  void close() { tier_->close(); }
+
+ private:
+  friend class Store;
+  struct Loading;
+
+  explicit DiskTier(Store& store) : store_(store) {}
+  // The store's, see above.
+  void keep(const Ref<Object>& object, const Object* replaced);
+  void keep_evicted(const Object& object);
+  void forget(const Object& variant);
+  void forget_key(std::string_view key);
+  void purge(const PurgeRule& rule);
+
+  std::optional<disk::Candidate> find(std::uint64_t hash, std::uint64_t variant) const;
+  void read_next(const std::shared_ptr<Loading>& loading);
+  void take(Loading& loading, const disk::Candidate& candidate, disk::StoredHead head, SliceChain body);
+  void finish(const std::shared_ptr<Loading>& loading);
+  std::optional<std::uint64_t> recheck(const disk::Revisit& record) const;
+
+  Store& store_;
+  DiskPurges purges_;
+  std::atomic<std::uint64_t> loaded_{0};
+  Mutex mutex_;
+  std::unordered_map<std::string, std::shared_ptr<Loading>> loading_ SW_GUARDED_BY(mutex_);
+  std::unique_ptr<disk::Tier> tier_;  // last: its threads use what stands above
+};
+
+}  // namespace seawall::cache

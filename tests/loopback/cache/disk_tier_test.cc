@@ -1,0 +1,418 @@
+// The store over its disk tier, on a simulated disk: what comes back from below, and what never does.
+#include "cache/disk_tier.h"
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "cache/store.h"
+#include "policy/key.h"
+#include "support/simulated_disk.h"
+#include "support/waiting_executor.h"
+
+namespace seawall::test {
+namespace {
+
+using cache::DiskTier;
+using cache::Object;
+using cache::Store;
+
+struct Spec {
+  std::string key = "http://a.test/";
+  std::string body = "body";
+  std::vector<std::string> vary = {};  // sorted
+  http::HeaderMap request = {};        // what it answered
+  std::string tag = {};
+  std::string etag = "\"v\"";
+  Seconds lifetime{3600};
+};
+
+http::HeaderMap accepting(std::string_view what) {
+  http::HeaderMap map;
+  map.add("Accept", what);
+  return map;
+}
+
+class Fixture {
+ public:
+  explicit Fixture(std::uint64_t seed = 1) : disk(seed) {
+    disk.make_directory("/d");
+    start();
+  }
+  ~Fixture() { stop(); }
+
+  void start() {
+    store = std::make_unique<Store>(cache::StoreOptions{.memory_bytes = std::size_t{8} << 20});
+    disk::TierOptions options;
+    options.volumes = {{.path = "/d", .capacity_bytes = disk::kMinVolumeBytes}};
+    options.segment_bytes = 1 << 20;
+    options.readers = 2;
+    options.clock = &clock;
+    options.file_system = &disk;
+    auto opened = DiskTier::open(std::move(options), *store);
+    BOOST_REQUIRE_MESSAGE(opened, opened.error());
+    tier = std::move(*opened);
+    store->attach(*tier);
+    executor.run_until([&] { return tier->is_loaded(); });
+  }
+  void stop() {
+    tier->close();
+    executor.run_ready();
+    tier.reset();
+    store.reset();
+  }
+  // As after an orderly end.
+  void restart() {
+    stop();
+    start();
+  }
+  void die(bool loses_power) {
+    disk.stop_after(0);
+    stop();
+    if (loses_power) {
+      disk.lose_power();
+    } else {
+      disk.restart();
+    }
+    start();
+  }
+
+  Ref<Object> make(const Spec& spec) {
+    Object::Init init;
+    init.key = spec.key;
+    init.hash = policy::hash_key(spec.key);
+    init.vary.names = spec.vary;
+    policy::append_selecting_values(init.vary, spec.request, init.selecting_values);
+    if (!spec.etag.empty()) init.headers.add("ETag", spec.etag);
+    if (!spec.tag.empty()) init.tags = {spec.tag};
+    init.freshness = {.response_time = clock.wall_now(), .lifetime = spec.lifetime};
+    init.purge_epoch = store->purges().epoch();
+    init.complete_length = spec.body.size();
+    if (!spec.body.empty()) {
+      init.parts.push_back(
+          {.first = 0, .size = spec.body.size(), .slices = {Slice::copy_of(&store->budget(), spec.body)}});
+    }
+    return Object::create(store->budget(), std::move(init));
+  }
+  Ref<Object> insert(const Spec& spec) {
+    Ref<Object> object = make(spec);
+    BOOST_REQUIRE(store->insert(object));
+    return object;
+  }
+  // Waits until all that was asked of the disk is on it.
+  void settle() {
+    bool is_done = false;
+    const disk::Pending wait = tier->settle(executor, [&](bool) { is_done = true; });
+    executor.run_until([&] { return is_done; });
+  }
+  bool load(const std::string& key) {
+    bool is_done = false;
+    const auto wait = tier->load(key, nullptr, executor, [&] { is_done = true; });
+    if (!wait) return false;
+    executor.run_until([&] { return is_done; });
+    return true;
+  }
+  // "-" when neither has it.
+  std::string get(const std::string& key, const http::HeaderMap& request = {}) {
+    for (int turn = 0; turn < 2; ++turn) {
+      const auto found = store->find(key, policy::hash_key(key), request, scratch_);
+      if (found.found == policy::Found::kObject) {
+        std::string body;
+        for (const Slice& slice : found.object->body()) body += slice.view();
+        return body;
+      }
+      if (turn == 0 && !load(key)) break;
+    }
+    return "-";
+  }
+  std::optional<Seconds> lifetime(const std::string& key) {
+    get(key);
+    const auto found = store->find(key, policy::hash_key(key), {}, scratch_);
+    return found.object ? std::optional(found.object->freshness().lifetime) : std::nullopt;
+  }
+  void forget_in_memory(const std::string& key) {
+    for (const Ref<Object>& object : store->peek_all(key, policy::hash_key(key))) store->take_back(*object);
+  }
+  void purge(cache::PurgeKind kind, const std::string& text, bool is_soft = false) {
+    store->purge_by_rule({.kind = kind, .text = text, .is_soft = is_soft, .at = clock.wall_now()});
+    settle();
+  }
+
+  SharedClock clock;
+  SimulatedDisk disk;
+  WaitingExecutor executor{clock};
+  std::unique_ptr<Store> store;
+  std::unique_ptr<DiskTier> tier;
+
+ private:
+  std::string scratch_;
+};
+
+const std::string kKey = "http://a.test/";
+
+BOOST_AUTO_TEST_SUITE(loopback_disk_tier)
+
+BOOST_AUTO_TEST_CASE(what_was_stored_is_there_after_a_restart) {
+  Fixture f;
+  const std::string large(500'000, 'x');
+  f.insert({.body = large});
+  f.insert({.key = "http://a.test/empty", .body = ""});
+  f.restart();
+  BOOST_TEST(f.store->stats().objects == 0U);
+  BOOST_TEST((f.get(kKey) == large));
+  BOOST_TEST(f.get("http://a.test/empty") == "");
+  BOOST_TEST(f.get("http://a.test/other") == "-");
+  BOOST_TEST(f.tier->loaded() == 2U);
+  // From memory now.
+  BOOST_TEST((f.get(kKey) == large));
+  BOOST_TEST(f.tier->loaded() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(what_memory_evicted_comes_back) {
+  Fixture f;
+  for (int i = 0; i < 100; ++i) {
+    f.insert({.key = kKey + std::to_string(i), .body = std::string(200'000, static_cast<char>('a' + i % 26))});
+    if (i % 10 == 9) f.settle();
+  }
+  BOOST_TEST(f.store->stats().evictions > 0U);
+  int found = 0;
+  for (int i = 0; i < 100; ++i) {
+    const std::string body = f.get(kKey + std::to_string(i));
+    if (body == std::string(200'000, static_cast<char>('a' + i % 26))) ++found;
+  }
+  BOOST_TEST(found == 100);
+}
+
+BOOST_AUTO_TEST_CASE(the_newest_is_what_comes_back) {
+  Fixture f;
+  f.insert({.body = "one"});
+  f.insert({.body = "two"});
+  f.restart();
+  BOOST_TEST(f.get(kKey) == "two");
+  f.insert({.body = "three"});
+  f.forget_in_memory(kKey);
+  BOOST_TEST(f.get(kKey) == "three");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_worth_a_write_takes_its_older_version_along) {
+  Fixture f;
+  f.insert({.body = "one"});
+  f.insert({.body = "two", .etag = "", .lifetime = Seconds{5}});
+  BOOST_TEST(f.get(kKey) == "two");
+  f.restart();
+  BOOST_TEST(f.get(kKey) == "-");
+}
+
+BOOST_AUTO_TEST_CASE(what_may_not_be_stored_any_more_does_not_come_back) {
+  Fixture f;
+  const Ref<Object> object = f.insert({.body = "one"});
+  BOOST_TEST(f.store->erase(*object));
+  BOOST_TEST(f.get(kKey) == "-");
+  f.insert({.body = "one"});
+  f.restart();
+  f.store->forget_below(kKey);
+  BOOST_TEST(f.get(kKey) == "-");
+  f.restart();
+  BOOST_TEST(f.get(kKey) == "-");
+}
+
+BOOST_AUTO_TEST_CASE(purged_urls_stay_purged) {
+  for (const bool is_in_memory : {true, false}) {
+    Fixture f;
+    f.insert({.body = "one"});
+    if (!is_in_memory) f.restart();
+    f.store->purge_url(kKey, policy::hash_key(kKey), false, f.clock.wall_now());
+    f.settle();
+    BOOST_TEST(f.get(kKey) == "-");
+    f.die(true);
+    BOOST_TEST(f.get(kKey) == "-");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_soft_purge_is_not_undone) {
+  Fixture f;
+  f.insert({.body = "one"});
+  f.clock.advance(Seconds{10});
+  BOOST_TEST(f.store->purge_url(kKey, policy::hash_key(kKey), true, f.clock.wall_now()) == 1U);
+  f.restart();
+  BOOST_TEST(f.get(kKey) == "one");
+  BOOST_TEST(f.lifetime(kKey)->count() == 10);
+}
+
+BOOST_AUTO_TEST_CASE(purges_by_rule_hold_below_and_over_restarts) {
+  for (const bool loses_power : {false, true}) {
+    Fixture f;
+    f.insert({.key = "http://a.test/x/1", .body = "x", .tag = "red"});
+    f.insert({.key = "http://a.test/y/1", .body = "y", .tag = "red"});
+    f.insert({.key = "http://a.test/y/2", .body = "z", .tag = "blue"});
+    f.restart();
+    f.purge(cache::PurgeKind::kPrefix, "http://a.test/x/");
+    f.die(loses_power);
+    BOOST_TEST(f.get("http://a.test/x/1") == "-");
+    BOOST_TEST(f.get("http://a.test/y/1") == "y");
+    f.purge(cache::PurgeKind::kTag, "red");
+    BOOST_TEST(f.get("http://a.test/y/1") == "-");
+    f.die(loses_power);
+    BOOST_TEST(f.get("http://a.test/y/1") == "-");
+    BOOST_TEST(f.get("http://a.test/y/2") == "z");
+    // What came after a purge is not meant by it.
+    f.insert({.key = "http://a.test/x/1", .body = "new", .tag = "red"});
+    f.restart();
+    BOOST_TEST(f.get("http://a.test/x/1") == "new");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(soft_rules_make_stale_what_is_below) {
+  Fixture f;
+  f.insert({.body = "one", .tag = "red"});
+  f.restart();
+  f.clock.advance(Seconds{20});
+  f.purge(cache::PurgeKind::kTag, "red", true);
+  f.clock.advance(Seconds{20});
+  BOOST_TEST(f.lifetime(kKey)->count() == 20);
+  f.restart();
+  BOOST_TEST(f.lifetime(kKey)->count() == 20);
+}
+
+BOOST_AUTO_TEST_CASE(variants_come_back_side_by_side) {
+  Fixture f;
+  for (const char* type : {"text/html", "text/plain"}) {
+    f.insert({.body = type, .vary = {"accept"}, .request = accepting(type)});
+  }
+  f.restart();
+  BOOST_TEST(f.get(kKey, accepting("text/plain")) == "text/plain");
+  BOOST_TEST(f.get(kKey, accepting("text/html")) == "text/html");
+  BOOST_TEST(f.get(kKey, accepting("image/png")) == "-");
+  // Of two that a request selects the newer goes first, after a restart too.
+  f.insert({.body = "older, for all"});
+  f.insert({.body = "newer, for html", .vary = {"accept"}, .request = accepting("text/html")});
+  BOOST_TEST(f.get(kKey, accepting("text/html")) == "newer, for html");
+  f.restart();
+  BOOST_TEST(f.get(kKey, accepting("text/html")) == "newer, for html");
+  BOOST_TEST(f.get(kKey, accepting("image/png")) == "older, for all");
+}
+
+BOOST_AUTO_TEST_CASE(one_read_is_for_all_who_ask_at_once) {
+  Fixture f;
+  f.insert({.body = "one"});
+  f.restart();
+  int done = 0;
+  std::vector<std::optional<disk::Pending>> waits;
+  for (int i = 0; i < 10; ++i) waits.push_back(f.tier->load(kKey, nullptr, f.executor, [&] { ++done; }));
+  waits[3].reset();  // its client has left
+  f.executor.run_until([&] { return done == 9; });
+  f.executor.run_ready();
+  BOOST_TEST(done == 9);
+  BOOST_TEST(f.tier->stats().reads == 1U);
+  BOOST_TEST(f.tier->loaded() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_came_while_it_was_read_wins) {
+  Fixture f;
+  f.insert({.body = "one"});
+  f.restart();
+  bool is_done = false;
+  auto wait = f.tier->load(kKey, nullptr, f.executor, [&] { is_done = true; });
+  f.insert({.body = "two"});
+  f.executor.run_until([&] { return is_done; });
+  BOOST_TEST(f.get(kKey) == "two");
+  f.restart();
+  is_done = false;
+  wait = f.tier->load(kKey, nullptr, f.executor, [&] { is_done = true; });
+  f.store->erase_key(kKey, policy::hash_key(kKey));
+  f.executor.run_until([&] { return is_done; });
+  BOOST_TEST(f.get(kKey) == "-");
+}
+
+BOOST_AUTO_TEST_CASE(a_validated_response_is_not_written_again) {
+  Fixture f;
+  const Ref<Object> stored = f.insert({.body = "one"});
+  f.settle();
+  const auto puts = [&] { return f.tier->stats().puts[0]; };
+  f.executor.run_until([&] { return puts() == 1; });
+  f.clock.advance(Seconds{100});
+  const auto renewed = [&](const std::string& etag, Seconds lifetime) {
+    Object::Init init;
+    init.key = kKey;
+    init.hash = policy::hash_key(kKey);
+    init.headers.add("ETag", etag);
+    init.freshness = {.response_time = f.clock.wall_now(), .lifetime = lifetime};
+    init.complete_length = stored->complete_length();
+    init.parts = stored->parts();
+    return Object::create(f.store->budget(), std::move(init));
+  };
+  const Ref<Object> same = renewed("\"v\"", Seconds{3600});
+  BOOST_TEST(f.store->replace(*stored, same));
+  f.settle();
+  BOOST_TEST(puts() == 1U);
+  // One that is fresh for less, or says something else, is.
+  const Ref<Object> shorter = renewed("\"v\"", Seconds{60});
+  BOOST_TEST(f.store->replace(*same, shorter));
+  f.executor.run_until([&] { return puts() == 2; });
+  const Ref<Object> other = renewed("\"w\"", Seconds{3600});
+  BOOST_TEST(f.store->replace(*shorter, other));
+  f.executor.run_until([&] { return puts() == 3; });
+  f.restart();
+  BOOST_TEST(f.get(kKey) == "one");
+  BOOST_TEST(f.lifetime(kKey)->count() == 3600);
+}
+
+// Whatever happens, each key has its newest body or none, and what was purged for certain never comes back.
+BOOST_AUTO_TEST_CASE(any_mix_of_calls_and_ends) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    BOOST_TEST_CONTEXT("seed " << seed) {
+      Fixture f(seed);
+      Rng rng(seed);
+      std::map<std::string, std::string> newest;
+      std::map<std::string, std::string> tags;
+      for (int step = 0; step < 120; ++step) {
+        const std::string key = kKey + std::to_string(rng.below(8));
+        const std::uint64_t what = rng.below(20);
+        if (what < 8) {
+          const std::string tag = rng.below(2) == 0 ? "red" : "blue";
+          const std::string body = key + " " + std::to_string(step) + std::string(rng.below(60'000), 'x');
+          newest[key] = body;
+          tags[key] = tag;
+          f.insert({.key = key, .body = body, .tag = tag});
+        } else if (what < 14) {
+          const std::string body = f.get(key);
+          BOOST_TEST((body == "-" || body == newest[key]));
+        } else if (what == 14) {
+          f.forget_in_memory(key);
+        } else if (what == 15) {
+          f.store->purge_url(key, policy::hash_key(key), false, f.clock.wall_now());
+          newest.erase(key);
+          f.settle();
+        } else if (what == 16) {
+          f.purge(cache::PurgeKind::kTag, "red");
+          std::erase_if(newest, [&](const auto& entry) { return tags[entry.first] == "red"; });
+        } else if (what == 17) {
+          f.purge(cache::PurgeKind::kPrefix, key);
+          newest.erase(key);
+        } else if (what == 18) {
+          f.restart();
+        } else {
+          // What is replaced must not come back; what was on its way may be lost.
+          f.settle();
+          f.die(rng.below(2) == 0);
+        }
+      }
+      f.restart();
+      for (int i = 0; i < 8; ++i) {
+        const std::string key = kKey + std::to_string(i);
+        const std::string body = f.get(key);
+        BOOST_TEST((body == "-" || body == newest[key]));
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace seawall::test

@@ -1,0 +1,119 @@
+// Purges by rule, for what is on disk.
+#include "cache/disk_purges.h"
+
+#include <boost/test/unit_test.hpp>
+#include <string>
+#include <vector>
+
+namespace seawall::cache {
+namespace {
+
+constexpr WallTime kAt = WallTime::from_unix_seconds(1'700'000'000);
+
+PurgeRule rule(PurgeKind kind, std::string text, std::uint64_t epoch, bool is_soft = false, WallTime at = kAt) {
+  return {.kind = kind, .text = std::move(text), .is_soft = is_soft, .at = at, .epoch = epoch};
+}
+
+// "hard", "soft <seconds after kAt>", or "-".
+std::string verdict(const DiskPurges& purges, std::uint64_t seen, std::string_view key,
+                    const std::vector<std::string>& tags = {}) {
+  const auto match = purges.match(seen, key, tags);
+  if (!match) return "-";
+  return match->is_soft ? "soft " + std::to_string((match->at - kAt).count() / 1000) : "hard";
+}
+
+BOOST_AUTO_TEST_SUITE(cache_disk_purges)
+
+BOOST_AUTO_TEST_CASE(rules_are_for_what_is_older_and_matches) {
+  DiskPurges purges;
+  BOOST_TEST(verdict(purges, 0, "http://a.test/x") == "-");
+  purges.add(rule(PurgeKind::kPrefix, "http://a.test/x", 5));
+  purges.add(rule(PurgeKind::kTag, "red", 6));
+  BOOST_TEST(purges.epoch() == 6U);
+  BOOST_TEST(verdict(purges, 4, "http://a.test/x") == "hard");
+  BOOST_TEST(verdict(purges, 4, "http://a.test/xyz") == "hard");
+  BOOST_TEST(verdict(purges, 4, "http://a.test/") == "-");
+  BOOST_TEST(verdict(purges, 5, "http://a.test/xyz") == "-");
+  BOOST_TEST(verdict(purges, 5, "http://b.test/", {"blue", "red"}) == "hard");
+  BOOST_TEST(verdict(purges, 5, "http://b.test/", {"blue"}) == "-");
+  BOOST_TEST(verdict(purges, 6, "http://b.test/", {"red"}) == "-");
+  // A tag is no prefix.
+  BOOST_TEST(verdict(purges, 0, "red") == "-");
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_text_means_everything) {
+  DiskPurges keys;
+  keys.add(rule(PurgeKind::kPrefix, "", 5));
+  BOOST_TEST(verdict(keys, 4, "http://a.test/") == "hard");
+  DiskPurges tagged;
+  tagged.add(rule(PurgeKind::kTag, "", 5));
+  BOOST_TEST(verdict(tagged, 4, "http://a.test/") == "-");
+  BOOST_TEST(verdict(tagged, 4, "http://a.test/", {"any"}) == "hard");
+}
+
+BOOST_AUTO_TEST_CASE(soft_rules_tell_since_when_and_hard_ones_win) {
+  DiskPurges purges;
+  purges.add(rule(PurgeKind::kPrefix, "http://a.test/", 5, true, kAt + Seconds{10}));
+  purges.add(rule(PurgeKind::kTag, "red", 6, true, kAt + Seconds{3}));
+  BOOST_TEST(verdict(purges, 4, "http://a.test/x") == "soft 10");
+  BOOST_TEST(verdict(purges, 4, "http://a.test/x", {"red"}) == "soft 3");
+  BOOST_TEST(verdict(purges, 5, "http://a.test/x", {"red"}) == "soft 3");
+  // The same again: what was stale stays so since the first time.
+  purges.add(rule(PurgeKind::kPrefix, "http://a.test/", 7, true, kAt + Seconds{20}));
+  BOOST_TEST(verdict(purges, 4, "http://a.test/x") == "soft 10");
+  BOOST_TEST(verdict(purges, 6, "http://a.test/x") == "soft 10");
+  purges.add(rule(PurgeKind::kPrefix, "http://a.test/", 8));
+  BOOST_TEST(verdict(purges, 7, "http://a.test/x") == "hard");
+  purges.add(rule(PurgeKind::kPrefix, "http://a.test/", 9, true, kAt + Seconds{30}));
+  BOOST_TEST(verdict(purges, 7, "http://a.test/x") == "hard");
+  BOOST_TEST(verdict(purges, 8, "http://a.test/x") == "soft 30");
+}
+
+BOOST_AUTO_TEST_CASE(past_the_bound_the_oldest_are_forgotten_and_count_as_met_by_nobody) {
+  DiskPurges purges;
+  for (std::uint64_t epoch = 1; epoch <= DiskPurges::kMaxRules + 1; ++epoch) {
+    purges.add(rule(PurgeKind::kTag, std::to_string(epoch), epoch));
+  }
+  // Whatever is older than a rule that is gone, whether that would have matched or not.
+  BOOST_TEST(verdict(purges, 0, "http://a.test/") == "hard");
+  BOOST_TEST(verdict(purges, DiskPurges::kMaxRules - 1, "http://a.test/") == "-");
+  BOOST_TEST(verdict(purges, DiskPurges::kMaxRules - 1, "", {std::to_string(DiskPurges::kMaxRules)}) == "hard");
+  BOOST_TEST(verdict(purges, DiskPurges::kMaxRules, "", {std::to_string(DiskPurges::kMaxRules)}) == "-");
+}
+
+BOOST_AUTO_TEST_CASE(epochs_go_on_from_a_former_process) {
+  DiskPurges purges;
+  purges.begin_at(40);
+  BOOST_TEST(purges.epoch() == 40U);
+  purges.add(rule(PurgeKind::kTag, "old", 7));
+  BOOST_TEST(purges.epoch() == 40U);
+  BOOST_TEST(verdict(purges, 6, "", {"old"}) == "hard");
+}
+
+BOOST_AUTO_TEST_CASE(rules_come_back_from_the_journal) {
+  for (const PurgeRule& given : {rule(PurgeKind::kPrefix, "http://a.test/", 5), rule(PurgeKind::kTag, "", 1ULL << 50),
+                                 rule(PurgeKind::kTag, "red\n", 6, true, kAt + Millis{1})}) {
+    const std::string bytes = DiskPurges::encode(given);
+    const auto back = DiskPurges::decode(bytes);
+    BOOST_TEST_REQUIRE(back.has_value());
+    BOOST_TEST((back->kind == given.kind));
+    BOOST_TEST(back->text == given.text);
+    BOOST_TEST(back->is_soft == given.is_soft);
+    BOOST_TEST(back->at.unix_ms == given.at.unix_ms);
+    BOOST_TEST(back->epoch == given.epoch);
+  }
+  const std::string bytes = DiskPurges::encode(rule(PurgeKind::kTag, "", 5));
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    BOOST_TEST(!DiskPurges::decode(bytes.substr(0, size)).has_value(), size);
+  }
+  for (const std::size_t at : {0U, 1U}) {
+    std::string other = bytes;
+    other[at] = 9;
+    BOOST_TEST(!DiskPurges::decode(other).has_value(), at);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace seawall::cache
