@@ -111,6 +111,7 @@ AdminReply metrics(const Call& call) {
       .waiters = context.fills.waiting(),
       .miss_events = context.miss_events.stats(),
       .purge = services.purge.stats(),
+      .disk = disk_view(context.store.disk()),
       .edge = &context.edge,
       .http2 = context.http2,
       .certificates = context.certificates};
@@ -155,6 +156,8 @@ constexpr auto kEndpoints = std::to_array<Endpoint>({
      [](const Call& call) { return routes_reply(routes_of(call)); }},
     {Method::kGet, "/v1/routes/{name}", "", "route", "one route",
      [](const Call& call) { return route_reply(routes_of(call), call.name); }},
+    {Method::kGet, "/v1/disk", "", "disk", "the disk cache and its directories",
+     [](const Call& call) { return disk_reply(disk_view(call.services.context.store.disk())); }},
     {Method::kPost, "/v1/purge", "", "purge", R"(purges {"urls": [], "prefixes": [], "tags": [], "soft": false})",
      [](const Call& call) { return call.services.purge.purge(call.request); }, true},
     {Method::kPost, "/v1/fills", "{?job}", "fills", "fetches URLs into the cache, one on each line",

@@ -172,6 +172,87 @@ void add_cache(Prometheus& out, const ServerView& server) {
   add(out, "seawall_waiters", "Requests that wait for a fetch.", server.waiters);
 }
 
+template <typename ValueOf>
+void add(Prometheus& out, std::string_view name, std::string_view help, std::span<const disk::VolumeStats> volumes,
+         ValueOf value_of) {
+  family(out, name, help);
+  for (const disk::VolumeStats& volume : volumes) put(out, {{"volume", volume.path}}, value_of(volume));
+}
+
+void add_disk_volumes(Prometheus& out, std::span<const disk::VolumeStats> volumes) {
+  using Volume = disk::VolumeStats;
+  family(out, "seawall_disk_volume_state", "1 for the state that the directory of the disk cache is in.");
+  for (const Volume& volume : volumes) {
+    using enum disk::VolumeState;
+    for (const auto state : {kLoading, kInService, kOutOfService}) {
+      put(out, {{"volume", volume.path}, {"state", to_string(state)}}, volume.state == state);
+    }
+  }
+  add(out, "seawall_disk_out_of_service_total", "How often the directory was taken out of service.", volumes,
+      [](const Volume& v) { return v.times_out_of_service; });
+  add(out, "seawall_disk_objects", "Responses in the directory.", volumes, [](const Volume& v) { return v.objects; });
+  add(out, "seawall_disk_capacity_bytes", "What its files may take.", volumes,
+      [](const Volume& v) { return v.capacity_bytes; });
+  add(out, "seawall_disk_used_bytes", "What its files take.", volumes, [](const Volume& v) { return v.used_bytes; });
+  add(out, "seawall_disk_pinned_bytes", "Of these, in files that are removed and still read.", volumes,
+      [](const Volume& v) { return v.pinned_bytes; });
+  add(out, "seawall_disk_segments", "Segment files.", volumes, [](const Volume& v) { return v.segments; });
+  add(out, "seawall_disk_journal_bytes", "Size of the journal.", volumes,
+      [](const Volume& v) { return v.journal_bytes; });
+  add(out, "seawall_disk_backlog_bytes", "What waits to be written.", volumes,
+      [](const Volume& v) { return v.backlog_bytes; });
+  add(out, "seawall_disk_reads_waiting", "Reads that wait.", volumes, [](const Volume& v) { return v.reads_waiting; });
+  add(out, "seawall_disk_read_errors_total", "Reads that the device failed.", volumes,
+      [](const Volume& v) { return v.read_errors; });
+  add(out, "seawall_disk_write_errors_total", "Writes and syncs that the device failed.", volumes,
+      [](const Volume& v) { return v.write_errors; });
+}
+
+void add_disk_writes(Prometheus& out, const disk::TierStats& disk) {
+  family(out, "seawall_disk_puts_total", "Responses to be kept on disk, by what became of them.");
+  for (std::size_t i = 0; i < disk::kPutStatuses; ++i) {
+    put(out, {{"result", to_string(static_cast<disk::PutStatus>(i))}}, disk.puts[i]);
+  }
+  add(out, "seawall_disk_put_bytes_total", "Heads, keys and bodies of those that were stored.", disk.put_bytes);
+  add(out, "seawall_disk_written_bytes_total", "All that was written to the files.", disk.written_bytes);
+  add(out, "seawall_disk_syncs_total", "Times that what was written was brought to the devices.", disk.syncs);
+  add(out, "seawall_disk_erased_total", "Responses on disk that were replaced or removed by name.", disk.erased);
+  add(out, "seawall_disk_evictions_total", "Responses that went with the oldest segment.", disk.evicted);
+  add(out, "seawall_disk_reinserted_total", "Responses that were in use, and written again before that.",
+      disk.reinserted);
+  add(out, "seawall_disk_reinserted_bytes_total", "Their bytes.", disk.reinserted_bytes);
+  add(out, "seawall_disk_compressed_bytes_total", "Bodies that were compressed, before.", disk.lz4_bytes_in);
+  add(out, "seawall_disk_compressed_stored_bytes_total", "The same, after.", disk.lz4_bytes_out);
+  add(out, "seawall_disk_uncompressed_bytes_total", "Bodies whose compression was tried and gained nothing.",
+      disk.lz4_skipped_bytes);
+  add(out, "seawall_disk_compress_seconds_total", "Processor time of compression.",
+      static_cast<double>(disk.lz4_compress_ns) / 1e9);
+  add(out, "seawall_disk_decompress_seconds_total", "Processor time of decompression.",
+      static_cast<double>(disk.lz4_decompress_ns) / 1e9);
+  add(out, "seawall_disk_journal_entries", "Removals and purges that the journals keep.", disk.journal_entries);
+  add(out, "seawall_disk_journal_commits_total", "Times that a journal was brought to its device.",
+      disk.journal_commits);
+}
+
+// Nothing without a disk cache.
+void add_disk(Prometheus& out, const DiskView& view) {
+  const disk::TierStats& disk = view.stats;
+  if (disk.volumes.empty()) return;
+  add(out, "seawall_disk_loaded", "Whether all that was on disk at start is known.", view.is_loaded);
+  add(out, "seawall_disk_index_bytes", "Memory of the index of what is on disk.", disk.index_bytes);
+  add(out, "seawall_disk_lookups_total", "Requests that memory could not answer, for which the disk was asked.",
+      disk.lookups);
+  add(out, "seawall_disk_found_total", "Those for which it may have something.", disk.found);
+  add(out, "seawall_disk_loads_total", "Responses that were read into memory.", view.loaded);
+  add(out, "seawall_disk_reads_total", "Reads of a response.", disk.reads);
+  family(out, "seawall_disk_read_failures_total", "Reads that gave nothing, by why.");
+  for (const auto& [status, count] : read_failures(disk)) put(out, {{"reason", to_string(status)}}, count);
+  add(out, "seawall_disk_read_bytes_total", "What was read from the files.", disk.read_bytes);
+  add(out, "seawall_disk_body_bytes_total", "Bodies that it gave, decompressed.", disk.body_bytes_out);
+  add_disk_writes(out, disk);
+  add_disk_volumes(out, disk.volumes);
+}
+
 void add_events(Prometheus& out, const ServerView& server) {
   add(out, "seawall_miss_events_total", "Misses that were told.", server.miss_events.emitted);
   add(out, "seawall_miss_events_duplicates_total", "Misses not told because they were told lately.",
@@ -401,6 +482,7 @@ std::string metrics_text(const ServerView& server, std::vector<RouteView> routes
   add_routes(out, routes);
   add_edge(out, server);
   add_cache(out, server);
+  add_disk(out, server.disk);
   add_origin_calls(out, origins);
   add_origin_connections(out, origins);
   add_origin_guards(out, origins);

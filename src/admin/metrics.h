@@ -33,6 +33,7 @@ struct ServerView {
   std::uint64_t waiters = 0;
   fill::MissEvents::Stats miss_events;
   PurgeService::Stats purge;
+  DiskView disk{};
   const proxy::EdgeCounters* edge = nullptr;   // null: none
   std::span<const proxy::H2Counters> http2{};  // of each worker
   std::span<const Ref<const net::Certificate>> certificates{};

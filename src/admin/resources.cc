@@ -17,6 +17,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kOrigins = "/v1/origins";
 constexpr std::string_view kRoutes = "/v1/routes";
+constexpr std::string_view kDisk = "/v1/disk";
 // Names in the detail of a problem; a configuration may have hundreds.
 constexpr std::size_t kMaxNamed = 20;
 
@@ -98,6 +99,54 @@ Json breaker_of(const origin::OriginSnapshot& origin) {
               {"calls", origin.window.calls},
               {"opened_total", origin.breaker_opened},
               {"retry_after_ms", origin.retry_after.count()}};
+}
+
+Json to_json(const disk::VolumeStats& volume) {
+  Json json{{"path", volume.path},
+            {"state", to_string(volume.state)},
+            {"capacity_bytes", volume.capacity_bytes},
+            {"used_bytes", volume.used_bytes},
+            {"pinned_bytes", volume.pinned_bytes},
+            {"objects", volume.objects},
+            {"segments", volume.segments},
+            {"journal_bytes", volume.journal_bytes},
+            {"backlog_bytes", volume.backlog_bytes},
+            {"reads_waiting", volume.reads_waiting},
+            {"read_errors", volume.read_errors},
+            {"write_errors", volume.write_errors},
+            {"times_out_of_service", volume.times_out_of_service}};
+  if (!volume.trouble.empty()) json["trouble"] = volume.trouble;
+  return json;
+}
+
+Json to_json(const DiskView& view) {
+  const disk::TierStats& s = view.stats;
+  Json puts = Json::object();
+  for (std::size_t i = 0; i < disk::kPutStatuses; ++i) {
+    puts[std::string(to_string(static_cast<disk::PutStatus>(i)))] = s.puts[i];
+  }
+  Json failures = Json::object();
+  for (const auto& [status, count] : read_failures(s)) failures[std::string(to_string(status))] = count;
+  Json volumes = Json::array();
+  for (const disk::VolumeStats& volume : s.volumes) volumes.push_back(to_json(volume));
+  return Json{{"_links", {{"self", link_to(kDisk)}}},
+              {"loaded", view.is_loaded},
+              {"objects", s.objects},
+              {"index_bytes", s.index_bytes},
+              {"lookups", s.lookups},
+              {"found", s.found},
+              {"loads", view.loaded},
+              {"reads", {{"total", s.reads}, {"bytes", s.read_bytes}, {"failures", failures}}},
+              {"puts", puts},
+              {"put_bytes", s.put_bytes},
+              {"written_bytes", s.written_bytes},
+              {"erased", s.erased},
+              {"evicted", s.evicted},
+              {"reinserted", s.reinserted},
+              {"compression",
+               {{"bytes_in", s.lz4_bytes_in}, {"bytes_out", s.lz4_bytes_out}, {"skipped_bytes", s.lz4_skipped_bytes}}},
+              {"journal", {{"entries", s.journal_entries}, {"commits", s.journal_commits}}},
+              {"volumes", volumes}};
 }
 
 Json to_json(const OriginView& view) {
@@ -214,6 +263,20 @@ std::uint64_t wanted(const fill::FillQueue::Stats& fills) {
   return std::accumulate(fills.waiting.begin(), fills.waiting.end(), std::uint64_t{fills.running});
 }
 
+std::array<std::pair<disk::ReadStatus, std::uint64_t>, 5> read_failures(const disk::TierStats& stats) {
+  using enum disk::ReadStatus;
+  return {{{kGone, stats.reads_gone},
+           {kCorrupt, stats.reads_corrupt},
+           {kFailed, stats.reads_failed},
+           {kBusy, stats.reads_busy},
+           {kTimeout, stats.reads_timeout}}};
+}
+
+DiskView disk_view(const cache::DiskTier* disk) {
+  if (disk == nullptr) return {};
+  return {.stats = disk->stats(), .is_loaded = disk->is_loaded(), .loaded = disk->loaded()};
+}
+
 std::vector<OriginView> origin_views(const proxy::Router& router, MonoTime now) {
   std::vector<OriginView> views;
   views.reserve(router.origins().size());
@@ -253,6 +316,10 @@ AdminReply origins_reply(std::span<const OriginView> origins) {
 
 AdminReply routes_reply(std::span<const RouteView> routes) {
   return collection_reply(kRoutes, "routes", routes);
+}
+
+AdminReply disk_reply(const DiskView& disk) {
+  return reply_of(to_json(disk));
 }
 
 AdminReply origin_reply(std::span<const OriginView> origins, std::string_view name) {

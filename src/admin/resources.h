@@ -1,5 +1,5 @@
-// What the admin listener shows of origins and routes: copies of their state at one moment, and those as JSON with HAL
-// links. Thread: any; a copy is its holder's.
+// What the admin listener shows of origins, routes and the disk cache: copies of their state at one moment, and those
+// as JSON with HAL links. Thread: any; a copy is its holder's.
 #pragma once
 
 #include <array>
@@ -9,11 +9,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "admin/message.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "cache/disk_tier.h"
 #include "fill/fill_queue.h"
 #include "obs/route_counters.h"
 #include "origin/origin_state.h"
@@ -46,12 +48,22 @@ struct RouteView {
   std::uint64_t refreshed = 0;
 };
 
+struct DiskView {
+  disk::TierStats stats;
+  bool is_loaded = false;    // what was there at start is known
+  std::uint64_t loaded = 0;  // responses read into memory
+};
+
+// All zero and without volumes when there is no disk cache (null).
+DiskView disk_view(const cache::DiskTier* disk);
+
 // In the order of the configuration.
 std::vector<OriginView> origin_views(const proxy::Router& router, MonoTime now);
 std::vector<RouteView> route_views(const proxy::Router& router, MonoTime now);
 
 AdminReply origins_reply(std::span<const OriginView> origins);
 AdminReply routes_reply(std::span<const RouteView> routes);
+AdminReply disk_reply(const DiskView& disk);
 // One by its name; 404 names those that are there.
 AdminReply origin_reply(std::span<const OriginView> origins, std::string_view name);
 AdminReply route_reply(std::span<const RouteView> routes, std::string_view name);
@@ -66,6 +78,9 @@ AdminReply index_reply(std::string_view self, std::span<const Link> links);
 // The names that JSON and metrics share.
 std::string_view name_of(origin::Breaker::State state);  // "closed", "open", "half-open"
 std::string_view name_of(fill::FillClass klass);         // "miss", "revalidate", "refresh", "prefetch"
+
+// Reads from disk that gave nothing, by why.
+std::array<std::pair<disk::ReadStatus, std::uint64_t>, 5> read_failures(const disk::TierStats& stats);
 
 struct NamedTimeout {
   std::string_view name;

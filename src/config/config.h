@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cache/store.h"
+#include "disk/tier.h"
 #include "fill/fill_schedule.h"
 #include "fill/miss_events.h"
 #include "fill/options.h"
@@ -63,6 +64,8 @@ struct Config {
   proxy::EdgeOptions edge;
   net::TlsServerOptions tls;
   cache::StoreOptions cache;
+  std::vector<disk::VolumeOptions> disk;          // absolute paths; empty: memory alone
+  std::uint64_t disk_write_bytes_per_second = 0;  // averaged over a day; 0: no limit
   fill::FillOptions fill;
   net::ResolverOptions dns;
   AdminOptions admin;

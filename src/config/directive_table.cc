@@ -322,6 +322,7 @@ constexpr std::int64_t kKiB = 1 << 10;
 constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::int64_t kGiB = 1 << 30;
 constexpr std::int64_t kPiB = std::int64_t{1} << 50;
+constexpr std::int64_t kMinDisk = disk::kMinVolumeBytes;
 constexpr std::int64_t kMinuteMs = 60'000;
 constexpr std::int64_t kHourMs = 3'600'000;
 constexpr std::int64_t kDayMs = 24 * kHourMs;
@@ -408,6 +409,12 @@ const std::array kDirectives = {
         .help = "Variants (Vary) kept for one URL; one more replaces the oldest."}),
     with<SW_AT(d.config->cache.eviction)>({.path = "cache.eviction", .kind = Kind::kChoice, .default_text = "\"tide\"", .choices = cache::eviction_names(),
         .help = "What goes when room is needed; \"tide\" weighs sizes, frequency and cost, the others are for comparison."}),
+    with<SW_AT(d.disk->path)>({.path = "cache.disk.path", .kind = Kind::kText, .check = check_file,
+        .help = "Directory of its own for what is kept on disk, over restarts too; created when there is none. Several: disk = [{ path = ..., size = ... }, ...]."}),
+    with<SW_AT(d.disk->capacity_bytes)>({.path = "cache.disk.size", .kind = Kind::kSize, .min = kMinDisk, .max = kPiB,
+        .help = "The most that the files in it take; required."}),
+    with<SW_AT(d.config->disk_write_bytes_per_second)>({.path = "cache.disk_writes", .kind = Kind::kSize, .default_text = "\"0\"", .min = 0, .max = kPiB,
+        .help = "Bytes a second to disk, averaged over a day, past which only what was asked for twice is written; \"0\": no bound."}),
 
     with<SW_AT(d.config->fill.waiters_per_object)>({.path = "collapse.waiters", .kind = Kind::kCount, .default_text = "1000", .min = 0, .max = 10'000'000,
         .help = "Requests that may wait for one object's fetch; one more gets 503."}),

@@ -21,8 +21,6 @@ using std::string_view_literals::operator""sv;
 constexpr std::array kSections = {"server"sv, "tls"sv, "http2"sv, "admin"sv,  "cache"sv, "collapse"sv,
                                   "push"sv,   "dns"sv, "log"sv,   "origin"sv, "route"sv};
 
-constexpr std::array kPlanned = {"cache.disk"sv};
-
 // Whether "" stands for no value.
 bool may_be_empty(const Directive& d) {
   return d.default_text == R"("")";
@@ -214,8 +212,8 @@ bool is_array_section(std::string_view section) {
   return section == "origin" || section == "route";
 }
 
-bool is_planned(std::string_view path) {
-  return std::ranges::find(kPlanned, path) != kPlanned.end();
+bool is_of_disk_table(const Directive& directive) {
+  return directive.path.starts_with(kDiskTable) && directive.path.substr(kDiskTable.size()).starts_with('.');
 }
 
 std::string why_moot(const Directive& directive, const Draft& draft) {
@@ -223,6 +221,7 @@ std::string why_moot(const Directive& directive, const Draft& draft) {
   if (section == "tls") return why_moot_in_tls(directive, *draft.config);
   if (section == "origin") return why_moot_in_origin(directive, draft.origin->options);
   if (section == "route") return why_moot_in_route(directive, *draft.route);
+  if (directive.path == "cache.disk_writes" && draft.config->disk.empty()) return "without disk";
   const bool has_http2 = draft.config->session.http2.enabled;
   return directive.path == "http2.streams" && !has_http2 ? "with enabled = false" : "";
 }

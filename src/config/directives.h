@@ -45,6 +45,7 @@ struct Draft {
   Config* config = nullptr;
   OriginConfig* origin = nullptr;
   RouteConfig* route = nullptr;
+  disk::VolumeOptions* disk = nullptr;
   Share* max_object = nullptr;
 };
 
@@ -76,8 +77,9 @@ const Directive* find_directive(std::string_view path);
 // The tables, in the order of the manual. All exist once, but origin and route any number of times.
 std::span<const std::string_view> sections();
 bool is_array_section(std::string_view section);
-// What a later version will have under this path, so that the hint can say so.
-bool is_planned(std::string_view path);
+// A table inside one of them that may stand there any number of times, as an array: "cache.disk".
+inline constexpr std::string_view kDiskTable = "cache.disk";
+bool is_of_disk_table(const Directive& directive);
 
 // What in the same table takes its effect away, to follow "has no effect": "with miss = "pass""; empty: nothing.
 std::string why_moot(const Directive& directive, const Draft& draft);

@@ -39,16 +39,25 @@ struct RouteDraft {
   Place at;
 };
 
+// One directory of cache.disk.
+struct DiskDraft {
+  disk::VolumeOptions config;
+  Settings set;
+  Place at;
+};
+
 struct Input {
   Config config;
   Share max_object;
   Settings set;
+  std::vector<DiskDraft> disks;
   std::vector<OriginDraft> origins;
   std::vector<RouteDraft> routes;
   bool is_incomplete = false;         // something could not be read: what seems to be missing may stand there
   std::set<std::string_view> unread;  // keys whose values could not be read, anywhere: so is what depends on them
 
   Draft draft() { return {.config = &config, .max_object = &max_object}; }
+  Draft draft(DiskDraft& d) { return {.config = &config, .disk = &d.config}; }
   Draft draft(OriginDraft& o) { return {.config = &config, .origin = &o.config}; }
   Draft draft(RouteDraft& r) { return {.config = &config, .route = &r.config}; }
 };

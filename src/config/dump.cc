@@ -6,6 +6,25 @@
 namespace seawall::config {
 namespace {
 
+constexpr std::string_view kFirstOfDisk = "cache.disk.path";
+
+// A directory a line: a path may be long.
+void append_disks(std::string& out, const Config& config) {
+  if (config.disk.empty()) return;
+  out += "disk = [\n";
+  for (disk::VolumeOptions volume : config.disk) {
+    const Draft draft{.disk = &volume};
+    std::string_view separator = "  { ";
+    for (const Directive& d : directives()) {
+      if (!is_of_disk_table(d)) continue;
+      out += fmt::format("{}{} = {}", separator, d.path.substr(kDiskTable.size() + 1), format_value(d, d.get(draft)));
+      separator = ", ";
+    }
+    out += " },\n";
+  }
+  out += "]\n";
+}
+
 // One table. Keys with a common part before their last point stand in one inline table.
 void append_table(std::string& out, std::string_view section, const Draft& draft) {
   out += fmt::format(fmt::runtime(is_array_section(section) ? "{}[[{}]]\n" : "{}[{}]\n"), out.empty() ? "" : "\n",
@@ -13,6 +32,14 @@ void append_table(std::string& out, std::string_view section, const Draft& draft
   std::string_view inline_table;
   for (const Directive& d : directives()) {
     if (d.section() != section || !why_moot(d, draft).empty()) continue;
+    if (is_of_disk_table(d)) {
+      // Once for all of them.
+      if (d.path != kFirstOfDisk) continue;
+      if (!inline_table.empty()) out += " }\n";
+      inline_table = {};
+      append_disks(out, *draft.config);
+      continue;
+    }
     const std::size_t point = d.key().find('.');
     const std::string_view group = point == std::string_view::npos ? std::string_view() : d.key().substr(0, point);
     const Value value = d.get(draft);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <system_error>
 
+#include "config/disk_entry.h"
 #include "config/draft.h"
 #include "config/environment.h"
 #include "config/suggest.h"
@@ -56,7 +57,6 @@ std::string did_you_mean(std::string_view word, std::span<const std::string_view
 
 // What to say of an unknown key in the table that `prefix` names; "" is the top of the file.
 std::string unknown_hint(std::string_view prefix, std::string_view key) {
-  if (is_planned(fmt::format("{}{}", prefix, key))) return fmt::format("this version does not have \"{}\"", key);
   std::vector<std::string_view> candidates = known_keys(prefix);
   if (prefix.empty()) candidates.push_back(kInclude);
   if (std::string hint = did_you_mean(key, candidates); !hint.empty()) return hint;
@@ -99,6 +99,7 @@ class Reader {
       directive->set(input_.draft(), std::move(*value));
       input_.set[directive->path] = place;
     }
+    apply_disks(overrides.disks);
     if (!overrides.origin) return;
     const Place place{.flag = "--origin"};
     if (!input_.origins.empty()) {
@@ -133,6 +134,23 @@ class Reader {
   }
 
  private:
+  // Flags stand in place of what the file has.
+  void apply_disks(const std::vector<std::string>& entries) {
+    if (!entries.empty()) input_.disks.clear();
+    for (const std::string& entry : entries) {
+      const Place place{.flag = "--disk"};
+      auto volume = parse_disk(entry);
+      if (!volume) {
+        report_.add(place, volume.error().message, volume.error().hint);
+        input_.unread.insert("cache.disk.path");
+        continue;
+      }
+      DiskDraft& disk = input_.disks.emplace_back();
+      disk.config = std::move(*volume);
+      disk.set["cache.disk.path"] = disk.set["cache.disk.size"] = disk.at = place;
+    }
+  }
+
   static Place place_of(const Document& document, const toml::source_region& source) {
     return {&document, std::max(source.begin.line, 1U), std::max(source.begin.column, 1U)};
   }
@@ -276,6 +294,8 @@ class Reader {
         } else {
           read_value(document, *directive, node, draft, at->second);
         }
+      } else if (path == kDiskTable) {
+        read_disks(document, place, node);
       } else if (!known_keys(path + ".").empty()) {
         if (const toml::table* inner = node.as_table()) {
           read_table(document, *inner, path + ".", draft, set);
@@ -292,6 +312,31 @@ class Reader {
                     unknown_hint(prefix, key.str()));
       }
     }
+  }
+
+  // One directory as a table, or several as an array of them.
+  void read_disks(const Document& document, const Place& key, const toml::node& node) {
+    if (!input_.disks.empty()) {
+      report_.add(key, fmt::format("{} is set twice: first at {}", kDiskTable, input_.disks.front().at.to_string()),
+                  "remove one of the two; several directories are an array: disk = [{ ... }, { ... }]");
+      return;
+    }
+    const auto read_one = [&](const toml::node& element) {
+      const Place at = place_of(document, element.source());
+      const toml::table* table = element.as_table();
+      if (table == nullptr) {
+        report_.add(at, fmt::format("{} must be a table or an array of tables, not {}", kDiskTable, describe(element)),
+                    "write disk = { path = \"/var/cache/seawall\", size = \"50GiB\" }");
+        input_.unread.insert("cache.disk.path");
+        return;
+      }
+      DiskDraft& disk = input_.disks.emplace_back();
+      disk.at = at;
+      read_table(document, *table, fmt::format("{}.", kDiskTable), input_.draft(disk), disk.set);
+    };
+    const toml::array* array = node.as_array();
+    if (array == nullptr) return read_one(node);
+    for (const toml::node& element : *array) read_one(element);
   }
 
   void read_value(const Document& document, const Directive& directive, const toml::node& node, const Draft& draft,

@@ -27,6 +27,7 @@ struct Override {
 };
 struct Overrides {
   std::vector<Override> settings;
+  std::vector<std::string> disks;     // --disk DIR:SIZE; in place of the file's
   std::optional<std::string> origin;  // --origin URL
 };
 
@@ -43,6 +44,8 @@ std::expected<Config, Diagnostics> load_flags(const Clock& clock, const Override
 std::optional<Problem> check_override(const Override& setting);
 // Whether it is an entry of origin.servers.
 std::optional<Problem> check_origin_url(std::string_view url);
+// Whether it is a value of --disk.
+std::optional<Problem> check_disk(std::string_view entry);
 
 // The configuration as a TOML file that loads to the same.
 std::string dump(const Config& config);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "config/disk_entry.h"
 #include "config/draft.h"
 #include "config/listen_entry.h"
 #include "config/load.h"
@@ -19,6 +20,7 @@
 namespace seawall::config {
 namespace {
 
+constexpr const char* kDiskExample = R"(write disk = { path = "/var/cache/seawall", size = "50GiB" })";
 constexpr std::string_view kOriginExample = R"(servers = ["http://127.0.0.1:3000"])";
 
 Place place_of(const Settings& set, std::string_view path, const Place& otherwise) {
@@ -48,9 +50,10 @@ void make_whole(std::string& path, const Settings& set, std::string_view key) {
 }
 
 // Keys that may take the effect of others away: what is wrong with one of them would make the others look moot.
-constexpr std::array<std::string_view, 10> kGovernors = {
-    "tls.certificates", "tls.client_auth",        "tls.session_tickets", "http2.enabled", "origin.health.path",
-    "origin.servers",   "origin.tls.certificate", "origin.tls.verify",   "route.miss",    "route.placeholder.status"};
+constexpr std::array<std::string_view, 12> kGovernors = {
+    "cache.disk.path",        "cache.disk.size",   "tls.certificates",   "tls.client_auth",
+    "tls.session_tickets",    "http2.enabled",     "origin.health.path", "origin.servers",
+    "origin.tls.certificate", "origin.tls.verify", "route.miss",         "route.placeholder.status"};
 
 void report_moot(const Settings& set, const Draft& draft, const Input& input, Report& report) {
   for (const auto& [path, place] : set) {
@@ -363,6 +366,33 @@ void resolve_cache(Input& input, const Place& whole, Report& report) {
   }
 }
 
+// What the disk tier says of a directory is one line, with the way out behind a semicolon.
+void report_disk(const Place& place, const std::string& text, Report& report) {
+  const std::size_t end = std::min(text.find("; "), text.size());
+  report.add(place, text.substr(0, end), end == text.size() ? "" : text.substr(end + 2));
+}
+
+// Before report_moot(): keys may need a disk.
+void resolve_disks(Input& input, Report& report) {
+  std::vector<disk::VolumeOptions>& disks = input.config.disk;
+  for (DiskDraft& draft : input.disks) {
+    const auto has = [&](std::string_view key) { return draft.set.contains(key); };
+    if (!has("cache.disk.path")) report.add(draft.at, "this directory has no path", kDiskExample);
+    if (!has("cache.disk.size")) report.add(draft.at, "this directory has no size", kDiskExample);
+    disks.push_back(std::move(draft.config));
+    if (disks.back().path.empty()) continue;
+    const std::string whole = whole_path(disks.back().path, draft.set.at("cache.disk.path"));
+    disks.back().path = std::filesystem::path(whole + "/").lexically_normal().parent_path().string();
+  }
+  // A value that could not be read leaves its place empty.
+  const auto is_read = [](const disk::VolumeOptions& v) { return !v.path.empty() && v.capacity_bytes > 0; };
+  if (!std::ranges::all_of(disks, is_read)) return;
+  for (std::size_t n = 1; n <= disks.size(); ++n) {
+    const auto problem = disk::check_volumes({disks.begin(), disks.begin() + static_cast<std::ptrdiff_t>(n)});
+    if (problem) return report_disk(input.disks[n - 1].set.at("cache.disk.path"), *problem, report);
+  }
+}
+
 // Port 0 is another one each time.
 bool is_same_place(const net::ListenOptions& a, const net::ListenOptions& b) {
   if (a.path != b.path) return false;
@@ -469,6 +499,7 @@ void resolve(Input& input, const Place& whole, const Clock& clock, Report& repor
   input.config.admin.is_listen_given = input.set.contains("admin.listen");
   input.config.admin.is_socket_given = input.set.contains("admin.socket") && !input.config.admin.socket.empty();
   resolve_cache(input, whole, report);
+  resolve_disks(input, report);
   check_listeners(input, whole, report);
   resolve_tls(input, report);
   apply_bounds("", input.draft(), input.set, report);
@@ -485,6 +516,12 @@ void resolve(Input& input, const Place& whole, const Clock& clock, Report& repor
   }
   for (OriginDraft& origin : input.origins) input.config.origins.push_back(std::move(origin.config));
   for (RouteDraft& route : input.routes) input.config.routes.push_back(std::move(route.config));
+}
+
+std::optional<Problem> check_disk(std::string_view entry) {
+  auto volume = parse_disk(entry);
+  if (volume) return std::nullopt;
+  return std::move(volume.error());
 }
 
 std::optional<Problem> check_origin_url(std::string_view url) {

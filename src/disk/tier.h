@@ -340,6 +340,10 @@ class Tier {
 // What is wrong with the configuration itself, before anything is touched: sizes, number, doubles, one within another.
 std::optional<std::string> check_volumes(const std::vector<VolumeOptions>& volumes);
 
+// What open() would refuse this directory for, as far as looking tells: nothing is changed, and no lock is taken. That
+// it does not exist is an answer like the others.
+std::optional<std::string> check_directory(const std::string& directory, FileSystem* file_system = nullptr);
+
 // `seawall disk check`: reads everything, changes nothing. Not for a directory that a server has open.
 struct CheckReport {
   std::uint32_t version = 0;

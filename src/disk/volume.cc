@@ -33,7 +33,65 @@ bool is_ours(const std::string& name) {
          journal_generation(base) != 0;
 }
 
+std::unexpected<std::string> refuse(const std::string& directory, const std::string& what) {
+  return std::unexpected("disk cache directory " + directory + ": " + what);
+}
+
+IoResult<DecodedVolumeFile> look_at_volume_file(FileSystem& fs, const std::string& directory) {
+  const auto bytes = read_file(fs, directory + "/volume", 64 << 10);
+  if (!bytes && bytes.error() != ENOENT && bytes.error() != EFBIG) return std::unexpected(bytes.error());
+  return decode_volume_file(bytes ? std::string_view(*bytes) : std::string_view());
+}
+
+struct Seen {
+  std::vector<std::string> names;
+  std::string trouble;  // of the disk
+};
+
+// Before the lock file is made: in a directory of somebody else nothing is to change.
+std::expected<Seen, std::string> look_at(FileSystem& fs, const std::string& directory) {
+  auto names = fs.list(directory);
+  if (!names) {
+    const std::string why = error_text(names.error());
+    if (names.error() == ENOENT) {
+      return refuse(directory, "it does not exist; create it, owned by the server's user");
+    }
+    if (names.error() == EACCES || names.error() == ENOTDIR) {
+      return refuse(directory, why + "; it has to be a directory that the server's user may read and write");
+    }
+    return Seen{.names = {}, .trouble = why};
+  }
+  bool has_journal = false;
+  std::string foreign;
+  for (const std::string& name : *names) {
+    has_journal |= journal_generation(name) != 0;
+    if (!is_ours(name) && name != "lost+found") foreign = name;
+  }
+  const auto found = look_at_volume_file(fs, directory);
+  if (!found && (found.error() == EACCES || found.error() == ELOOP)) {
+    return refuse(directory, "volume: " + error_text(found.error()) + "; was it written by another user?");
+  }
+  if (found && !found->file) {
+    if (found->fault == VolumeFileFault::kNewer) {
+      return refuse(directory, "it was written by a newer version of seawall; use that one, or give another directory");
+    }
+    const bool has_volume = std::ranges::find(*names, "volume") != names->end();
+    if (!foreign.empty() || (has_volume && !has_journal && found->fault == VolumeFileFault::kForeign)) {
+      return refuse(directory, "it holds other files, such as " + (foreign.empty() ? "volume" : foreign) +
+                                   "; give an empty directory");
+    }
+  }
+  return Seen{.names = std::move(*names), .trouble = {}};
+}
+
 }  // namespace
+
+std::optional<std::string> check_directory(const std::string& directory, FileSystem* file_system) {
+  auto seen = look_at(file_system != nullptr ? *file_system : posix_file_system(), directory);
+  if (!seen) return std::move(seen.error());
+  if (seen->trouble.empty()) return std::nullopt;
+  return refuse(directory, seen->trouble).error();
+}
 
 Volume::Volume(std::size_t number, VolumeOptions own, VolumeContext context)
     : number_(number),
@@ -59,60 +117,27 @@ std::uint64_t Volume::chunk_bytes() const {
 // --- open()
 
 std::expected<Volume::Probe, std::string> Volume::probe() {
-  const auto refuse = [&](const std::string& what) {
-    return std::unexpected("disk cache directory " + own_.path + ": " + what);
-  };
   Probe probe;
-  auto names = context_.fs.list(own_.path);
-  if (!names) {
-    const std::string why = error_text(names.error());
-    if (names.error() == ENOENT) return refuse("it does not exist; create it, owned by the server's user");
-    if (names.error() == EACCES || names.error() == ENOTDIR) {
-      return refuse(why + "; it has to be a directory that the server's user may read and write");
-    }
-    probe.trouble = why;
+  auto seen = look_at(context_.fs, own_.path);
+  if (!seen) return std::unexpected(std::move(seen.error()));
+  names_ = std::move(seen->names);
+  if (!seen->trouble.empty()) {
+    probe.trouble = std::move(seen->trouble);
     return probe;
-  }
-  names_ = std::move(*names);
-  bool has_journal = false;
-  std::string foreign;
-  for (const std::string& name : names_) {
-    has_journal |= journal_generation(name) != 0;
-    if (!is_ours(name) && name != "lost+found") foreign = name;
-  }
-  const auto look = [&]() -> std::expected<DecodedVolumeFile, int> {
-    const auto bytes = read_file(context_.fs, file_path("volume"), 64 << 10);
-    if (!bytes && bytes.error() != ENOENT && bytes.error() != EFBIG) return std::unexpected(bytes.error());
-    return decode_volume_file(bytes ? std::string_view(*bytes) : std::string_view());
-  };
-  // Looked at before the lock file is made: in a directory of somebody else nothing is to change.
-  auto found = look();
-  if (!found && (found.error() == EACCES || found.error() == ELOOP)) {
-    return refuse("volume: " + error_text(found.error()) + "; was it written by another user?");
-  }
-  if (found && !found->file) {
-    if (found->fault == VolumeFileFault::kNewer) {
-      return refuse("it was written by a newer version of seawall; use that one, or give another directory");
-    }
-    const bool has_volume = std::ranges::find(names_, "volume") != names_.end();
-    if (!foreign.empty() || (has_volume && !has_journal && found->fault == VolumeFileFault::kForeign)) {
-      return refuse("it holds other files, such as " + (foreign.empty() ? "volume" : foreign) +
-                    "; give an empty directory");
-    }
   }
   auto lock = context_.fs.lock(file_path("LOCK"), true);
   if (!lock) {
     if (lock.error() == EWOULDBLOCK) {
-      return refuse("another server is using it; stop that one, or give each a directory of its own");
+      return refuse(own_.path, "another server is using it; stop that one, or give each a directory of its own");
     }
     if (lock.error() == EACCES || lock.error() == EROFS || lock.error() == EPERM || lock.error() == ELOOP) {
-      return refuse(error_text(lock.error()) + "; the server's user has to own it and what is in it");
+      return refuse(own_.path, error_text(lock.error()) + "; the server's user has to own it and what is in it");
     }
     probe.trouble = error_text(lock.error());
     return probe;
   }
   lock_ = std::move(*lock);
-  found = look();
+  auto found = look_at_volume_file(context_.fs, own_.path);
   if (!found) {
     probe.trouble = "volume: " + error_text(found.error());
     return probe;

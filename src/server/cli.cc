@@ -21,6 +21,8 @@
 #include "obs/log.h"
 #include "server/client_commands.h"
 #include "server/demo_origin.h"
+#include "server/disk_commands.h"
+#include "server/disk_directories.h"
 #include "server/server.h"
 #include "server/simulate.h"
 
@@ -45,6 +47,7 @@ struct ServeFlags {
   std::vector<std::string> listen;
   std::vector<std::string> origins;
   std::optional<std::string> memory;
+  std::vector<std::string> disks;
   std::optional<std::string> workers;
   std::optional<std::string> admin;
   std::optional<std::string> log_level;
@@ -73,6 +76,8 @@ CLI::App* add_serve(CLI::App& app, ServeFlags& flags) {
                "service behind the cache, http[s]://host[:port]; enough without a file")
       ->type_name("URL");
   serve->add_option("--memory", flags.memory, "memory of the cache (256MiB)")->type_name("SIZE");
+  add_repeated(*serve, "--disk", flags.disks, "directory to cache in beside memory, and its size; may be repeated")
+      ->type_name("DIR:SIZE");
   serve->add_option("--workers", flags.workers, "threads that serve (auto: one for each core)")->type_name("N");
   serve->add_option("--admin", flags.admin, "address of the metrics and the admin API, or off (127.0.0.1:9180)")
       ->type_name("ADDR:PORT");
@@ -120,6 +125,13 @@ CLI::App* add_simulate(CLI::App& app, SimulateFlags& flags) {
   return simulate;
 }
 
+CLI::App* add_disk(CLI::App& disk, const std::string& name, const std::string& help, DiskFlags& flags) {
+  CLI::App* command = disk.add_subcommand(name, help);
+  command->add_flag("--json", flags.is_json, "print JSON");
+  command->add_option("DIR", flags.directory, "the directory, a path of cache.disk")->type_name("");
+  return command;
+}
+
 std::string compiler() {
 #if defined(__clang__)
   return "clang " __clang_version__;
@@ -148,12 +160,15 @@ std::string_view without_dashes(std::string_view word) {
 
 // What is wrong with the first argument that CLI11 did not know.
 std::string unknown_argument(const CLI::App& app, const std::string& argument) {
-  const bool is_top = app.get_parent() == nullptr;
-  const std::string more =
-      fmt::format("\nhint: {}{}{} --help", kProgram, is_top ? "" : " ", is_top ? "" : app.get_name());
+  const bool takes_command = !app.get_subcommands([](const CLI::App*) { return true; }).empty();
+  std::string words;
+  for (const CLI::App* at = &app; at->get_parent() != nullptr; at = at->get_parent()) {
+    words.insert(0, " " + at->get_name());
+  }
+  const std::string more = fmt::format("\nhint: {}{} --help", kProgram, words);
   const std::string shown = argument.substr(0, argument.find('='));
   const bool is_option = argument.starts_with('-');
-  if (!is_option && !is_top) return fmt::format("unexpected argument {}{}", config::quote(argument), more);
+  if (!is_option && !takes_command) return fmt::format("unexpected argument {}{}", config::quote(argument), more);
   std::vector<std::string> names;
   if (is_option) {
     for (const CLI::Option* option : app.get_options()) {
@@ -196,6 +211,11 @@ std::expected<ServeCommand, std::string> serve_command(ServeFlags flags) {
     return std::unexpected(with_hint("--origin can be given once",
                                      "write a file with an [[origin]] and a [[route]] for each, and use -c FILE"));
   }
+  for (const std::string& disk : flags.disks) {
+    if (const auto problem = config::check_disk(disk))
+      return std::unexpected(with_hint(problem->message, problem->hint));
+  }
+  command.overrides.disks = std::move(flags.disks);
   if (!flags.origins.empty()) {
     if (const auto problem = config::check_origin_url(flags.origins.front())) {
       std::string message = problem->message;
@@ -262,6 +282,11 @@ int run(const CheckCommand& command) {
   const std::string file = command.config.value_or(kDefaultConfig);
   const auto loaded = config::load_file(file, config::process_environment(), SystemClock());
   if (!loaded) return print_diagnostics(file, loaded.error());
+  config::Diagnostics problems;
+  for (const disk::VolumeOptions& volume : loaded->disk) {
+    if (auto problem = check_disk_directory(volume.path)) problems.push_back({.file = file, .message = *problem});
+  }
+  if (!problems.empty()) return print_diagnostics(file, problems);
   if (command.dump_config) {
     fmt::print("{}", config::dump(*loaded));
   } else {
@@ -286,6 +311,10 @@ int run(const WarmCommand& command) {
 
 int run(const SimulateCommand& command) {
   return run_simulate(command, process_terminal());
+}
+
+int run(const DiskCommand& command) {
+  return run_disk(command, process_terminal());
 }
 
 int run(const PrintCommand& command) {
@@ -320,10 +349,16 @@ std::expected<Command, std::string> parse_arguments(const std::vector<std::strin
   CLI::App* warm = add_warm(app, warm_flags);
   SimulateFlags simulate_flags;
   CLI::App* simulate = add_simulate(app, simulate_flags);
+  DiskFlags disk_flags;
+  CLI::App* disk = app.add_subcommand("disk", "look into a directory of the disk cache that no server uses");
+  CLI::App* disk_check =
+      add_disk(*disk, "check", "read all of it: exit 0, or 1 with what is damaged; nothing is changed", disk_flags);
+  CLI::App* disk_list = add_disk(*disk, "ls", "list what a server would serve from it", disk_flags);
+  disk->require_subcommand(0, 1);
   // A second command's name is an argument of the first: a list of URLs may be called so.
   app.require_subcommand(0, 1);
   // What is unknown is reported in our own words, below.
-  const std::array levels = {&app, serve, check, demo, purge, warm, simulate};
+  const std::array levels = {&app, serve, check, demo, purge, warm, simulate, disk, disk_check, disk_list};
   for (CLI::App* level : levels) level->allow_extras();
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -346,6 +381,13 @@ std::expected<Command, std::string> parse_arguments(const std::vector<std::strin
   if (app.got_subcommand(purge)) return to_command(purge_command(std::move(purge_flags)));
   if (app.got_subcommand(warm)) return to_command(warm_command(std::move(warm_flags)));
   if (app.got_subcommand(simulate)) return to_command(simulate_command(simulate_flags));
+  if (app.got_subcommand(disk)) {
+    if (disk->get_subcommands().empty()) {
+      return std::unexpected("disk needs a command: check or ls\nhint: seawall disk --help");
+    }
+    const auto what = disk->got_subcommand(disk_check) ? DiskCommand::What::kCheck : DiskCommand::What::kList;
+    return to_command(disk_command(what, std::move(disk_flags)));
+  }
   if (!app.got_subcommand(demo))
     return std::unexpected("a command is missing\nhint: seawall serve --origin URL, or seawall --help");
   if (!net::Address::parse(demo_command.listen)) {

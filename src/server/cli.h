@@ -9,6 +9,7 @@
 
 #include "config/load.h"
 #include "server/client_commands.h"
+#include "server/disk_commands.h"
 #include "server/simulate.h"
 
 namespace seawall::server {
@@ -33,7 +34,7 @@ struct PrintCommand {
 };
 
 using Command = std::variant<ServeCommand, CheckCommand, DemoOriginCommand, PurgeCommand, WarmCommand, SimulateCommand,
-                             PrintCommand>;
+                             DiskCommand, PrintCommand>;
 
 // Without the program's name. The error is text for a person, and the exit code is 2 then.
 std::expected<Command, std::string> parse_arguments(const std::vector<std::string>& arguments);

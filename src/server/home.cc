@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "cache/disk_tier.h"
+#include "obs/log.h"
+
 namespace seawall::server {
 namespace {
 
@@ -101,7 +104,19 @@ void Home::tick() {
                                              .fill_queue_full = origin.fills->is_full()};
     log_storm(*route.state, route.state->storm.tick(signals, now), now);
   }
+  log_disk();
   loop_.timers().arm(tick_timer_, now + kTick);
+}
+
+// Once, when all that was there at start is known.
+void Home::log_disk() {
+  const cache::DiskTier* disk = context_.store.disk();
+  if (disk == nullptr || has_told_of_disk_ || !disk->is_loaded()) return;
+  has_told_of_disk_ = true;
+  for (const disk::VolumeStats& volume : disk->stats().volumes) {
+    if (volume.state == disk::VolumeState::kOutOfService) continue;
+    obs::log(obs::LogLevel::kInfo, "disk cache in {}: {} objects found", volume.path, volume.objects);
+  }
 }
 
 void Home::accept(Fd connection, const net::Address& peer) {

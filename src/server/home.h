@@ -47,6 +47,7 @@ class Home {
 
   void watch(Watched& watched, const OriginRuntime& runtime, bool is_new, bool asks_anew);
   void tick();
+  void log_disk();
   void accept(Fd connection, const net::Address& peer);
 
   net::Loop& loop_;
@@ -65,6 +66,7 @@ class Home {
   std::size_t sessions_count_ = 0;
   Timer tick_timer_;
   bool is_started_ = false;
+  bool has_told_of_disk_ = false;
 };
 
 }  // namespace seawall::server

@@ -12,6 +12,7 @@
 #include "net/kernel_tls.h"
 #include "obs/log.h"
 #include "server/certificate_watch.h"
+#include "server/disk_directories.h"
 #include "server/snapshot.h"
 #include "server/worker.h"
 
@@ -183,6 +184,9 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
   if (config->cache.eviction != first.cache.eviction) {
     log(LogLevel::kWarning, "reload: a change of cache.eviction needs a restart");
   }
+  if (!has_same_disk(*config, first)) {
+    log(LogLevel::kWarning, "reload: changes of cache.disk and cache.disk_writes need a restart");
+  }
   CertificateWatch certificates(*config);  // before they are read, so that no change is missed
   const auto workers = static_cast<std::uint32_t>(running.workers.size());
   auto made = make_snapshot(*config, shared.registry, shared.tickets, workers, shared.clock);
@@ -272,6 +276,13 @@ int run(const config::Config& config, const Reload& reload) {
     log(LogLevel::kError, "{}", admin_listeners.error());
     return 1;
   }
+  auto disk = open_disk(config, shared.store, shared.clock);
+  if (!disk) {
+    log(LogLevel::kError, "{}", disk.error());
+    return 1;
+  }
+  shared.disk = std::move(*disk);
+  if (shared.disk) shared.store.attach(*shared.disk);
   CertificateWatch certificates(config);  // before they are read, so that no change is missed
   config::Config bound = config;
   fill_in_ports(bound.listen, listeners->front());
@@ -319,6 +330,8 @@ int run(const config::Config& config, const Reload& reload) {
         clean = wait_for_drain(signals, config.session.shutdown_timeout, shared.clock);
         for (const auto& worker : workers) worker->stop();
         for (const auto& worker : workers) worker->join();
+        // What it has to tell is posted to the loops, which are still there.
+        if (shared.disk) shared.disk->close();
         break;
       }
       default: break;

@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/rng.h"
+#include "cache/disk_tier.h"
 #include "cache/store.h"
 #include "config/config.h"
 #include "fill/fill_table.h"
@@ -46,6 +47,7 @@ struct Shared {
 
   SystemClock clock;
   cache::Store store;
+  std::unique_ptr<cache::DiskTier> disk;  // null: memory alone
   fill::FillTable fills;
   fill::MissEvents miss_events;
   OriginLog origin_log;

@@ -306,15 +306,21 @@ BOOST_FIXTURE_TEST_CASE(what_is_not_ours_is_refused_and_left_alone, Fixture) {
     BOOST_TEST(error.find("/d0") != std::string::npos);
     BOOST_TEST(!disk.exists("/d0/LOCK"));
   };
+  // What is seen without opening it.
+  const auto refused_on_sight = [&](const std::string& words) {
+    refused(words);
+    BOOST_TEST(disk::check_directory("/d0", &disk).value_or("") == open());
+  };
   disk.set_content("/d0/holiday.jpg", "x");
-  refused("other files, such as holiday.jpg");
+  refused_on_sight("other files, such as holiday.jpg");
   disk.remove("/d0/holiday.jpg");
   disk.set_content("/d0/volume", disk::encode(disk::VolumeFile{.version = 2, .members = {}}));
-  refused("newer version");
+  refused_on_sight("newer version");
   disk.set_content("/d0/volume", "the volume of a sphere");
-  refused("other files");
+  refused_on_sight("other files");
   BOOST_TEST(disk.content("/d0/volume") == "the volume of a sphere");
   disk.remove("/d0/volume");
+  BOOST_TEST(!disk::check_directory("/d0", &disk).has_value());
   options.volumes[0].capacity_bytes = 1000;
   refused("at least 64 MB");
   options.volumes[0].capacity_bytes = disk::kMinVolumeBytes;
@@ -323,6 +329,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_not_ours_is_refused_and_left_alone, Fixture) {
   options.volumes.pop_back();
   options.volumes[0].path = "/d0x";
   BOOST_TEST(open().find("does not exist") != std::string::npos);
+  BOOST_TEST(disk::check_directory("/d0x", &disk).value_or("") == open());
 }
 
 BOOST_FIXTURE_TEST_CASE(a_directory_has_one_server, RealFixture) {

@@ -93,6 +93,17 @@ RouteView route_named(std::string name) {
   return view;
 }
 
+DiskView some_disk() {
+  DiskView view{.is_loaded = true, .loaded = 81};
+  view.stats.lookups = 82;
+  view.stats.reads_corrupt = 83;
+  view.stats.puts[static_cast<std::size_t>(disk::PutStatus::kBacklog)] = 84;
+  view.stats.lz4_compress_ns = 1'500'000'000;
+  view.stats.volumes = {{.path = "/a", .state = disk::VolumeState::kInService, .capacity_bytes = 85, .objects = 86},
+                        {.path = "/b", .state = disk::VolumeState::kOutOfService, .times_out_of_service = 87}};
+  return view;
+}
+
 ServerView some_server() {
   return {.started = WallTime{1'700'000'000'250},
           .connections = 3,
@@ -102,7 +113,8 @@ ServerView some_server() {
           .fills_in_flight = 57,
           .waiters = 58,
           .miss_events = {.emitted = 61, .duplicates = 62, .limited = 63},
-          .purge = {.urls = 71, .rules = 72, .swept = 73}};
+          .purge = {.urls = 71, .rules = 72, .swept = 73},
+          .disk = some_disk()};
 }
 
 std::string exposition(Format format) {
@@ -221,6 +233,25 @@ BOOST_AUTO_TEST_CASE(every_sample_tells_what_it_is_named_for) {
   BOOST_TEST(!samples.contains(R"(seawall_http_requests_total{route="r",code="2xx",cache="miss"})"));
   BOOST_TEST(!samples.contains(R"(seawall_origin_errors_total{origin="o",error="closed"})"));
   BOOST_TEST(!samples.contains(R"(seawall_origin_responses_total{origin="o",code="none"})"));
+}
+
+BOOST_AUTO_TEST_CASE(the_disk_cache_and_its_directories) {
+  ServerView server = some_server();
+  auto samples = samples_of(metrics_text(server, {}, {}, Format::kText));
+  BOOST_TEST(samples["seawall_disk_loaded"] == "1");
+  BOOST_TEST(samples["seawall_disk_loads_total"] == "81");
+  BOOST_TEST(samples["seawall_disk_lookups_total"] == "82");
+  BOOST_TEST(samples["seawall_disk_read_failures_total{reason=\"checksum\"}"] == "83");
+  BOOST_TEST(samples["seawall_disk_puts_total{result=\"backlog\"}"] == "84");
+  BOOST_TEST(samples["seawall_disk_compress_seconds_total"] == "1.5");
+  BOOST_TEST(samples["seawall_disk_capacity_bytes{volume=\"/a\"}"] == "85");
+  BOOST_TEST(samples["seawall_disk_objects{volume=\"/a\"}"] == "86");
+  BOOST_TEST(samples["seawall_disk_out_of_service_total{volume=\"/b\"}"] == "87");
+  BOOST_TEST(samples["seawall_disk_volume_state{volume=\"/a\",state=\"in-service\"}"] == "1");
+  BOOST_TEST(samples["seawall_disk_volume_state{volume=\"/b\",state=\"in-service\"}"] == "0");
+  BOOST_TEST(samples["seawall_disk_volume_state{volume=\"/b\",state=\"out-of-service\"}"] == "1");
+  server.disk = {};
+  BOOST_TEST(metrics_text(server, {}, {}, Format::kText).find("seawall_disk") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_wrong_with_the_server) {

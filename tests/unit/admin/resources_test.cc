@@ -153,6 +153,32 @@ BOOST_AUTO_TEST_CASE(collections_hold_their_members_in_order) {
   BOOST_TEST(json_of(origins_reply({}))["_embedded"]["origins"] == Json::array());
 }
 
+BOOST_AUTO_TEST_CASE(the_disk_cache) {
+  DiskView view{.is_loaded = true, .loaded = 1};
+  view.stats.objects = 2;
+  view.stats.reads_busy = 3;
+  view.stats.puts[static_cast<std::size_t>(disk::PutStatus::kStored)] = 4;
+  view.stats.volumes = {
+      {.path = "/a", .state = disk::VolumeState::kInService, .capacity_bytes = 5, .used_bytes = 6, .objects = 7},
+      {.path = "/b\xff", .state = disk::VolumeState::kOutOfService, .trouble = "Input/output error"}};
+  const AdminReply reply = disk_reply(view);
+  BOOST_TEST(reply.content_type == "application/hal+json");
+  const Json json = json_of(reply);
+  BOOST_TEST(json["_links"]["self"]["href"] == "/v1/disk");
+  BOOST_TEST(json["loaded"] == true);
+  BOOST_TEST(json["loads"] == 1);
+  BOOST_TEST(json["objects"] == 2);
+  BOOST_TEST(json["reads"]["failures"]["busy"] == 3);
+  BOOST_TEST(json["puts"]["stored"] == 4);
+  BOOST_TEST(json["puts"]["out-of-service"] == 0);
+  BOOST_TEST(json["volumes"][0]["capacity_bytes"] == 5);
+  BOOST_TEST(json["volumes"][0]["used_bytes"] == 6);
+  BOOST_TEST(json["volumes"][0]["objects"] == 7);
+  BOOST_TEST(!json["volumes"][0].contains("trouble"));
+  BOOST_TEST(json["volumes"][1]["state"] == "out-of-service");
+  BOOST_TEST(json["volumes"][1]["trouble"] == "Input/output error");
+}
+
 BOOST_AUTO_TEST_CASE(a_name_that_is_not_there_is_told_those_that_are) {
   std::vector<OriginView> origins(23, ailing_origin());
   for (std::size_t i = 0; i < origins.size(); ++i) origins[i].state.name = "o" + std::to_string(i);

@@ -1,6 +1,7 @@
 #include "server/cli.h"
 
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
 
 namespace seawall::server {
 namespace {
@@ -50,6 +51,19 @@ BOOST_AUTO_TEST_CASE(wrong_command_lines) {
        "--origin can be given once\nhint: write a file with an [[origin]] and a [[route]] for each, and use -c FILE"},
       {{"demo-origin", "--listen", "x"}, "--listen must be \"ADDR:PORT\" such as \"127.0.0.1:9100\", not \"x\""},
       {{"serve", "--memory"}, "--memory: 1 required SIZE missing"},
+      {{"serve", "--disk", "/a"}, "--disk must be \"DIR:SIZE\" such as \"/var/cache/seawall:50GiB\", not \"/a\""},
+      {{"serve", "--disk", ":1GiB"}, "--disk must be \"DIR:SIZE\" such as \"/var/cache/seawall:50GiB\", not \":1GiB\""},
+      {{"serve", "--disk", "/a:1G"},
+       "the size of --disk must be a size from 64MiB to 1024TiB, not \"1G\"\nhint: did you mean \"1GiB\"?"},
+      {{"serve", "--disk", "/a:63MiB"}, "the size of --disk must be a size from 64MiB to 1024TiB, not \"63MiB\""},
+      {{"disk"}, "disk needs a command: check or ls\nhint: seawall disk --help"},
+      {{"disk", "chekc", "/a"}, "unknown command chekc: did you mean check?"},
+      {{"disk", "check"},
+       "the directory is missing\nhint: seawall disk check /var/cache/seawall, the path of cache.disk"},
+      {{"disk", "ls", ""},
+       "the directory is missing\nhint: seawall disk ls /var/cache/seawall, the path of cache.disk"},
+      {{"disk", "ls", "/a", "/b"}, "unexpected argument \"/b\"\nhint: seawall disk ls --help"},
+      {{"disk", "ls", "/a", "--jsno"}, "unknown option --jsno: did you mean --json?"},
   };
   for (const Row& row : rows) {
     std::string shown;
@@ -64,20 +78,27 @@ BOOST_AUTO_TEST_CASE(wrong_command_lines) {
 
 BOOST_AUTO_TEST_CASE(serve_with_every_flag) {
   const auto command =
-      parse_arguments({"serve", "-c", "a.toml", "--listen", ":1", "--listen=:2", "--memory", "2MiB", "--workers",
-                       "auto", "--admin", "off", "--log-level", "debug", "--access-log", "stdout"});
+      parse_arguments({"serve",        "-c",        "a.toml", "--listen",   ":1",     "--listen=:2", "--memory",
+                       "2MiB",         "--workers", "auto",   "--admin",    "off",    "--log-level", "debug",
+                       "--access-log", "stdout",    "--disk", "/a:b:64MiB", "--disk", "c:1GiB"});
   BOOST_REQUIRE(command);
   const auto& serve = std::get<ServeCommand>(*command);
   BOOST_TEST(serve.config.value_or("") == "a.toml");
   BOOST_TEST(!serve.overrides.origin.has_value());
   BOOST_REQUIRE(serve.overrides.settings.size() == 6U);
-  const auto loaded = config::load_string("a.toml", "[[origin]]\nservers = \"http://a\"", config::process_environment(),
-                                          SystemClock(), serve.overrides);
+  // A flag stands in place of what the file has.
+  const auto loaded = config::load_string(
+      "a.toml", "[cache]\ndisk = { path = \"/of/the/file\", size = \"64MiB\" }\n[[origin]]\nservers = \"http://a\"",
+      config::process_environment(), SystemClock(), serve.overrides);
   BOOST_REQUIRE(loaded);
   BOOST_TEST(loaded->listen.size() == 2U);
   BOOST_TEST(loaded->cache.memory_bytes == std::size_t{2} << 20);
   BOOST_TEST((loaded->log.level == obs::LogLevel::kDebug));
   BOOST_TEST(loaded->access_log.target == "stdout");
+  BOOST_REQUIRE(loaded->disk.size() == 2U);
+  BOOST_TEST(loaded->disk[0].path == "/a:b");
+  BOOST_TEST(loaded->disk[0].capacity_bytes == std::uint64_t{64} << 20);
+  BOOST_TEST(loaded->disk[1].path == (std::filesystem::current_path() / "c").string());
   BOOST_TEST(loaded->admin.listen == "off");
   BOOST_TEST(loaded->admin.is_listen_given);
 }
@@ -87,6 +108,15 @@ BOOST_AUTO_TEST_CASE(the_other_commands) {
   BOOST_REQUIRE(check);
   BOOST_TEST(std::get<CheckCommand>(*check).config.value_or("") == "a.toml");
   BOOST_TEST(std::get<CheckCommand>(*check).dump_config);
+  const auto disk = parse_arguments({"disk", "ls", "/var/cache/seawall//", "--json"});
+  BOOST_REQUIRE(disk);
+  BOOST_TEST((std::get<DiskCommand>(*disk).what == DiskCommand::What::kList));
+  BOOST_TEST(std::get<DiskCommand>(*disk).directory == "/var/cache/seawall");
+  BOOST_TEST(std::get<DiskCommand>(*disk).is_json);
+  const auto disk_check = parse_arguments({"disk", "check", "/"});
+  BOOST_REQUIRE(disk_check);
+  BOOST_TEST((std::get<DiskCommand>(*disk_check).what == DiskCommand::What::kCheck));
+  BOOST_TEST(std::get<DiskCommand>(*disk_check).directory == "/");
   const auto demo = parse_arguments({"demo-origin"});
   BOOST_REQUIRE(demo);
   BOOST_TEST(std::get<DemoOriginCommand>(*demo).listen == "127.0.0.1:9100");

@@ -104,9 +104,12 @@ BOOST_AUTO_TEST_CASE(the_manual_names_no_key_that_is_not_there) {
 
 BOOST_AUTO_TEST_CASE(the_manual_names_every_flag) {
   const std::string page = read("man/seawall.8");
-  for (const char* command : {"serve", "check", "demo-origin", "purge", "warm"}) {
+  for (const char* command : {"serve", "check", "demo-origin", "purge", "warm", "disk check", "disk ls"}) {
     BOOST_TEST(page.find(std::string("\n.It Cm ") + command + "\n") != std::string::npos, command);
-    const auto help = server::parse_arguments({command, "--help"});
+    std::istringstream words(command);
+    std::vector<std::string> arguments{std::istream_iterator<std::string>(words), {}};
+    arguments.emplace_back("--help");
+    const auto help = server::parse_arguments(arguments);
     BOOST_REQUIRE(help);
     const std::string& text = std::get<server::PrintCommand>(*help).text;
     for (std::size_t at = text.find("--"); at != std::string::npos; at = text.find("--", at + 2)) {

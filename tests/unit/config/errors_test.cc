@@ -23,8 +23,6 @@ BOOST_AUTO_TEST_CASE(unknown_keys) {
        "4:1: unknown key \"qqqqqq\" in [log] | known here: level, target, access, access_format"},
       {"a table inside another", "[server]\ntls = { acme = \"x\" }",
        "4:1: unknown key \"tls\" in [server] | [tls] is a table of its own"},
-      {"later: key", "[cache]\ndisk = { path = \"/x\" }",
-       "4:1: unknown key \"disk\" in [cache] | this version does not have \"disk\""},
       {"near, in a guard", "[[origin]]\nservers = \"http://b\"\nlimit.in_fligth = 5\n[[route]]\norigin = \"b\"",
        "5:7: unknown key \"limit.in_fligth\" in [[origin]] | did you mean \"in_flight\"?"},
       {"a guard for a table", "[[origin]]\nservers = \"http://b\"\nbreaker = true\n[[route]]\norigin = \"b\"",
