@@ -549,6 +549,53 @@ BOOST_AUTO_TEST_CASE(early_bytes_of_the_client_go_into_the_tunnel) {
   BOOST_TEST(client.read_raw(7) == "[hasty]");
 }
 
+BOOST_AUTO_TEST_CASE(a_tunnel_outlives_the_idle_timeout_of_the_connection_it_was) {
+  Origin origin;
+  origin.on("/attach", [](Exchange& x) {
+    x.read_body();
+    x.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+    for (std::string bytes; !(bytes = x.read_raw(65536)).empty();) x.send("[" + bytes + "]");
+    x.close();
+  });
+  Seawall seawall(origin, {.timeouts = "idle = \"300ms\""});
+  Client client(seawall);
+  client.send(request_bytes("POST", "/attach", {"Connection: Upgrade", "Upgrade: tcp", "Content-Length: 2"}, "{}"));
+  BOOST_TEST(client.read().status == 101);
+  // Never idle for as long as that, but together for longer.
+  for (int i = 0; i < 8; ++i) {
+    client.send("ping");
+    BOOST_TEST(client.read_raw(6) == "[ping]");
+    Client other(seawall);
+    BOOST_TEST(other.is_quiet(Millis{100}));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_line_behind_a_request_begins_none) {
+  Origin origin;
+  origin.on("/a", Reply{.headers = {"Cache-Control: max-age=60"}, .body = "a"});
+  Seawall seawall(origin, {.timeouts = "header = \"100ms\""});
+  Client client(seawall);
+  BOOST_TEST(client.get("/a").body == "a");
+  client.send("\r\n");
+  BOOST_TEST(client.is_quiet(Millis{300}));
+  BOOST_TEST(client.get("/a").body == "a");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_sent_behind_the_last_request_is_not_kept) {
+  Origin origin;
+  origin.on("/big", Reply{.headers = {"Cache-Control: max-age=60"}, .body = pattern(4 << 20)});
+  Seawall seawall(origin);
+  BOOST_TEST(get(seawall, "/big").body.size() == std::size_t{4} << 20);
+  Client client(seawall, {.receive_buffer = 4096});
+  client.send_request("GET", "/big", {"Connection: close"});
+  BOOST_TEST(client.read_head().status == 200);
+  const std::size_t before = seawall.process().resident_bytes();
+  const std::string junk(1 << 20, 'x');
+  for (int i = 0; i < 64; ++i) client.send(junk);
+  BOOST_TEST(seawall.process().resident_bytes() < before + (std::size_t{16} << 20));
+  client.close();
+}
+
 BOOST_AUTO_TEST_CASE(a_refused_upgrade_is_an_ordinary_answer) {
   Origin origin;
   origin.on("/ws", Reply{.status = 400, .body = "no"});
