@@ -22,7 +22,7 @@ std::optional<std::string> check_disk_directory(const std::string& directory);
 std::expected<std::unique_ptr<cache::DiskTier>, std::string> open_disk(const config::Config& config,
                                                                        cache::Store& store, const Clock& clock);
 
-// Whether the other has other directories, sizes or bounds.
+// Whether directories, sizes and bounds are the same.
 bool has_same_disk(const config::Config& a, const config::Config& b);
 
 }  // namespace seawall::server

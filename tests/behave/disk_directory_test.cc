@@ -130,7 +130,8 @@ BOOST_AUTO_TEST_CASE(one_level_is_made_and_no_more) {
     BOOST_TEST(!std::filesystem::exists(directory));
   }
   {
-    Seawall seawall({.cache = disk_line(directory)});
+    Origin origin;
+    Seawall seawall(origin, {.cache = disk_line(directory)});
     BOOST_TEST(seawall.process().says("disk cache directory " + directory + ": created"));
     BOOST_TEST(seawall.process().says("disk cache in " + directory + ": 0 objects found"));
   }
@@ -193,7 +194,8 @@ BOOST_AUTO_TEST_CASE(a_directory_that_a_server_uses_is_refused) {
 
 BOOST_AUTO_TEST_CASE(a_change_needs_a_restart) {
   TemporaryDirectory folder;
-  Seawall seawall({.cache = disk_line(folder.path() + "/a")});
+  Origin origin;
+  Seawall seawall(origin, {.cache = disk_line(folder.path() + "/a")});
   std::string config = seawall.config();
   config.replace(config.find(kSize), 5, "65MiB");
   seawall.write_config(config);
@@ -250,9 +252,9 @@ BOOST_AUTO_TEST_CASE(what_a_server_wrote_is_listed_and_checked) {
   BOOST_TEST(records["/short"].at("body_bytes") == 5);
   BOOST_TEST(records["/short"].at("compressed") == false);
 
-  // A bit that a device turned.
+  // A bit of a body that a device turned.
   for (const auto& [path, bytes] : contents(directory)) {
-    const std::size_t at = bytes.find("short");
+    const std::size_t at = bytes.rfind("short");
     if (!contains(path, "segment-") || at == std::string::npos) continue;
     std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
     file.seekp(static_cast<std::streamoff>(at));
