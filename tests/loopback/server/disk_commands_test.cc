@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "disk/tier.h"
 #include "mem/slice.h"
@@ -58,6 +59,8 @@ void write(const std::string& directory, const Clock& clock) {
   options.clock = &clock;
   auto tier = disk::Tier::open(options);
   BOOST_TEST_REQUIRE(tier.has_value());
+  // Until then nothing is written, and close() does not wait for it.
+  while (!(*tier)->is_loaded()) std::this_thread::yield();
   put(**tier, 1, "http://a.test/text", std::string(100'000, 'x'), kLater);
   put(**tier, 2, "http://a.test/\x1b[2J\xff", "older", kLater);
   put(**tier, 2, "http://a.test/\x1b[2J\xff", "newer", kLater);
