@@ -51,9 +51,8 @@ void DiskPurges::forget_some() {
   std::ranges::nth_element(epochs, middle);
   forgotten_ = std::max(forgotten_, *middle);
   for (Table* table : {&prefixes_, &tags_}) {
-    std::erase_if(*table, [&](const auto& entry) {
-      return std::max(entry.second.hard, entry.second.soft) <= forgotten_;
-    });
+    std::erase_if(*table,
+                  [&](const auto& entry) { return std::max(entry.second.hard, entry.second.soft) <= forgotten_; });
   }
 }
 

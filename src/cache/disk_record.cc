@@ -126,8 +126,7 @@ std::string encode_head(const Object& object) {
   out.number(object.complete_length());
   out.number(object.fetch_ms());
   out.number(f.response_time.unix_ms);
-  for (const Seconds seconds :
-       {f.corrected_initial_age, f.lifetime, f.stale_while_revalidate, f.stale_if_error}) {
+  for (const Seconds seconds : {f.corrected_initial_age, f.lifetime, f.stale_while_revalidate, f.stale_if_error}) {
     out.number(static_cast<std::int64_t>(seconds.count()));
   }
   out.text(object.reason());

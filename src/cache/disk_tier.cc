@@ -102,9 +102,8 @@ std::optional<disk::Pending> DiskTier::load(std::string_view key, const Ref<Shar
   }
   if (loading) {
     // A response without Vary is known by its key; all else may be somebody's attempt to stand in the way.
-    std::ranges::stable_partition(candidates, [&](const disk::Candidate& candidate) {
-      return candidate.variant == disk_key.plain_variant;
-    });
+    std::ranges::stable_partition(
+        candidates, [&](const disk::Candidate& candidate) { return candidate.variant == disk_key.plain_variant; });
     if (candidates.size() > kMaxLoaded) candidates.resize(kMaxLoaded);
     // As they are to stand in memory: of two that a request selects the newer goes first.
     std::ranges::sort(candidates, std::ranges::greater{}, &disk::Candidate::sequence);
@@ -138,8 +137,7 @@ void DiskTier::take(Loading& loading, const disk::Candidate& candidate, disk::St
   const auto purged = purges_.match(head.purge_epoch, head.key, init->tags);
   if (purged && !purged->is_soft) return tier_->erase(candidate.hash, candidate.variant);
   if (purged) {
-    init->freshness.lifetime =
-        std::min(init->freshness.lifetime, policy::current_age(init->freshness, purged->at));
+    init->freshness.lifetime = std::min(init->freshness.lifetime, policy::current_age(init->freshness, purged->at));
   }
   init->key = std::move(head.key);
   init->hash = policy::hash_key(init->key);
@@ -198,9 +196,8 @@ std::optional<std::uint64_t> DiskTier::recheck(const disk::Revisit& record) cons
 void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
   const DiskKey key = disk_key(object->key());
   const std::uint64_t variant = disk_variant(key, object->vary(), object->selecting_values());
-  const bool is_worth_it =
-      object->is_complete() && !object->vary().any &&
-      usable_until(*object) > object->freshness().response_time.unix_seconds() + kLeastUse.count();
+  const bool is_worth_it = object->is_complete() && !object->vary().any &&
+                           usable_until(*object) > object->freshness().response_time.unix_seconds() + kLeastUse.count();
   if (!is_worth_it) return tier_->erase(key.hash, variant);
   if (replaced && replaced->is_complete() && says_the_same(*object, *replaced) && find(key.hash, variant)) return;
   std::vector<std::uint32_t> tags;

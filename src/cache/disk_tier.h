@@ -48,8 +48,8 @@ class DiskTier {
                                     std::function<void()> done);
 
   using Durable = std::move_only_function<void(bool is_durable)>;
-  // Runs `done` once it is certain that nothing comes back of what was erased and purged before this call; is_durable is
-  // false when no device would have it. As with load(), the result is to be kept until then.
+  // Runs `done` once it is certain that nothing comes back of what was erased and purged before this call; is_durable
+  // is false when no device would have it. As with load(), the result is to be kept until then.
   [[nodiscard]] disk::Pending settle(Executor& executor, Durable done);
 
   disk::TierStats stats() const { return tier_->stats(); }

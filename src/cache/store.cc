@@ -367,9 +367,8 @@ bool Store::publish(const Object* expected, const Ref<Object>& fresh, Place plac
     if (expected && !(old && old->contains(*expected))) return false;
     if (place == Place::kLastIfAlone && old) {
       const bool has_room = old->variants().size() < options_.max_variants;
-      if (!has_room || std::ranges::any_of(old->variants(), [&](const Ref<Object>& v) {
-            return is_same_selection(*v, *fresh);
-          })) {
+      if (!has_room ||
+          std::ranges::any_of(old->variants(), [&](const Ref<Object>& v) { return is_same_selection(*v, *fresh); })) {
         return false;
       }
     }

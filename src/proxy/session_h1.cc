@@ -122,7 +122,8 @@ void SessionH1::on_timeout() {
         arm(options_->send_timeout);
         refuse_request({ErrorCode::kHeaderTimeout, Side::kClient});
         advance();
-      } else if (const Millis left = std::chrono::duration_cast<Millis>(idle_until_ - loop_.mono_now()); left > Millis(0)) {
+      } else if (const Millis left = std::chrono::duration_cast<Millis>(idle_until_ - loop_.mono_now());
+                 left > Millis(0)) {
         rest();
         arm(left);
       } else {
@@ -373,7 +374,8 @@ void SessionH1::send_informational(const http::ResponseHead& head) {
 void SessionH1::send_stored(cache::LookupResult hit, std::string_view composed, bool with_body) {
   Work& work = *work_;
   const cache::Object& object = *hit.object;
-  if (work.batch.size() + object.body().size() + 2 > kBatchPieces || work.batch_holds.size() >= kBatchAnswers) flush_batch();
+  if (work.batch.size() + object.body().size() + 2 > kBatchPieces || work.batch_holds.size() >= kBatchAnswers)
+    flush_batch();
   out_framing_ = Framing::kLength;
   const std::string_view head = object.head_block();
   work.batch.push_back({.data = head.data(), .size = head.size()});

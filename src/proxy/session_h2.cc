@@ -109,8 +109,8 @@ nghttp2_session* SessionH2::Callbacks::make_session(SessionH2& session) {
 }
 
 SessionH2::SessionH2(net::Loop& loop, std::shared_ptr<const SessionOptions> options,
-                     std::unique_ptr<net::Transport> transport, ClientInfo client, const HandlerFactory& make_handler, OnSessionClosed on_closed,
-                     H2Counters& counters)
+                     std::unique_ptr<net::Transport> transport, ClientInfo client, const HandlerFactory& make_handler,
+                     OnSessionClosed on_closed, H2Counters& counters)
     : loop_(loop),
       options_(std::move(options)),
       transport_(std::move(transport)),

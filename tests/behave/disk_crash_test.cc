@@ -1,8 +1,8 @@
 // The disk cache over restarts and SIGKILLs of the real binary under load: what is answered is whole, of the right URL,
 // and no older than a purge that was answered. SEAWALL_KILLS=300 makes more of them.
-#include <boost/test/unit_test.hpp>
 #include <array>
 #include <atomic>
+#include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <mutex>
@@ -33,14 +33,15 @@ struct Site {
     origin.otherwise([this](Exchange& x) {
       const std::string path = x.request().target;
       const auto key = static_cast<std::size_t>(std::atoi(path.c_str() + 3)) % kKeys;
-      x.respond({.headers = {"Cache-Control: max-age=3600", "Surrogate-Key: all", "ETag: \"v" +
-                                                                                     std::to_string(versions[key]) + "\""},
+      x.respond({.headers = {"Cache-Control: max-age=3600", "Surrogate-Key: all",
+                             "ETag: \"v" + std::to_string(versions[key]) + "\""},
                  .body = body_of(path, versions[key])});
     });
     directory.write("seawall.toml",
                     "[server]\nlisten = [\"127.0.0.1:0\"]\nworkers = 2\n[admin]\nlisten = \"off\"\nsocket = \"off\"\n"
                     "purge_from = [\"127.0.0.1\"]\n[cache]\nmemory = \"8MiB\"\ndisk = { path = \"" +
-                        directory.path() + "/disk\", size = \"64MiB\" }\n[[origin]]\nname = \"main\"\nservers = [\"http://" +
+                        directory.path() +
+                        "/disk\", size = \"64MiB\" }\n[[origin]]\nname = \"main\"\nservers = [\"http://" +
                         origin.authority() + "\"]\n[[route]]\norigin = \"main\"\n");
     start();
   }
@@ -84,7 +85,8 @@ std::string fault_of(const Response& response, std::size_t key, int least, const
 }
 
 // Until the server is gone.
-void load(Site& site, std::uint64_t seed, std::mutex& mutex, std::vector<std::string>& faults, std::atomic<int>& answers) {
+void load(Site& site, std::uint64_t seed, std::mutex& mutex, std::vector<std::string>& faults,
+          std::atomic<int>& answers) {
   Rng rng(seed);
   try {
     Client client(site.port);

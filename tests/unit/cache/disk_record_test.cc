@@ -134,7 +134,8 @@ BOOST_AUTO_TEST_CASE(it_is_of_use_for_as_long_as_something_may_be_done_with_it) 
       {"stale while revalidating", Seconds{0}, Seconds{60}, Seconds{10}, Seconds{5}, false, 70},
       {"stale on errors", Seconds{0}, Seconds{60}, Seconds{10}, Seconds{50}, false, 110},
       {"to be validated", Seconds{0}, Seconds{60}, Seconds{0}, Seconds{0}, true, 86'460},
-      {"without end", Seconds{0}, Seconds{100'000'000'000}, Seconds{0}, Seconds{0}, false, 4'294'967'295 - 1'700'000'000},
+      {"without end", Seconds{0}, Seconds{100'000'000'000}, Seconds{0}, Seconds{0}, false,
+       4'294'967'295 - 1'700'000'000},
       {"older than the epoch", Seconds{10'000'000'000}, Seconds{0}, Seconds{0}, Seconds{0}, false, -1'700'000'000},
   };
   for (const Row& row : rows) {
