@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint8_t kPurgeNote = 1;
 // Variants of a key that are read when one of them is asked for, the youngest first.
 constexpr std::size_t kMaxLoaded = 8;
+// The share of memory that may wait to be written: one in so many.
+constexpr std::size_t kMostBacklog = 8;
 // What is of use for less than that is not worth a write.
 constexpr Seconds kLeastUse{10};
 
@@ -70,6 +72,8 @@ struct DiskTier::Loading {
 std::expected<std::unique_ptr<DiskTier>, std::string> DiskTier::open(disk::TierOptions options, Store& store) {
   std::unique_ptr<DiskTier> tier(new DiskTier(store));
   options.budget = &store.budget();
+  // What waits to be written is memory that nothing else can have.
+  options.backlog_bytes = std::min(options.backlog_bytes, store.budget().limit_bytes() / kMostBacklog);
   options.on_note = [&](const disk::Note& note) {
     if (note.kind != kPurgeNote) return;
     if (const auto rule = DiskPurges::decode(note.payload)) tier->purges_.add(*rule);
