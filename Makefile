@@ -70,7 +70,7 @@ coverage: ## line coverage of the tests, by layer
 
 bench: all ## hits, crowds, storms, an outage, TLS and HTTP/2 next to other caches; BENCH_ARGS=--help tells more
 	@tools/deps bench
-	@ninja -C $(BUILD) --quiet tests/bench/floor tests/bench/load tests/bench/tls_load tests/bench/policies tests/bench/store_ops
+	@ninja -C $(BUILD) --quiet tests/bench/floor tests/bench/load tests/bench/tls_load tests/bench/policies tests/bench/store_ops tests/bench/disk_bench
 	@tests/bench/run.py --build $(BUILD) $(BENCH_ARGS)
 
 soak: all ## SOAK_SECONDS (600) of mixed load with failing origins, after which nothing may be left behind

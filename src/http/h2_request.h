@@ -24,8 +24,8 @@ class H2RequestReader {
   void begin(RequestHead& out);
   // The next field. After the first that is at fault nothing more is kept, and finish() says what it was.
   void add(std::string_view name, std::string_view value, RequestHead& out);
-  // After the last. `scheme` is the connection's, for a request that has none (CONNECT). `ends_stream`: there is no body.
-  // An extended CONNECT (RFC 8441) comes out as the GET of RFC 6455 section 4.1 without its Sec-WebSocket-Key.
+  // After the last. `scheme` is the connection's, for a request that has none (CONNECT). `ends_stream`: there is no
+  // body. An extended CONNECT (RFC 8441) comes out as the GET of RFC 6455 section 4.1 without its Sec-WebSocket-Key.
   Result<void> finish(bool ends_stream, std::string_view scheme, RequestHead& out);
 
   // What SETTINGS_MAX_HEADER_LIST_SIZE counts (RFC 9113 section 6.5.2), kept or not.

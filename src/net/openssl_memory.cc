@@ -14,8 +14,8 @@
 namespace seawall::net {
 namespace {
 
-// What OpenSSL 3.0 keeps for each connection: SSL, two ciphers, the session, CERT, the ciphers of the peer. With another OpenSSL these sizes are
-// others, and a piece that none of them fits comes from malloc().
+// What OpenSSL 3.0 keeps for each connection: SSL, two ciphers, the session, CERT, the ciphers of the peer. With
+// another OpenSSL these sizes are others, and a piece that none of them fits comes from malloc().
 constexpr std::array<std::size_t, 5> kSizes = {7616, 960, 928, 544, 336};
 // A piece of less than this below the size of a slot is better off with malloc().
 constexpr std::size_t kMostWaste = 32;

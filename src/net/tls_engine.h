@@ -46,7 +46,9 @@ class TlsEngine {
   // Why, after kFailed: kTls...
   ErrorCode failure() const { return failure_; }
   // The same for a person: OpenSSL's reason, or the alert that came.
-  std::string_view failure_text() const { return failure_text_ ? std::string_view(*failure_text_) : std::string_view(); }
+  std::string_view failure_text() const {
+    return failure_text_ ? std::string_view(*failure_text_) : std::string_view();
+  }
 
   // Once established.
   bool is_http2() const;  // chosen by ALPN
@@ -92,8 +94,8 @@ class TlsEngine {
   bool wants_write_ = false;
   ErrorCode failure_ = ErrorCode::kTlsFailed;
   std::unique_ptr<std::string> failure_text_;  // null: none
-  Ref<const TlsServer> server_;       // null: a client's
-  Ref<TlsSessionSlot> session_slot_;  // null: a server's
+  Ref<const TlsServer> server_;                // null: a client's
+  Ref<TlsSessionSlot> session_slot_;           // null: a server's
 };
 
 }  // namespace seawall::net

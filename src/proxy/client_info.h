@@ -24,9 +24,9 @@ struct ClientInfo {
   std::string ip;          // the peer, or whom a trusted PROXY header names; "unix" for a Unix socket
   std::uint16_t port = 0;  // likewise
   std::unique_ptr<const net::Address> local;  // where it connected to; null unless an origin is to be told of it
-  std::string_view scheme = "http";      // "https" under TLS, our own or that of a trusted proxy
-  std::uint16_t https_port = 0;          // where its plain requests are redirected to; 0: they are not
-  std::shared_ptr<const ClientTls> tls;  // null: not under our TLS
+  std::string_view scheme = "http";           // "https" under TLS, our own or that of a trusted proxy
+  std::uint16_t https_port = 0;               // where its plain requests are redirected to; 0: they are not
+  std::shared_ptr<const ClientTls> tls;       // null: not under our TLS
 };
 
 }  // namespace seawall::proxy

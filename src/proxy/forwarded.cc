@@ -224,7 +224,8 @@ std::string field_text(std::string_view text) {
 bool TrustedProxies::contains(std::string_view ip) const {
   if (ip == kUnix) return has_unix;
   const auto parsed = net::Network::parse_ip(ip);
-  return parsed && std::ranges::any_of(networks, [&](const net::Network& network) { return network.contains(*parsed); });
+  return parsed &&
+         std::ranges::any_of(networks, [&](const net::Network& network) { return network.contains(*parsed); });
 }
 
 ForwardedClient find_forwarded(const http::HeaderMap& headers, std::string_view peer_ip,

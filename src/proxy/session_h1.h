@@ -7,8 +7,8 @@
 //   answer is not lost to a reset kClosed    to be destroyed by `on_closed`
 //
 // Hits are gathered: the answers of all requests that came in one read leave in one sendmsg. Reading uses a buffer of
-// the worker; what is not consumed is kept in `in_`. A connection that has been idle for a second holds neither a buffer
-// nor a handler, only what it takes to notice the next request. Thread: its worker.
+// the worker; what is not consumed is kept in `in_`. A connection that has been idle for a second holds neither a
+// buffer nor a handler, only what it takes to notice the next request. Thread: its worker.
 #pragma once
 
 #include <sys/uio.h>

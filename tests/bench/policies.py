@@ -1,4 +1,4 @@
-"""Miss ratios of the eviction policies, and what the store does in a second."""
+"""Miss ratios of the eviction policies, what the store does in a second, and how fast its disk tier is."""
 
 import pathlib
 import subprocess
@@ -20,3 +20,8 @@ def measure_policies(names, build, folder, arguments):
 def measure_store_ops(names, build, folder, arguments):
     print("\nthe store's operations", flush=True)
     subprocess.run([build / "tests/bench/store_ops"], check=True)
+
+
+def measure_disk(names, build, folder, arguments):
+    print(f"\nthe disk tier, in {arguments.disk or folder}", flush=True)
+    subprocess.run([build / "tests/bench/disk_bench", arguments.disk or folder], check=True)

@@ -159,6 +159,7 @@ PARTS = {
     "tls-idle": (tls.measure_idle, tuple(servers.TLS)),
     "policies": (policies.measure_policies, ()),
     "store-ops": (policies.measure_store_ops, ()),
+    "disk": (policies.measure_disk, ()),
 }
 
 
@@ -170,6 +171,7 @@ def main():
     parser.add_argument("--servers", default=",".join(servers.ALL), help="which, separated by commas")
     parser.add_argument("--parts", default=",".join(PARTS), help="which, separated by commas")
     parser.add_argument("--trace", action="append", default=[], help="a trace of yours for the part policies; may be repeated")
+    parser.add_argument("--disk", help="an empty directory on the disk to measure, for the part disk")
     parser.add_argument("--seed", type=int, default=1, help="of the made-up traces")
     parser.add_argument("--quick", action="store_true", help="a tenth of the flood, a sixth of the outage")
     arguments = parser.parse_args()

@@ -95,8 +95,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Fd client(ends[0]);
   bool is_closed = false;
   auto* session = new proxy::SessionH2(
-      loop, std::make_shared<proxy::SessionOptions>(proxy::SessionOptions{.http2 = {.streams = 8}}), std::make_unique<net::Transport>(loop, Fd(ends[1])),
-      proxy::ClientInfo{}, make_handler,
+      loop, std::make_shared<proxy::SessionOptions>(proxy::SessionOptions{.http2 = {.streams = 8}}),
+      std::make_unique<net::Transport>(loop, Fd(ends[1])), proxy::ClientInfo{}, make_handler,
       [&](proxy::Session& closed) {
         is_closed = true;
         loop.defer_delete(std::unique_ptr<proxy::Session>(&closed));

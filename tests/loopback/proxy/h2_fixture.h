@@ -67,7 +67,8 @@ class H2Fixture {
     client_ = std::make_unique<H2Client>(Fd(ends[0]), options.client);
     auto transport = std::make_unique<net::Transport>(loop, Fd(ends[1]));
     session_ = new proxy::SessionH2(
-        loop, std::make_shared<proxy::SessionOptions>(options.session), std::move(transport), {.ip = "192.0.2.1"}, make_handler_,
+        loop, std::make_shared<proxy::SessionOptions>(options.session), std::move(transport), {.ip = "192.0.2.1"},
+        make_handler_,
         [this](proxy::Session&) {
           loop.defer_delete(std::unique_ptr<proxy::SessionH2>(session_));
           session_ = nullptr;

@@ -176,10 +176,8 @@ BOOST_AUTO_TEST_CASE(what_a_trusted_proxy_sends_is_kept_and_added_to) {
 }
 
 BOOST_AUTO_TEST_CASE(the_certificate_of_a_client_is_told) {
-  net::ClientCertificate shown{.verification = "SUCCESS",
-                               .subject = "CN=client\r\nX-Evil: 1,O=\xC3\xA9",
-                               .fingerprint = "00ff",
-                               .der = {}};
+  net::ClientCertificate shown{
+      .verification = "SUCCESS", .subject = "CN=client\r\nX-Evil: 1,O=\xC3\xA9", .fingerprint = "00ff", .der = {}};
   ClientTls tls;
   const auto show = [&] { tls.certificate_fields = std::make_unique<http::HeaderMap>(certificate_fields(shown)); };
   show();
