@@ -49,10 +49,10 @@ void DiskPurges::forget_some() {
   }
   const auto middle = epochs.begin() + static_cast<std::ptrdiff_t>(epochs.size() / 2);
   std::ranges::nth_element(epochs, middle);
-  forgotten_ = std::max(forgotten_, *middle);
+  const std::uint64_t last = *middle;
+  forgotten_ = std::max(forgotten_, last);
   for (Table* table : {&prefixes_, &tags_}) {
-    std::erase_if(*table,
-                  [&](const auto& entry) { return std::max(entry.second.hard, entry.second.soft) <= forgotten_; });
+    std::erase_if(*table, [last](const auto& entry) { return std::max(entry.second.hard, entry.second.soft) <= last; });
   }
 }
 

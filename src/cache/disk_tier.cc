@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint8_t kPurgeNote = 1;
 // Variants of a key that are read when one of them is asked for, the youngest first.
 constexpr std::size_t kMaxLoaded = 8;
+// Of a key; the oldest goes.
+constexpr std::size_t kMaxVariants = 32;
 // The share of memory that may wait to be written: one in so many.
 constexpr std::size_t kMostBacklog = 8;
 // What is of use for less than that is not worth a write.
@@ -106,8 +108,8 @@ std::optional<disk::Pending> DiskTier::load(std::string_view key, const Ref<Shar
   }
   if (loading) {
     // A response without Vary is known by its key; all else may be somebody's attempt to stand in the way.
-    std::ranges::stable_partition(
-        candidates, [&](const disk::Candidate& candidate) { return candidate.variant == disk_key.plain_variant; });
+    const auto is_plain = [&](const disk::Candidate& candidate) { return candidate.variant == disk_key.plain_variant; };
+    std::ranges::partition(candidates, is_plain);
     if (candidates.size() > kMaxLoaded) candidates.resize(kMaxLoaded);
     // As they are to stand in memory: of two that a request selects the newer goes first.
     std::ranges::sort(candidates, std::ranges::greater{}, &disk::Candidate::sequence);
@@ -128,6 +130,10 @@ void DiskTier::read_next(const std::shared_ptr<Loading>& loading) {
       ->read(candidate, store_.max_object_bytes(), &store_.budget(), *loading->executor,
              [this, loading, candidate](disk::ReadStatus status, disk::StoredHead head, SliceChain body) {
                if (status == disk::ReadStatus::kOk) take(*loading, candidate, std::move(head), std::move(body));
+               // A disk that is slow, full of reads or failing does not get better by asking for the next.
+               const bool may_go_on = status == disk::ReadStatus::kOk || status == disk::ReadStatus::kGone ||
+                                      status == disk::ReadStatus::kCorrupt || status == disk::ReadStatus::kTooLarge;
+               if (!may_go_on) loading->next = loading->candidates.size();
                read_next(loading);
              })
       .detach();
@@ -173,8 +179,7 @@ void DiskTier::finish(const std::shared_ptr<Loading>& loading) {
 
 void DiskTier::purge(const PurgeRule& rule) {
   purges_.add(rule);
-  // Soft ones leave a stale copy.
-  if (rule.kind == PurgeKind::kTag && !rule.is_soft) tier_->erase_tagged(disk_tag(rule.text));
+  // Not by a sweep: what is read is held against the rules.
   tier_->journal({.kind = kPurgeNote, .epoch = rule.epoch, .payload = DiskPurges::encode(rule)});
 }
 
@@ -203,7 +208,16 @@ void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
   const bool is_worth_it = object->is_complete() && !object->vary().any &&
                            usable_until(*object) > object->freshness().response_time.unix_seconds() + kLeastUse.count();
   if (!is_worth_it) return tier_->erase(key.hash, variant);
-  if (replaced && replaced->is_complete() && says_the_same(*object, *replaced) && find(key.hash, variant)) return;
+  const std::vector<disk::Candidate> present = tier_->find(key.hash);
+  const bool is_there = std::ranges::any_of(present, [&](const auto& there) { return there.variant == variant; });
+  if (is_there && replaced && replaced->is_complete() && replaced->purge_epoch() == object->purge_epoch() &&
+      says_the_same(*object, *replaced)) {
+    return;
+  }
+  if (!is_there && present.size() >= kMaxVariants) {
+    const auto oldest = std::ranges::min_element(present, {}, &disk::Candidate::sequence);
+    tier_->erase(oldest->hash, oldest->variant);
+  }
   std::vector<std::uint32_t> tags;
   for (const std::string& tag : object->tags()) tags.push_back(disk_tag(tag));
   tier_->put({.hash = key.hash,

@@ -174,6 +174,7 @@ bool Store::insert(const Ref<Object>& object) {
     rejected_.fetch_add(1, std::memory_order_relaxed);
     if (disk_) disk_->forget(*object);
     remove_same_selection(*object);
+    if (disk_) disk_->forget(*object);  // as in erase()
     return false;
   }
   if (!publish(nullptr, object, Place::kFirst)) return false;
@@ -193,8 +194,15 @@ void Store::keep_below(const Ref<Object>& object, const Object* replaced) {
   if (!set || !set->contains(*object)) disk_->forget(*object);
 }
 
-void Store::forget_below(std::string_view key) {
-  if (disk_) disk_->forget_key(key);
+void Store::forget_unseen(std::string_view key, std::uint64_t hash) {
+  if (disk_) erase_key(key, hash);
+}
+
+bool Store::take_back(const Object& object) {
+  const Removed removed = remove_if(object.key(), object.hash(),
+                                    [&](const Object& variant) { return variant.original_ == object.original_; });
+  retire(removed);
+  return !removed.empty();
 }
 
 bool Store::replace(const Object& expected, const Ref<Object>& fresh) {

@@ -107,15 +107,16 @@ class Store {
   bool replace(const Object& expected, const Ref<Object>& fresh);
   // What was read from disk. Only where no variant of its selection is: that is newer.
   bool insert_loaded(const Ref<Object>& object);
-  // Takes it out of memory again, if it is still there; nothing else.
-  bool take_back(const Object& object) { return unpublish(object); }
+  // Takes it out of memory again, itself or the stale copy that a soft purge put in its place; nothing else.
+  bool take_back(const Object& object);
   // Removes one variant if it is still there, itself or the stale copy that a soft purge put in its place; all variants
   // of a key.
   bool erase(const Object& object);
   std::size_t erase_key(std::string_view key, std::uint64_t hash);
 
-  // A response that replaces whatever was stored of the key may not be stored, and memory had nothing of it.
-  void forget_below(std::string_view key);
+  // A response that replaces whatever was stored of the key may not be stored, and whoever asked for it had found
+  // nothing of it: there may be something on disk, or read from there meanwhile.
+  void forget_unseen(std::string_view key, std::uint64_t hash);
 
   // The tier below, which sees all that is published and taken out from here on. Before the first insert; it outlives
   // its use, and is told to nobody while it is null.

@@ -384,7 +384,7 @@ void Fill::begin_body(http::ResponseHead head, const policy::StoreDecision& deci
     // What was stored has been replaced by an answer that may not be: it must not come back as a stale copy. Other
     // variants stay.
     if (!keeping_ && says_of_all) {
-      if (request_.candidates.empty()) store_.forget_below(request_.key);
+      if (request_.candidates.empty()) store_.forget_unseen(request_.key, request_.hash);
       for (const Ref<cache::Object>& candidate : request_.candidates) {
         if (is_selected(*candidate, request_.head.headers)) store_.erase(*candidate);
       }

@@ -223,7 +223,7 @@ void Transport::send_output(std::string_view output) {
   }
   tls_->unsent.append(output);
   // Answers to key updates and alerts of a peer that does not read.
-  if (tls_->unsent.size() > 2 * kMaxBatch) fail();
+  if (tls_->unsent.size() > std::size_t{2} * kMaxBatch) fail();
 }
 
 // What is unsent will never leave: nobody should wait for that.
