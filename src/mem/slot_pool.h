@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 
 #include "base/list.h"
 #include "base/mutex.h"
@@ -25,6 +26,8 @@ class SlotPool {
   bool owns(const void* p) const {
     return reinterpret_cast<std::uintptr_t>(p) - reinterpret_cast<std::uintptr_t>(base_) < kRangeBytes;
   }
+  // Where its slots lie.
+  std::span<const char> range() const { return {base_, kRangeBytes}; }
   // Aligned to 16; null when the range is used up.
   void* take();
   void give(void* slot);

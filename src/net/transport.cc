@@ -232,13 +232,16 @@ void Transport::fail() {
   tls_->unsent = {};
 }
 
+void Transport::say_farewell() {
+  if (!tls_ || has_failed_ || !tls_->engine->is_established()) return;
+  std::string& output = output_buffer();
+  tls_->engine->close(output);
+  send_output(output);
+}
+
 void Transport::end_output() {
-  if (tls_ && !has_failed_ && tls_->engine->is_established()) {
-    std::string& output = output_buffer();
-    tls_->engine->close(output);
-    send_output(output);
-    update_watch();
-  }
+  say_farewell();
+  update_watch();
   if (has_unsent()) {
     ends_output_ = true;
   } else {

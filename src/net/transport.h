@@ -50,6 +50,8 @@ class Transport final : public ByteStream, private FdHandler {
   // All that the kernel has taken; under TLS as ciphertext.
   std::uint64_t sent_bytes() const { return sent_bytes_; }
   void end_output() override;
+  // The part of end_output() that is TLS's, for a connection that is about to be closed.
+  void say_farewell();
   void watch(bool read, bool write) override;
   void set_user(User& user) override { user_ = &user; }
   // The peer shall see a reset instead of an orderly end.

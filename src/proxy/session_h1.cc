@@ -585,9 +585,9 @@ void SessionH1::begin_linger() {
   loop_.timers().arm(timer_, loop_.mono_now() + kLingerTime);
 }
 
-// RFC 8446 section 6.1: whoever ends TLS says so first.
+// RFC 8446 section 6.1: whoever ends TLS says so first. A peer that went without a word waits for none.
 void SessionH1::close_idle() {
-  if (transport_->tls() != nullptr) transport_->end_output();
+  if (!saw_eof_ || transport_->has_ended()) transport_->say_farewell();
   close();
 }
 

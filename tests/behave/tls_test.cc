@@ -1,5 +1,6 @@
 // TLS with clients: what is agreed on, what goes through it, and what does not get that far.
 #include <signal.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
@@ -59,6 +60,28 @@ BOOST_AUTO_TEST_CASE(requests_over_tls_are_answered_as_in_plain) {
   // With a close_notify.
   std::string rest;
   BOOST_TEST((client.socket().receive(rest) == Socket::Read::kEof), client.tls().failure());
+}
+
+// RFC 8446 section 6.1: a close_notify is answered with one. Who leaves without a word reads none.
+BOOST_AUTO_TEST_CASE(an_idle_client_that_leaves_is_answered_in_kind) {
+  Origin origin;
+  origin.on("/a", Reply{.body = "hello"});
+  const Site site;
+  Seawall seawall(origin, over_tls(site));
+  for (const bool says_so : {true, false}) {
+    BOOST_TEST_CONTEXT((says_so ? "with" : "without") << " a close_notify") {
+      Client client(seawall, {.tls = site.client()});
+      BOOST_TEST(client.get("/a").body == "hello");
+      if (says_so) {
+        client.socket().half_close();
+      } else {
+        BOOST_TEST(::shutdown(client.socket().fd(), SHUT_WR) == 0);
+      }
+      std::string rest;
+      const Socket::Read end = client.socket().receive(rest);
+      BOOST_TEST((end == (says_so ? Socket::Read::kEof : Socket::Read::kReset)));
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(versions_and_ciphers_follow_the_policy) {
