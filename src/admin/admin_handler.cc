@@ -112,6 +112,7 @@ AdminReply metrics(const Call& call) {
       .miss_events = context.miss_events.stats(),
       .purge = services.purge.stats(),
       .disk = disk_view(context.store.disk()),
+      .encode = context.encoder ? std::optional(context.encoder->stats()) : std::nullopt,
       .edge = &context.edge,
       .http2 = context.http2,
       .certificates = context.certificates};

@@ -253,6 +253,29 @@ void add_disk(Prometheus& out, const DiskView& view) {
   add_disk_volumes(out, disk.volumes);
 }
 
+void add_encode(Prometheus& out, const encode::Stats& encode) {
+  using OfCoding = encode::Stats::OfCoding;
+  const auto add_each = [&](std::string_view name, std::string_view help, auto value_of) {
+    family(out, name, help);
+    for (std::size_t i = 0; i < encode.codings.size(); ++i) {
+      put(out, {{"coding", http::kCodings[i]}}, value_of(encode.codings[i]));
+    }
+  };
+  add_each("seawall_encode_forms_total", "Encoded forms of stored responses that were made.",
+           [](const OfCoding& c) { return c.made; });
+  add_each("seawall_encode_bytes_total", "The bodies of these, before.", [](const OfCoding& c) { return c.bytes_in; });
+  add_each("seawall_encode_encoded_bytes_total", "The same, after.", [](const OfCoding& c) { return c.bytes_out; });
+  add_each("seawall_encode_seconds_total", "Time that encoding took.",
+           [](const OfCoding& c) { return static_cast<double>(c.time_us) / 1e6; });
+  add_each("seawall_encode_answers_total", "Answers with an encoded form.",
+           [](const OfCoding& c) { return c.answers; });
+  family(out, "seawall_encode_dropped_total", "Encoded forms that came to nothing, by why.");
+  put(out, {{"reason", "no_gain"}}, encode.no_gain);
+  put(out, {{"reason", "queue_full"}}, encode.queue_full);
+  put(out, {{"reason", "outdated"}}, encode.outdated);
+  add(out, "seawall_encode_waiting", "Encoded forms that wait to be made.", encode.waiting);
+}
+
 void add_events(Prometheus& out, const ServerView& server) {
   add(out, "seawall_miss_events_total", "Misses that were told.", server.miss_events.emitted);
   add(out, "seawall_miss_events_duplicates_total", "Misses not told because they were told lately.",
@@ -483,6 +506,7 @@ std::string metrics_text(const ServerView& server, std::vector<RouteView> routes
   add_edge(out, server);
   add_cache(out, server);
   add_disk(out, server.disk);
+  if (server.encode) add_encode(out, *server.encode);
   add_origin_calls(out, origins);
   add_origin_connections(out, origins);
   add_origin_guards(out, origins);

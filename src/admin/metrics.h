@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "admin/resources.h"
 #include "base/clock.h"
 #include "cache/store.h"
+#include "encode/encoder.h"
 #include "fill/miss_events.h"
 #include "http/header_map.h"
 #include "net/certificate.h"
@@ -34,6 +36,7 @@ struct ServerView {
   fill::MissEvents::Stats miss_events;
   PurgeService::Stats purge;
   DiskView disk{};
+  std::optional<encode::Stats> encode{};
   const proxy::EdgeCounters* edge = nullptr;   // null: none
   std::span<const proxy::H2Counters> http2{};  // of each worker
   std::span<const Ref<const net::Certificate>> certificates{};

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "cache/index.h"
 #include "http/h1_writer.h"
+#include "policy/encoding.h"
 
 namespace seawall::cache {
 namespace {
@@ -57,6 +58,7 @@ void drop_spare_capacity(Object::Init& init) {
   init.tags.shrink_to_fit();
   init.parts.shrink_to_fit();
   for (Part& part : init.parts) part.slices.shrink_to_fit();
+  init.forms.shrink_to_fit();
 }
 
 bool holds_everything(const Object::Init& init) {
@@ -96,7 +98,43 @@ Ref<Object> Object::with_freshness(MemoryBudget& budget, const policy::Freshness
   init.purge_epoch = purge_epoch;
   Ref<Object> copy = create(budget, std::move(init));
   copy->original_ = original_;
+  copy->encoding_.take_useless(encoding_);
   return copy;
+}
+
+Ref<Object> Object::with_form(MemoryBudget& budget, http::Coding coding, SliceChain body) const {
+  Init init = d_;
+  init.purge_epoch = purge_epoch();
+  init.forms.push_back({coding, make_form(budget, d_.headers, coding, std::move(body))});
+  Ref<Object> copy = create(budget, std::move(init));
+  copy->original_ = original_;
+  copy->identity_ = identity_;
+  copy->encoding_.take_all(encoding_);
+  return copy;
+}
+
+std::vector<Form> Object::forms_under(MemoryBudget& budget, const http::HeaderMap& fields) const {
+  std::vector<Form> forms;
+  for (const Form& form : d_.forms) {
+    forms.push_back({form.coding, make_form(budget, fields, form.coding, form.object->body())});
+  }
+  return forms;
+}
+
+Ref<const Object> Object::make_form(MemoryBudget& budget, const http::HeaderMap& fields, http::Coding coding,
+                                    SliceChain body) const {
+  Init init;
+  init.status = d_.status;
+  init.reason = d_.reason;
+  init.headers = policy::encoded_fields(fields, coding);
+  init.complete_length = total_size(body);
+  init.parts.push_back({.first = 0, .size = init.complete_length, .slices = std::move(body)});
+  return create(budget, std::move(init));
+}
+
+const Form* Object::form(http::Coding coding) const {
+  const auto at = std::ranges::find(d_.forms, coding, &Form::coding);
+  return at == d_.forms.end() ? nullptr : &*at;
 }
 
 Object::Object(MemoryBudget& budget, Init init)
@@ -107,6 +145,7 @@ Object::Object(MemoryBudget& budget, Init init)
   const std::size_t own = own_bytes();
   charge_ = BudgetCharge(budget, own);
   charged_bytes_ = own + segment_bytes(d_.parts) + kIndexNodeBytes;
+  for (const Form& form : d_.forms) charged_bytes_ += form.object->charged_bytes() - kIndexNodeBytes;
   eviction_.owner = this;
   eviction_.key_hash = d_.hash;
   eviction_.size_bytes = charged_bytes_;
@@ -125,6 +164,7 @@ std::size_t Object::own_bytes() const {
   }
   n += heap_bytes(d_.parts);
   for (const Part& part : d_.parts) n += heap_bytes(part.slices);
+  n += heap_bytes(d_.forms);
   return n;
 }
 

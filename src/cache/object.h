@@ -11,9 +11,11 @@
 
 #include "base/list.h"
 #include "base/ref.h"
+#include "cache/encoding_state.h"
 #include "cache/eviction.h"
 #include "cache/refresh_gate.h"
 #include "cache/share_group.h"
+#include "http/coding.h"
 #include "http/header_map.h"
 #include "http/range.h"
 #include "mem/budget.h"
@@ -28,6 +30,15 @@ struct Part {
   std::uint64_t first = 0;
   std::uint64_t size = 0;
   SliceChain slices;
+};
+
+class Object;
+
+// The whole body once more, in a content coding of our own making: an object of its own, with head and body and nothing
+// else, that is never published by itself.
+struct Form {
+  http::Coding coding;
+  Ref<const Object> object;
 };
 
 class Object final : public RefCounted<Object> {
@@ -50,10 +61,15 @@ class Object final : public RefCounted<Object> {
     std::uint64_t purge_epoch = 0;   // PurgeList::epoch() of before it was asked for
     std::uint32_t fetch_ms = 0;      // how long that took
     Ref<ShareGroup> share;           // null: none
+    std::vector<Form> forms;         // of the whole of `parts`; at most one of each coding
   };
   static Ref<Object> create(MemoryBudget& budget, Init init);
   // A copy over the same parts.
   Ref<Object> with_freshness(MemoryBudget& budget, const policy::Freshness& freshness, std::uint64_t purge_epoch) const;
+  // The same, and with one form more, whose body this is. To all who know this object it is the same.
+  Ref<Object> with_form(MemoryBudget& budget, http::Coding coding, SliceChain body) const;
+  // The forms for an object over the same parts with these fields.
+  std::vector<Form> forms_under(MemoryBudget& budget, const http::HeaderMap& fields) const;
 
   const std::string& key() const { return d_.key; }
   std::uint64_t hash() const { return d_.hash; }
@@ -74,6 +90,11 @@ class Object final : public RefCounted<Object> {
   // It has been held against the purge rules up to this one.
   std::uint64_t purge_epoch() const { return purge_epoch_.load(std::memory_order_relaxed); }
   RefreshGate& refresh() const { return refresh_; }
+  // Null: there is none.
+  const Form* form(http::Coding coding) const;
+  EncodingState& encoding() const { return encoding_; }
+  // Itself, or a copy of it that differs in its forms.
+  bool is_same_as(const Object& other) const { return identity_ == other.identity_; }
 
   // Status line, every stored field and Content-Length: all of the head of a full answer but Age, Cache-Status,
   // Connection and the closing empty line.
@@ -83,8 +104,8 @@ class Object final : public RefCounted<Object> {
   // The slices that hold `range`; empty when not all of it is held.
   SliceChain slices_of(http::ByteRange range) const;
 
-  // Everything it holds: body segments, head, headers, index node. What the eviction policy and the per-object limit
-  // count.
+  // Everything it holds: body segments, head, headers, forms, index node. What the eviction policy and the per-object
+  // limit count.
   std::size_t charged_bytes() const { return charged_bytes_; }
 
   // The policy's own; see eviction.h for who may touch what. `size_bytes` is charged_bytes().
@@ -104,6 +125,8 @@ class Object final : public RefCounted<Object> {
   Object(MemoryBudget& budget, Init init);
   ~Object() = default;
   std::size_t own_bytes() const;
+  Ref<const Object> make_form(MemoryBudget& budget, const http::HeaderMap& fields, http::Coding coding,
+                              SliceChain body) const;
 
   Init d_;
   std::string head_block_;
@@ -113,9 +136,12 @@ class Object final : public RefCounted<Object> {
   mutable Entry eviction_;
   mutable std::atomic<std::uint64_t> purge_epoch_;
   mutable RefreshGate refresh_;
+  mutable EncodingState encoding_;
   mutable std::atomic<bool> is_published_{false};
   mutable Listing listing_ = Listing::kNotYet;
-  const Object* original_ = this;  // what with_freshness() began with; to be compared only, it may be gone
+  // What with_freshness() and with_form() began with, and what with_form() did; to be compared only, it may be gone.
+  const Object* original_ = this;
+  const Object* identity_ = this;
 };
 
 }  // namespace seawall::cache

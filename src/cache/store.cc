@@ -190,8 +190,7 @@ bool Store::insert_loaded(const Ref<Object>& object) {
 void Store::keep_below(const Ref<Object>& object, const Object* replaced) {
   if (!disk_) return;
   disk_->keep(object, replaced);
-  const Ref<const VariantSet> set = shard_of(object->hash()).find(object->key(), object->hash());
-  if (!set || !set->contains(*object)) disk_->forget(*object);
+  if (!find_same(*object)) disk_->forget(*object);
 }
 
 void Store::forget_unseen(std::string_view key, std::uint64_t hash) {
@@ -218,6 +217,26 @@ bool Store::replace(const Object& expected, const Ref<Object>& fresh) {
   if (!publish(&expected, fresh, Place::kFirst)) return false;
   keep_below(fresh, &expected);
   return true;
+}
+
+bool Store::add_form(const Object& object, http::Coding coding, const SliceChain& body) {
+  // Others may put theirs in between, one of each coding.
+  for (std::size_t turn = 0; turn <= http::kCodings.size(); ++turn) {
+    const Ref<Object> present = find_same(object);
+    if (!present || present->form(coding) || is_removed_by_purge(*present)) return false;
+    const Ref<Object> fresh = present->with_form(budget_, coding, body);
+    if (!admit(*fresh)) return false;
+    take_heat(*fresh, *present);
+    if (publish(present.get(), fresh, Place::kOfExpected)) return true;
+  }
+  return false;
+}
+
+Ref<Object> Store::find_same(const Object& object) const {
+  const Ref<const VariantSet> set = shard_of(object.hash()).find(object.key(), object.hash());
+  if (!set) return nullptr;
+  const auto same = std::ranges::find_if(set->variants(), [&](const Ref<Object>& v) { return v->is_same_as(object); });
+  return same == set->variants().end() ? nullptr : *same;
 }
 
 bool Store::erase(const Object& object) {
@@ -331,9 +350,14 @@ bool Store::soften(const Object& object, WallTime at, std::uint64_t epoch) {
   }
   if (!make_room(object.charge_.bytes() + publishing_bytes(options_.max_variants))) return false;
   const Ref<Object> stale = object.with_freshness(budget_, freshness, epoch);
-  const auto hits = static_cast<std::uint8_t>(std::min<std::uint32_t>(heat_of(object), EvictionPolicy::kMaxHits));
-  stale->eviction().hits.store(hits, std::memory_order_relaxed);
+  take_heat(*stale, object);
   return publish(&object, stale, Place::kOfExpected);
+}
+
+// What takes another's place is as much in demand.
+void Store::take_heat(const Object& fresh, const Object& replaced) const {
+  const auto hits = static_cast<std::uint8_t>(std::min<std::uint32_t>(heat_of(replaced), EvictionPolicy::kMaxHits));
+  fresh.eviction().hits.store(hits, std::memory_order_relaxed);
 }
 
 // Whoever holds the lock is not waited for: see eviction.h.
@@ -372,7 +396,13 @@ bool Store::publish(const Object* expected, const Ref<Object>& fresh, Place plac
     variants.reserve(options_.max_variants);
     MutexLock lock(shard.write_mutex());
     old = shard.find(fresh->key(), fresh->hash());
-    if (expected && !(old && old->contains(*expected))) return false;
+    // A copy with more forms is as good to be replaced, but not to be copied from.
+    const auto is_expected = [&](const Object& v) {
+      return &v == expected || (expected && place == Place::kFirst && v.is_same_as(*expected));
+    };
+    if (expected && !(old && std::ranges::any_of(old->variants(), [&](const auto& v) { return is_expected(*v); }))) {
+      return false;
+    }
     if (place == Place::kLastIfAlone && old) {
       const bool has_room = old->variants().size() < options_.max_variants;
       if (!has_room ||
@@ -384,7 +414,7 @@ bool Store::publish(const Object* expected, const Ref<Object>& fresh, Place plac
     if (place == Place::kFirst) variants.push_back(fresh);
     if (old) {
       for (const Ref<Object>& v : old->variants()) {
-        const bool goes = v.get() == expected || is_same_selection(*v, *fresh);
+        const bool goes = is_expected(*v) || is_same_selection(*v, *fresh);
         if (place == Place::kOfExpected) {
           if (v.get() == expected) variants.push_back(fresh);
         } else if (goes) {
@@ -437,16 +467,17 @@ Store::Removed Store::remove_if(std::string_view key, std::uint64_t hash, Predic
   return removed;
 }
 
+// With forms or without.
 bool Store::unpublish(const Object& object) {
   const Removed removed =
-      remove_if(object.key(), object.hash(), [&](const Object& variant) { return &variant == &object; });
+      remove_if(object.key(), object.hash(), [&](const Object& variant) { return variant.is_same_as(object); });
   retire(removed);
   return !removed.empty();
 }
 
 // What was asked for goes on being of use below.
 void Store::let_go(const Object& victim) {
-  unpublish(victim);
+  retire(remove_if(victim.key(), victim.hash(), [&](const Object& variant) { return &variant == &victim; }));
   if (disk_ && victim.eviction().hits.load(std::memory_order_relaxed) > 0) disk_->keep_evicted(victim);
 }
 

@@ -105,6 +105,11 @@ class Store {
   // invalidated). When false for lack of room, or because `fresh` has been purged since it was asked for, `expected`
   // stays.
   bool replace(const Object& expected, const Ref<Object>& fresh);
+  // Puts a copy with this form more in the place of the object, or of a copy of it that has others; the disk goes on
+  // without. False when it is not there any more, or has the form, or there is no room.
+  bool add_form(const Object& object, http::Coding coding, const SliceChain& body);
+  // What stands in the object's place by now and differs in its forms at most; null when it was replaced or taken out.
+  Ref<Object> find_same(const Object& object) const;
   // What was read from disk. Only where no variant of its selection is: that is newer.
   bool insert_loaded(const Ref<Object>& object);
   // Takes it out of memory again, itself or the stale copy that a soft purge put in its place; nothing else.
@@ -157,6 +162,7 @@ class Store {
   bool is_removed_by_purge(const Object& object) const;
   Purged purge(const Object& object, PurgeList::Match match, std::uint64_t epoch);
   bool soften(const Object& object, WallTime at, std::uint64_t epoch);
+  void take_heat(const Object& fresh, const Object& replaced) const;
   void sweep_object(const Object& object, WallTime now, std::vector<Refreshable>* hot, SweepResult& result);
   void tell_hit(const Object& object) SW_EXCLUDES(policy_mutex_);
   std::uint32_t heat_of(const Object& object) const SW_EXCLUDES(policy_mutex_);

@@ -31,8 +31,4 @@ void VariantSet::destroy(const VariantSet* set) {
   std::free(mutable_set);
 }
 
-bool VariantSet::contains(const Object& object) const {
-  return std::ranges::any_of(variants(), [&](const Ref<Object>& v) { return v.get() == &object; });
-}
-
 }  // namespace seawall::cache

@@ -8,6 +8,7 @@
 
 #include "cache/store.h"
 #include "disk/tier.h"
+#include "encode/coder.h"
 #include "fill/fill_schedule.h"
 #include "fill/miss_events.h"
 #include "fill/options.h"
@@ -17,6 +18,7 @@
 #include "obs/access_log.h"
 #include "obs/log.h"
 #include "origin/origin_options.h"
+#include "policy/encoding.h"
 #include "policy/rules.h"
 #include "proxy/options.h"
 
@@ -38,7 +40,14 @@ struct RouteConfig {
   proxy::MissOptions miss;
   proxy::StormOptions storm;
   policy::Rules rules;
-  double memory_percent = 0;  // the most of the cache's memory that its objects may take; 0: no bound of its own
+  std::vector<http::Coding> encode;  // the codings that its responses are also kept in, the preferred one first
+  double memory_percent = 0;         // the most of the cache's memory that its objects may take; 0: no bound of its own
+};
+
+struct EncodeConfig {
+  policy::EncodeRules rules;
+  encode::Levels levels;
+  unsigned threads = 1;
 };
 
 struct AdminOptions {
@@ -66,6 +75,7 @@ struct Config {
   cache::StoreOptions cache;
   std::vector<disk::VolumeOptions> disk;          // absolute paths; empty: memory alone
   std::uint64_t disk_write_bytes_per_second = 0;  // averaged over a day; 0: no limit
+  EncodeConfig encode;
   fill::FillOptions fill;
   net::ResolverOptions dns;
   AdminOptions admin;

@@ -12,6 +12,7 @@
 #include "config/entry_words.h"
 #include "config/listen_entry.h"
 #include "config/server_entry.h"
+#include "http/coding.h"
 #include "http/list_syntax.h"
 #include "http/token.h"
 #include "http/uri.h"
@@ -42,6 +43,9 @@ void read_entry(std::string_view text, net::ListenOptions& out) {
 void read_entry(std::string_view text, net::CertificateFiles& out) {
   out = *parse_certificate(text);
 }
+void read_entry(std::string_view text, http::Coding& out) {
+  out = static_cast<http::Coding>(std::ranges::find(http::kCodings, text) - http::kCodings.begin());
+}
 void read_entry(std::string_view text, HeaderPair& out) {
   out = split_header(text);
 }
@@ -54,6 +58,9 @@ std::string write_entry(const net::ListenOptions& listen) {
 }
 std::string write_entry(const net::CertificateFiles& files) {
   return format_certificate(files);
+}
+std::string write_entry(http::Coding coding) {
+  return std::string(http::to_string(coding));
 }
 std::string write_entry(const HeaderPair& header) {
   return fmt::format("{}: {}", header.first, header.second);
@@ -212,6 +219,24 @@ std::optional<Problem> check_webhook(const Directive& d, std::string_view text) 
 std::optional<Problem> check_field(const Directive& d, std::string_view text) {
   if (http::is_token(text)) return std::nullopt;
   return refuse(d, "the name of a header field", text);
+}
+
+std::optional<Problem> check_coding(const Directive& d, std::string_view text) {
+  if (std::ranges::find(http::kCodings, text) != http::kCodings.end()) return std::nullopt;
+  auto problem = refuse(d, R"("gzip", "br" or "zstd")", text);
+  const auto is_named = [&](std::string_view name) { return http::iequals(text, name); };
+  if (is_named("brotli")) problem->hint = "did you mean \"br\"?";
+  if (is_named("deflate")) problem->hint = "what accepts it accepts gzip as well";
+  return problem;
+}
+
+std::optional<Problem> check_type(const Directive& d, std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const bool is_type = slash != std::string_view::npos && http::is_token(text.substr(0, slash)) &&
+                       http::is_token(text.substr(slash + 1)) && !text.substr(0, slash).contains('*');
+  const std::string_view subtype = is_type ? text.substr(slash + 1) : "";
+  if (is_type && (subtype == "*" || !subtype.contains('*'))) return std::nullopt;
+  return refuse(d, R"(a media type such as "application/json" or "text/*")", text);
 }
 
 std::optional<Problem> check_name(const Directive& d, std::string_view text) {
@@ -415,6 +440,24 @@ const std::array kDirectives = {
         .help = "The most that the files in it take; required."}),
     with<SW_AT(d.config->disk_write_bytes_per_second)>({.path = "cache.disk_writes", .kind = Kind::kSize, .default_text = "\"0\"", .min = 0, .max = kPiB,
         .help = "Bytes a second to disk, averaged over a day, past which only what was asked for twice is written; \"0\": no bound."}),
+
+    with<SW_AT(d.config->encode.rules.types)>({.path = "encode.types", .kind = Kind::kTexts,
+        .default_text = R"(["text/*", "application/javascript", "application/json", "application/ld+json", "application/manifest+json", "application/rss+xml", "application/atom+xml", "application/vnd.api+json", "application/wasm", "application/xhtml+xml", "application/xml", "font/otf", "font/ttf", "image/svg+xml", "image/x-icon"])",
+        .min = 0, .max = 256, .check = check_type,
+        .help = "Media types of the responses that are encoded, on routes that say so: \"type/subtype\" or \"type/*\"."}),
+    with<SW_AT(d.config->encode.rules.min_bytes)>({.path = "encode.min_size", .kind = Kind::kSize, .default_text = "\"1KiB\"", .min = 0, .max = kGiB,
+        .help = "Smaller responses stay as they are."}),
+    with<SW_AT(d.config->encode.rules.max_bytes)>({.path = "encode.max_size", .kind = Kind::kSize, .default_text = "\"4MiB\"", .min = kKiB, .max = kGiB,
+        .help = "Larger ones too."}),
+    with<SW_AT(d.config->encode.levels.gzip)>({.path = "encode.gzip", .kind = Kind::kCount, .default_text = "6", .min = 1, .max = 9,
+        .help = "Level of gzip: how much time is given for how small a form."}),
+    with<SW_AT(d.config->encode.levels.brotli)>({.path = "encode.br", .kind = Kind::kCount, .default_text = "5", .min = 0, .max = 11,
+        .help = "The same of brotli."}),
+    with<SW_AT(d.config->encode.levels.zstd)>({.path = "encode.zstd", .kind = Kind::kCount, .default_text = "9", .min = 1, .max = 19,
+        .help = "The same of zstd.",
+        .hint = "past 19 it takes windows that clients need not have memory for (RFC 9659)"}),
+    with<SW_AT(d.config->encode.threads)>({.path = "encode.threads", .kind = Kind::kCount, .default_text = "1", .min = 1, .max = 64,
+        .help = "Threads of low priority that do it."}),
 
     with<SW_AT(d.config->fill.waiters_per_object)>({.path = "collapse.waiters", .kind = Kind::kCount, .default_text = "1000", .min = 0, .max = 10'000'000,
         .help = "Requests that may wait for one object's fetch; one more gets 503."}),
@@ -639,6 +682,8 @@ const std::array kDirectives = {
         .help = "Response fields that this cache obeys in place of Cache-Control (RFC 9213), the first that is there."}),
     with<SW_AT(d.route->rules.tag_fields)>({.path = "route.tags", .kind = Kind::kTexts, .default_text = R"(["Cache-Tag", "Surrogate-Key", "xkey"])", .min = 0, .max = 16, .check = check_field,
         .help = "Response fields that name the tags by which an object can be purged."}),
+    with<SW_AT(d.route->encode)>({.path = "route.encode", .kind = Kind::kTexts, .default_text = "[]", .min = 0, .max = 3, .check = check_coding,
+        .help = "Content codings that stored responses are also kept in, for clients that accept them: \"zstd\", \"br\" and \"gzip\", the preferred one first; []: none."}),
     with<SW_AT(d.route->memory_percent)>({.path = "route.memory", .kind = Kind::kPercent, .default_text = "\"\"", .min = 1, .max = 100,
         .help = "The most of the cache's memory that its objects may take, as a percentage; \"\": no bound of its own.",
         .hint = "\"\" is no bound of its own"}),

@@ -18,8 +18,8 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-constexpr std::array kSections = {"server"sv, "tls"sv, "http2"sv, "admin"sv,  "cache"sv, "collapse"sv,
-                                  "push"sv,   "dns"sv, "log"sv,   "origin"sv, "route"sv};
+constexpr std::array kSections = {"server"sv,   "tls"sv,  "http2"sv, "admin"sv, "cache"sv,  "encode"sv,
+                                  "collapse"sv, "push"sv, "dns"sv,   "log"sv,   "origin"sv, "route"sv};
 
 // Whether "" stands for no value.
 bool may_be_empty(const Directive& d) {
@@ -188,6 +188,7 @@ std::string why_moot_in_route(const Directive& directive, const RouteConfig& rou
   const bool is_of_storing =
       is_in("route.stale.") || is_in("route.heuristic.") || is_in("route.refresh.") || is_in("route.placeholder.");
   const bool is_moot = (is_of_storing && miss == proxy::MissPolicy::kPass) ||
+                       (directive.path == "route.encode" && miss == proxy::MissPolicy::kPass) ||
                        (is_in("route.storm.") && miss != proxy::MissPolicy::kCollapse);
   if (is_moot) return "with miss = " + format_value(*find_directive("route.miss"), static_cast<std::int64_t>(miss));
   // RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5: responses without a body.

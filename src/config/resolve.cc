@@ -259,6 +259,15 @@ void read_placeholder(RouteDraft& route, Report& report) {
   placeholder.body = std::move(*body);
 }
 
+void check_codings(const RouteDraft& route, Report& report) {
+  const std::vector<http::Coding>& codings = route.config.encode;
+  for (auto at = codings.begin(); at != codings.end(); ++at) {
+    if (std::find(codings.begin(), at, *at) == at) continue;
+    report.add(route.set.at("route.encode").element(static_cast<std::size_t>(at - codings.begin())),
+               fmt::format("route.encode names {} twice", quote(http::to_string(*at))), "remove one of the two");
+  }
+}
+
 void resolve_route(Input& input, RouteDraft& route, Report& report) {
   if (auto host = normal_host(route.config.host)) {
     route.config.host = std::move(*host);
@@ -271,6 +280,7 @@ void resolve_route(Input& input, RouteDraft& route, Report& report) {
   if (!route.set.contains("route.name")) route.config.name = fmt::format("{} {}", route.config.host, route.config.path);
   resolve_route_origin(input, route, report);
   report_moot(route.set, input.draft(route), input, report);
+  check_codings(route, report);
   read_placeholder(route, report);
 }
 
@@ -317,6 +327,7 @@ struct Bound {
 constexpr std::array kBounds = {
     Bound{"server.target_bytes", "server.header_bytes"},
     Bound{"server.connections_per_client", "server.connections"},
+    Bound{"encode.min_size", "encode.max_size"},
     Bound{"collapse.waiters", "collapse.waiters_total"},
     Bound{"dns.min_ttl", "dns.max_ttl"},
     Bound{"origin.timeout.connect", "origin.timeout.total"},

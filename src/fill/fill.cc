@@ -254,9 +254,7 @@ bool Fill::try_not_modified(const http::ResponseHead& head, WallTime request_tim
   merged.reason = stored->reason();
   merged.headers = policy::merge_updated(stored->headers(), head.headers);
   const policy::StoreDecision decision = decide(merged, request_time, response_time);
-  Ref<cache::Object> object =
-      make_object(stored_fields(merged, decision.directives), decision.freshness, stored->parts(),
-                  stored->complete_length(), stored->status(), stored->reason());
+  Ref<cache::Object> object = make_updated(*stored, stored_fields(merged, decision.directives), decision.freshness);
 
   if (!is_outdated()) {
     const bool same_variant =
@@ -305,8 +303,7 @@ void Fill::refresh_from_head(const http::ResponseHead& head, WallTime request_ti
       store_.erase(*stored);
       continue;
     }
-    store_.replace(*stored, make_object(stored_fields(merged, decision.directives), decision.freshness, stored->parts(),
-                                        stored->complete_length(), stored->status(), stored->reason()));
+    store_.replace(*stored, make_updated(*stored, stored_fields(merged, decision.directives), decision.freshness));
   }
 }
 
@@ -526,9 +523,22 @@ void Fill::on_complete(const http::HeaderMap& trailers) {
   end();
 }
 
+// Over the stored body.
+Ref<cache::Object> Fill::make_updated(const cache::Object& stored, http::HeaderMap headers,
+                                      const policy::Freshness& freshness) {
+  // By now there may be forms that were not when it was asked about.
+  const Ref<cache::Object> present = store_.find_same(stored);
+  const cache::Object& latest = present ? *present : stored;
+  Ref<cache::Object> object = make_object(std::move(headers), freshness, stored.parts(), stored.complete_length(),
+                                          stored.status(), stored.reason(), &latest);
+  object->encoding().take_useless(latest.encoding());
+  return object;
+}
+
+// `body_of`: whose forms it may have too; null: nobody's.
 Ref<cache::Object> Fill::make_object(http::HeaderMap headers, const policy::Freshness& freshness,
                                      std::vector<cache::Part> parts, std::uint64_t complete_length,
-                                     std::uint16_t status, std::string reason) {
+                                     std::uint16_t status, std::string reason, const cache::Object* body_of) {
   cache::Object::Init init;
   init.key = request_.key;
   init.hash = request_.hash;
@@ -536,6 +546,7 @@ Ref<cache::Object> Fill::make_object(http::HeaderMap headers, const policy::Fres
   init.reason = std::move(reason);
   init.vary = policy::parse_vary(headers);
   policy::append_selecting_values(init.vary, request_.head.headers, init.selecting_values);
+  if (body_of) init.forms = body_of->forms_under(store_.budget(), headers);
   init.headers = std::move(headers);
   init.freshness = freshness;
   init.parts = std::move(parts);
@@ -616,7 +627,7 @@ bool Fill::finish_completion() {
     merge_part(parts, {.first = arriving_->first, .size = arriving_->size(), .slices = body_.take_compact()});
   }
   Ref<cache::Object> object =
-      make_object(std::move(stored_headers_), freshness_, std::move(parts), complete_length, 200, {});
+      make_object(std::move(stored_headers_), freshness_, std::move(parts), complete_length, 200, {}, nullptr);
   if (!is_outdated()) store_.replace(*request_.candidates.front(), object);
   auto published = make_ref<FillHead>();
   published->response.status = 200;

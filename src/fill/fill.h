@@ -202,7 +202,9 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   void publish_head(Ref<FillHead> head, FillState state);
   Ref<cache::Object> make_object(http::HeaderMap headers, const policy::Freshness& freshness,
                                  std::vector<cache::Part> parts, std::uint64_t complete_length, std::uint16_t status,
-                                 std::string reason);
+                                 std::string reason, const cache::Object* body_of);
+  Ref<cache::Object> make_updated(const cache::Object& stored, http::HeaderMap headers,
+                                  const policy::Freshness& freshness);
   void describe(cache::Object::Init& init) const;
   void store_body(const http::HeaderMap& trailers);
   Ref<cache::Object> stored_parts_of(const cache::Object::Init& arrived) const;

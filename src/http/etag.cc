@@ -41,16 +41,22 @@ std::optional<EntityTag> parse_etag(std::string_view text) {
   return tag;
 }
 
+std::optional<std::string_view> EtagCursor::next() {
+  while (!rest_.empty() && (rest_.front() == ',' || rest_.front() == ' ' || rest_.front() == '\t'))
+    rest_.remove_prefix(1);
+  if (rest_.empty()) return std::nullopt;
+  const std::size_t size = member_size(rest_);
+  const std::string_view member = trim_ows(rest_.substr(0, size));
+  rest_.remove_prefix(size);
+  return member;
+}
+
 bool list_contains(std::string_view list, std::string_view etag, Comparison how) {
   const std::optional<EntityTag> parsed = parse_etag(etag);
-  while (true) {
-    while (!list.empty() && (list.front() == ',' || list.front() == ' ' || list.front() == '\t')) list.remove_prefix(1);
-    if (list.empty()) return false;
-    const std::size_t size = member_size(list);
-    const std::string_view member = trim_ows(list.substr(0, size));
-    if (member != "*" && member_matches(member, etag, parsed, how)) return true;
-    list.remove_prefix(size);
+  for (EtagCursor cursor(list); const auto member = cursor.next();) {
+    if (*member != "*" && member_matches(*member, etag, parsed, how)) return true;
   }
+  return false;
 }
 
 }  // namespace seawall::http

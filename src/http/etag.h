@@ -21,6 +21,17 @@ constexpr bool weak_match(const EntityTag& a, const EntityTag& b) {
   return a.opaque == b.opaque;
 }
 
+// The members of If-Match or If-None-Match as they stand, empty ones skipped. A comma inside an entity-tag does not
+// separate.
+class EtagCursor {
+ public:
+  explicit EtagCursor(std::string_view list) : rest_(list) {}
+  std::optional<std::string_view> next();
+
+ private:
+  std::string_view rest_;
+};
+
 enum class Comparison { kStrong, kWeak };
 // Whether the list of If-None-Match or If-Match holds `etag`. "*" is the caller's business: false here. A malformed
 // member is skipped; an unquoted member or a stored etag that is not quoted is compared as it stands.

@@ -9,18 +9,14 @@
 #include <span>
 
 #include "http/list_syntax.h"
+#include "http/weighted.h"
 
 namespace seawall::policy {
 namespace {
 
 using http::Field;
 using http::HeaderMap;
-
-// A member of Accept-Encoding or Accept-Language; quality in thousandths.
-struct Weighted {
-  std::string_view name;
-  int quality = 1000;
-};
+using http::Weighted;
 
 // Longer lists than browsers send are compared as they stand.
 constexpr std::size_t kMaxMembers = 32;
@@ -29,35 +25,6 @@ using WeightedArray = std::array<Weighted, kMaxMembers>;
 bool less_without_case(std::string_view a, std::string_view b) {
   return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
                                       [](char x, char y) { return http::to_lower(x) < http::to_lower(y); });
-}
-
-// qvalue (RFC 9110 section 12.4.2): 0 to 1 with at most three decimals.
-std::optional<int> parse_quality(std::string_view s) {
-  if (s.empty() || s.size() > 5 || (s[0] != '0' && s[0] != '1')) return std::nullopt;
-  int quality = (s[0] - '0') * 1000;
-  if (s.size() == 1) return quality;
-  if (s[1] != '.') return std::nullopt;
-  int weight = 100;
-  for (const char c : s.substr(2)) {
-    if (c < '0' || c > '9') return std::nullopt;
-    quality += (c - '0') * weight;
-    weight /= 10;
-  }
-  if (quality > 1000) return std::nullopt;
-  return quality;
-}
-
-std::optional<Weighted> parse_weighted(std::string_view element) {
-  const auto semicolon = element.find(';');
-  Weighted w{.name = http::trim_ows(element.substr(0, semicolon))};
-  if (!http::is_token(w.name)) return std::nullopt;
-  if (semicolon == std::string_view::npos) return w;
-  const auto parameter = http::trim_ows(element.substr(semicolon + 1));
-  if (parameter.size() < 3 || http::to_lower(parameter[0]) != 'q' || parameter[1] != '=') return std::nullopt;
-  const auto quality = parse_quality(parameter.substr(2));
-  if (!quality) return std::nullopt;
-  w.quality = *quality;
-  return w;
 }
 
 // RFC 9110 section 8.4.1.
@@ -74,7 +41,7 @@ std::optional<std::span<Weighted>> sorted_members(const HeaderMap& request, Fiel
   for (const auto line : request) {
     if (line.field != field) continue;
     for (http::ListCursor c(line.value); auto element = c.next();) {
-      auto w = parse_weighted(*element);
+      auto w = http::parse_weighted(*element);
       if (!w || n == storage.size()) return std::nullopt;
       if (field == Field::kAcceptEncoding) w->name = without_alias(w->name);
       storage[n++] = *w;

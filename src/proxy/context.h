@@ -9,6 +9,7 @@
 #include "base/executor.h"
 #include "base/rng.h"
 #include "cache/store.h"
+#include "encode/encoder.h"
 #include "fill/fill_table.h"
 #include "fill/miss_events.h"
 #include "fill/upstream.h"
@@ -35,6 +36,7 @@ struct Context {
   fill::RunningFills& running;
   ConnectionLimits& connections;  // of clients, in the whole process
   EdgeCounters& edge;
+  encode::Encoder* encoder = nullptr;   // null: nothing is encoded
   std::span<const H2Counters> http2{};  // of each worker
   std::span<const Ref<const net::Certificate>> certificates{};
   std::span<const net::Network> purge_from{};       // whose PURGE requests are obeyed

@@ -8,7 +8,10 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "encode/coder.h"
+#include "http/coding.h"
 #include "http/h1_parser.h"
+#include "policy/encoding.h"
 
 namespace seawall::proxy {
 
@@ -69,6 +72,15 @@ struct StormOptions {
   Millis calm{10'000};                  // nothing of it for so long ends it
 
   friend bool operator==(const StormOptions&, const StormOptions&) = default;
+};
+
+// Forms of stored responses in content codings, made by the cache.
+struct EncodeOptions {
+  std::vector<http::Coding> codings;  // the best first among those that a client wants as much; empty: none are made
+  policy::EncodeRules rules;
+  encode::Levels levels;
+
+  bool is_on() const { return !codings.empty(); }
 };
 
 enum class HostPolicy : std::uint8_t { kPreserve, kOrigin };

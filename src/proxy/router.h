@@ -37,6 +37,7 @@ struct Route {
   MissOptions miss;
   StormOptions storm;
   policy::Rules rules;
+  EncodeOptions encode;
   std::shared_ptr<RouteState> state;
 
   std::size_t origin_for(http::Method method) const {

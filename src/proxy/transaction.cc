@@ -8,6 +8,7 @@
 #include "http/range.h"
 #include "http/uri.h"
 #include "policy/cacheability.h"
+#include "policy/encoding.h"
 #include "policy/key.h"
 #include "policy/validation.h"
 #include "policy/vary.h"
@@ -377,6 +378,7 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
       wanted.outgoing.local_port = client_.local->port();
     }
   }
+  if (is_pass && route_->encode.is_on()) policy::name_plain_etags(wanted.outgoing.headers);
   wanted.outgoing.traffic = is_background ? http::Traffic::kBackground : http::Traffic::kClient;
   wanted.outgoing.is_shared = !is_pass;
   wanted.outgoing.route = route_->state->id;
@@ -581,10 +583,11 @@ Transaction::Flow Transaction::respond_stream() {
   }
 
   if (!is_collapsed_ && !head.is_stored && head.not_stored_why != Why::kNone) why_ = head.not_stored_why;
+  has_forms_ = may_encode(head, kind);
+  adds_vary_ = has_forms_ && policy::needs_vary(head.response.headers);
   if (kind != FillKind::kPass && is_get_or_head(request_.method)) {
-    switch (policy::evaluate_preconditions(request_, head.response.status, head.response.headers,
-                                           context_.executor.wall_now())) {
-      case policy::Precondition::kNotModified: return answer_not_modified(head.response.headers);
+    switch (evaluate_preconditions(head.response.status, head.response.headers)) {
+      case policy::Precondition::kNotModified: return answer_form_not_modified(head.response.headers, nullptr);
       case policy::Precondition::kFailed: return answer_precondition_failed();
       case policy::Precondition::kProceed: break;
     }
@@ -592,6 +595,7 @@ Transaction::Flow Transaction::respond_stream() {
 
   http::HeaderMap fields = head.response.headers;
   fields.remove(Field::kContentLength);
+  if (route_->encode.is_on() && head.response.status == 304) policy::name_client_etag(request_.headers, fields);
   compose_status();
   if (is_collapsed_) {
     // Not the answer to its own request: RFC 9111 section 4 wants the age.
@@ -610,9 +614,8 @@ Transaction::Flow Transaction::respond_stream() {
   }
 
   const auto specs = requested_ranges();
-  const bool may_cut = kind != FillKind::kPass && head.response.status == 200 && head.body_bytes && specs &&
-                       policy::if_range_holds(request_.headers, head.response.headers, context_.executor.wall_now());
-  if (may_cut) {
+  if (kind != FillKind::kPass && head.response.status == 200 && head.body_bytes && specs &&
+      may_cut(head.response.headers)) {
     const auto ranges = http::resolve(*specs, *head.body_bytes);
     if (ranges.empty()) return answer_unsatisfied(*head.body_bytes);
     // Several ranges of a body that has not arrived: the whole instead, as RFC 9110 section 14.2 allows.
@@ -683,6 +686,7 @@ Transaction::Flow Transaction::finish() {
   route_ = nullptr;
   is_client_gone_ = false;
   is_alone_ = is_collapsed_ = is_hit_ = is_stored_ = origin_asked_ = is_stale_for_failure_ = false;
+  has_forms_ = adds_vary_ = false;
   patience_.reset();
   lookups_ = 0;
   informational_sent_ = 0;

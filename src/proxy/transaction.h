@@ -31,6 +31,7 @@
 #include "http/body_pipe.h"
 #include "http/message.h"
 #include "policy/plan.h"
+#include "policy/validation.h"
 #include "policy/why.h"
 #include "proxy/client_info.h"
 #include "proxy/context.h"
@@ -146,6 +147,13 @@ class Transaction final : public RequestHandler {
   void append_age(const policy::Freshness& freshness);
   std::optional<std::vector<http::RangeSpec>> requested_ranges() const;
   void log_access();
+  // In transaction_forms.cc.
+  bool may_encode(const fill::FillHead& head, fill::FillKind kind) const;
+  const cache::Form* select_form(const cache::Object& stored);
+  void ask_for_form(const cache::Object& stored, http::Coding coding);
+  policy::Precondition evaluate_preconditions(std::uint16_t status, const http::HeaderMap& fields) const;
+  bool may_cut(const http::HeaderMap& fields) const;
+  Flow answer_form_not_modified(const http::HeaderMap& stored, const cache::Form* form);
 
   Context& context_;
   ResponseWriter& writer_;
@@ -183,6 +191,8 @@ class Transaction final : public RequestHandler {
   bool wait_is_over_ = false;
   std::uint64_t range_end_ = 0;     // with kBody: where to stop; 0: at the end of the body
   std::string composed_;            // Age and Cache-Status lines of this answer
+  bool has_forms_ = false;          // the response may be had in other codings than identity
+  bool adds_vary_ = false;          // and its own Vary does not say so
   bool is_foreign_scheme_ = false;  // the target names another scheme than the connection has
   std::string covered_authority_;   // that the connection's certificate was last found to cover
 

@@ -73,6 +73,7 @@ void Transaction::compose_status() {
   } else if (is_collapsed_ && found_.object && !error_) {
     append_age(found_.object->freshness());
   }
+  if (adds_vary_) composed_ += "Vary: Accept-Encoding\r\n";
   obs::CacheStatus status;
   status.is_hit = is_hit_;
   status.ttl = ttl_;
@@ -114,22 +115,25 @@ void Transaction::send_head(AnswerHead head) {
 }
 
 Transaction::Flow Transaction::respond_stored() {
-  const cache::Object& object = *found_.object;
-  const WallTime now = context_.executor.wall_now();
-  switch (policy::evaluate_preconditions(request_, object.status(), object.headers(), now)) {
-    case policy::Precondition::kNotModified: return answer_not_modified(object.headers());
+  const cache::Object& stored = *found_.object;
+  const cache::Form* const form = route_->encode.is_on() ? select_form(stored) : nullptr;
+  switch (evaluate_preconditions(stored.status(), stored.headers())) {
+    case policy::Precondition::kNotModified: return answer_form_not_modified(stored.headers(), form);
     case policy::Precondition::kFailed: return answer_precondition_failed();
     case policy::Precondition::kProceed: break;
   }
+  if (form) context_.encoder->counters().count_answer(context_.executor.worker_id(), form->coding);
+  const cache::Object& object = form ? *form->object : stored;
   if (object.status() == 200 && request_.headers.contains(Field::kRange)) {
     const auto specs = requested_ranges();
-    if (specs && policy::if_range_holds(request_.headers, object.headers(), now)) {
+    if (specs && may_cut(object.headers())) {
       const auto ranges = http::resolve(*specs, object.complete_length());
       if (ranges.empty()) return answer_unsatisfied(object.complete_length());
       return answer_ranges(object, ranges);
     }
   }
   compose_status();
+  found_.object = &object;  // of a form the stored one holds a reference
   const bool is_head = request_.method == Method::kHead;
   if (object.is_complete() && object.trailers().empty()) {
     status_ = object.status();

@@ -184,6 +184,9 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
   if (config->cache.eviction != first.cache.eviction) {
     log(LogLevel::kWarning, "reload: a change of cache.eviction needs a restart");
   }
+  if (config->encode.threads != first.encode.threads) {
+    log(LogLevel::kWarning, "reload: a change of encode.threads needs a restart");
+  }
   if (!has_same_disk(*config, first)) {
     log(LogLevel::kWarning, "reload: changes of cache.disk and cache.disk_writes need a restart");
   }
@@ -330,6 +333,7 @@ int run(const config::Config& config, const Reload& reload) {
         clean = wait_for_drain(signals, config.session.shutdown_timeout, shared.clock);
         for (const auto& worker : workers) worker->stop();
         for (const auto& worker : workers) worker->join();
+        shared.encoder.stop();
         // What it has to tell is posted to the loops, which are still there.
         if (shared.disk) shared.disk->close();
         break;

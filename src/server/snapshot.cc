@@ -90,6 +90,7 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
                       .miss = route.miss,
                       .storm = route.storm,
                       .rules = route.rules,
+                      .encode = {.codings = route.encode, .rules = config.encode.rules, .levels = config.encode.levels},
                       .state = registry.route(route, config.cache.memory_bytes)});
   }
   snapshot.router = make_ref<const proxy::Router>(std::move(origins), std::move(routes), config.session, config.edge);

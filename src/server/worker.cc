@@ -49,6 +49,7 @@ Worker::Worker(std::uint32_t id, std::uint32_t workers, Shared& shared, const co
                .running = running_,
                .connections = shared.connections,
                .edge = shared.edge,
+               .encoder = &shared.encoder,
                .http2 = shared.http2},
       make_handler_(
           [this](proxy::ResponseWriter& writer, const proxy::ClientInfo& client, std::function<void()> on_finished) {

@@ -13,6 +13,7 @@
 #include "cache/disk_tier.h"
 #include "cache/store.h"
 #include "config/config.h"
+#include "encode/encoder.h"
 #include "fill/fill_table.h"
 #include "fill/miss_events.h"
 #include "net/listener.h"
@@ -43,7 +44,12 @@ struct Shared {
         origin_log(clock),
         registry(origin_log, clock, workers),
         tickets(std::make_shared<net::TicketKeys>(clock, config.tls.ticket_rotation)),
-        http2(workers) {}
+        http2(workers),
+        encoder(clock, {.threads = config.encode.threads, .max_body_bytes = config.cache.memory_bytes / kEncodeBacklog},
+                workers) {}
+
+  // The share of memory that may wait to be encoded: one in so many.
+  static constexpr std::uint64_t kEncodeBacklog = 8;
 
   SystemClock clock;
   cache::Store store;
@@ -56,6 +62,7 @@ struct Shared {
   proxy::ConnectionLimits connections;
   proxy::EdgeCounters edge;
   std::vector<proxy::H2Counters> http2;  // by worker
+  encode::Pool encoder;
   std::shared_ptr<obs::AccessLogFile> access_file;
 };
 

@@ -1,0 +1,58 @@
+// What is known of an object's forms in content codings besides those that are there: whether there may be any, and
+// which have been asked for or gain nothing. Thread: any, lock-free.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "http/coding.h"
+
+namespace seawall::cache {
+
+class EncodingState {
+ public:
+  // Once somebody has looked: whether there may be forms, and whether answers then name Accept-Encoding in Vary.
+  bool is_judged() const { return has(kJudged); }
+  bool may_encode() const { return has(kMayEncode); }
+  bool adds_vary() const { return has(kAddsVary); }
+  void judge(bool may_encode, bool adds_vary) {
+    set(kJudged | (may_encode ? kMayEncode : 0U) | (may_encode && adds_vary ? kAddsVary : 0U));
+  }
+
+  // True for one who asks, until give_up(); not for a form that gains nothing.
+  bool try_ask(http::Coding coding) {
+    const unsigned asked = bit(kAsked, coding);
+    if (has(asked | bit(kUseless, coding))) return false;
+    return (bits_.fetch_or(static_cast<std::uint16_t>(asked), std::memory_order_relaxed) & asked) == 0;
+  }
+  // It may be asked for again.
+  void give_up(http::Coding coding) {
+    bits_.fetch_and(static_cast<std::uint16_t>(~bit(kAsked, coding)), std::memory_order_relaxed);
+  }
+  void mark_useless(http::Coding coding) { set(bit(kUseless, coding)); }
+
+  // Of an object with the same body, and other fields perhaps.
+  void take_useless(const EncodingState& other) { set(other.bits() & kUselessMask); }
+  // Of an object that differs in its forms alone.
+  void take_all(const EncodingState& other) { set(other.bits()); }
+
+ private:
+  static constexpr unsigned kJudged = 1;
+  static constexpr unsigned kMayEncode = 2;
+  static constexpr unsigned kAddsVary = 4;
+  static constexpr unsigned kAsked = 3;    // the first of a bit for each coding
+  static constexpr unsigned kUseless = 8;  // likewise
+  static constexpr unsigned kUselessMask = ((1U << http::kCodings.size()) - 1U) << kUseless;
+
+  static constexpr unsigned bit(unsigned first, http::Coding coding) {
+    return 1U << (first + static_cast<unsigned>(coding));
+  }
+  unsigned bits() const { return bits_.load(std::memory_order_relaxed); }
+  // Any of them.
+  bool has(unsigned wanted) const { return (bits() & wanted) != 0; }
+  void set(unsigned more) { bits_.fetch_or(static_cast<std::uint16_t>(more), std::memory_order_relaxed); }
+
+  std::atomic<std::uint16_t> bits_{0};
+};
+
+}  // namespace seawall::cache

@@ -1,0 +1,146 @@
+#include "policy/encoding.h"
+
+#include <algorithm>
+#include <array>
+
+#include "http/etag.h"
+#include "http/list_syntax.h"
+#include "policy/cache_control.h"
+
+namespace seawall::policy {
+namespace {
+
+using http::Field;
+using http::HeaderMap;
+
+// Of the bytes that are encoded, and so not of the encoded form's.
+constexpr std::array<std::string_view, 4> kDigests = {"Content-MD5", "Content-Digest", "Repr-Digest", "Digest"};
+
+bool is_digest(std::string_view name) {
+  return std::ranges::any_of(kDigests, [&](std::string_view digest) { return http::iequals(name, digest); });
+}
+
+bool is_encoded(const HeaderMap& headers) {
+  for (const auto line : headers) {
+    if (line.field != Field::kContentEncoding) continue;
+    for (http::ListCursor list(line.value); const auto coding = list.next();) {
+      if (!http::iequals(*coding, "identity")) return true;
+    }
+  }
+  return false;
+}
+
+// Cache-Control is for everybody, whatever field else governs this cache.
+bool forbids_transforming(const HeaderMap& headers, const std::vector<std::string>& targeted_fields) {
+  return parse_response_directives(headers, {}).no_transform ||
+         parse_response_directives(headers, targeted_fields).no_transform;
+}
+
+// The members with the suffixes off; nullopt when none has one.
+std::optional<std::string> plain_list(std::string_view list) {
+  std::string out;
+  bool has_changed = false;
+  for (http::EtagCursor cursor(list); const auto member = cursor.next();) {
+    if (!out.empty()) out += ", ";
+    if (const auto plain = plain_etag(*member)) {
+      out += *plain;
+      has_changed = true;
+    } else {
+      out += *member;
+    }
+  }
+  return has_changed ? std::optional(out) : std::nullopt;
+}
+
+}  // namespace
+
+bool matches_type(std::string_view pattern, std::string_view content_type) {
+  const std::string_view type = http::trim_ows(content_type.substr(0, content_type.find(';')));
+  if (!pattern.ends_with("/*")) return http::iequals(type, pattern);
+  const std::string_view prefix = pattern.substr(0, pattern.size() - 1);
+  return type.size() > prefix.size() && http::iequals(type.substr(0, prefix.size()), prefix);
+}
+
+bool may_encode(std::uint16_t status, const HeaderMap& headers, std::optional<std::uint64_t> complete_length,
+                const EncodeRules& rules, const std::vector<std::string>& targeted_fields) {
+  if (status != 200 && status != 206) return false;
+  if (complete_length && (*complete_length < rules.min_bytes || *complete_length > rules.max_bytes)) return false;
+  const auto type = headers.find(Field::kContentType);
+  const bool is_listed = type && headers.count(Field::kContentType) == 1 &&
+                         std::ranges::any_of(rules.types, [&](std::string_view p) { return matches_type(p, *type); });
+  return is_listed && !is_encoded(headers) && !forbids_transforming(headers, targeted_fields);
+}
+
+bool needs_vary(const HeaderMap& headers) {
+  for (const auto line : headers) {
+    if (line.field != Field::kVary) continue;
+    for (http::ListCursor list(line.value); const auto name = list.next();) {
+      if (*name == "*" || http::iequals(*name, "Accept-Encoding")) return false;
+    }
+  }
+  return true;
+}
+
+HeaderMap encoded_fields(const HeaderMap& headers, http::Coding coding) {
+  HeaderMap out;
+  for (const auto line : headers) {
+    if (line.field == Field::kContentEncoding || is_digest(line.name)) continue;
+    if (line.field != Field::kEtag) {
+      out.add(line.name, line.value);
+    } else if (const std::string etag = encoded_etag(line.value, coding); !etag.empty()) {
+      out.add(Field::kEtag, etag);
+    }
+  }
+  out.add(Field::kContentEncoding, http::to_string(coding));
+  return out;
+}
+
+std::string encoded_etag(std::string_view etag, http::Coding coding) {
+  if (!http::parse_etag(etag)) return {};
+  std::string out(etag.substr(0, etag.size() - 1));
+  out += '-';
+  out += http::to_string(coding);
+  out += '"';
+  return out;
+}
+
+std::optional<std::string> plain_etag(std::string_view etag) {
+  if (!http::parse_etag(etag)) return std::nullopt;
+  const std::string_view open = etag.substr(0, etag.size() - 1);
+  for (const std::string_view name : http::kCodings) {
+    if (!open.ends_with(name)) continue;
+    const std::string_view rest = open.substr(0, open.size() - name.size());
+    if (rest.ends_with('-')) return std::string(rest.substr(0, rest.size() - 1)) + '"';
+  }
+  return std::nullopt;
+}
+
+void name_plain_etags(HeaderMap& request) {
+  for (const Field field : {Field::kIfMatch, Field::kIfNoneMatch, Field::kIfRange}) {
+    const auto list = request.combined(field);
+    if (!list) continue;
+    if (const auto plain = plain_list(*list)) request.set(field, *plain);
+  }
+}
+
+void name_client_etag(const HeaderMap& request, HeaderMap& fields) {
+  const auto etag = fields.find(Field::kEtag);
+  const auto wanted = etag ? http::parse_etag(*etag) : std::nullopt;
+  if (!wanted) return;
+  std::string_view known;
+  for (const auto line : request) {
+    if (line.field != Field::kIfNoneMatch) continue;
+    for (http::EtagCursor cursor(line.value); const auto member = cursor.next();) {
+      const auto given = http::parse_etag(*member);
+      if (given && http::weak_match(*given, *wanted)) return;
+      const auto plain = plain_etag(*member);
+      const auto parsed = plain ? http::parse_etag(*plain) : std::nullopt;
+      if (parsed && http::weak_match(*parsed, *wanted)) known = *member;
+    }
+  }
+  if (known.empty()) return;
+  fields.set(Field::kEtag, known);
+  for (const std::string_view digest : kDigests) fields.remove(digest);
+}
+
+}  // namespace seawall::policy

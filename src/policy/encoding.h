@@ -1,0 +1,60 @@
+// Forms of a stored response in a content coding of our own making: of which responses there may be any, and how their
+// fields differ (RFC 9110 sections 8.4, 8.8.3, 12.5.5). Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/coding.h"
+#include "http/header_map.h"
+
+namespace seawall::policy {
+
+struct EncodeRules {
+  // Lower case: "type/subtype" or "type/*".
+  std::vector<std::string> types = {"text/*",
+                                    "application/javascript",
+                                    "application/json",
+                                    "application/ld+json",
+                                    "application/manifest+json",
+                                    "application/rss+xml",
+                                    "application/atom+xml",
+                                    "application/vnd.api+json",
+                                    "application/wasm",
+                                    "application/xhtml+xml",
+                                    "application/xml",
+                                    "font/otf",
+                                    "font/ttf",
+                                    "image/svg+xml",
+                                    "image/x-icon"};
+  std::uint64_t min_bytes = 1024;
+  std::uint64_t max_bytes = std::uint64_t{4} << 20;
+};
+
+// "text/html" matches "text/*"; parameters and case do not count.
+bool matches_type(std::string_view pattern, std::string_view content_type);
+
+// Whether the whole representation may be encoded: by status (that of a part too), type and size, where that is known,
+// and not when it is encoded already or must not be transformed.
+bool may_encode(std::uint16_t status, const http::HeaderMap& headers, std::optional<std::uint64_t> complete_length,
+                const EncodeRules& rules, const std::vector<std::string>& targeted_fields);
+// Whether Vary is silent on Accept-Encoding: it is to be named where an encoded form may be selected.
+bool needs_vary(const http::HeaderMap& headers);
+
+// Those of the encoded form: Content-Encoding added, the entity-tag its own, digests of other bytes gone.
+http::HeaderMap encoded_fields(const http::HeaderMap& headers, http::Coding coding);
+
+// "abc" -> "abc-gzip", W/"abc" -> W/"abc-gzip"; empty when it is no entity-tag.
+std::string encoded_etag(std::string_view etag, http::Coding coding);
+// The same backwards, for any of the codings; nullopt where there is no such suffix.
+std::optional<std::string> plain_etag(std::string_view etag);
+// If-Match, If-None-Match and If-Range of a request with the suffixes off each entity-tag: as the origin knows them.
+void name_plain_etags(http::HeaderMap& request);
+// Where the request's If-None-Match knows the ETag of these fields in a form of ours and not as it stands: gives the
+// fields of a 304 for that form.
+void name_client_etag(const http::HeaderMap& request, http::HeaderMap& fields);
+
+}  // namespace seawall::policy
