@@ -1,0 +1,93 @@
+// Which coding a request gets (RFC 9110 section 12.5.3).
+#include "http/coding.h"
+
+#include <boost/test/unit_test.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+
+namespace seawall::http {
+namespace {
+
+constexpr Coding kOffered[] = {Coding::kZstd, Coding::kBrotli, Coding::kGzip};
+
+std::string chosen(const std::vector<std::string>& lines) {
+  HeaderMap request;
+  for (const std::string& line : lines) request.add("Accept-Encoding", line);
+  const auto coding = negotiate(request, kOffered);
+  return coding ? std::string(to_string(*coding)) : "identity";
+}
+
+BOOST_AUTO_TEST_SUITE(http_coding)
+
+BOOST_AUTO_TEST_CASE(negotiation) {
+  struct Row {
+    std::vector<std::string> lines;
+    const char* want;
+  };
+  const std::vector<Row> rows = {
+      {{}, "identity"},
+      {{""}, "identity"},
+      {{"gzip"}, "gzip"},
+      {{"GZip"}, "gzip"},
+      {{"x-gzip"}, "gzip"},
+      {{"gzip, deflate, br"}, "br"},
+      {{"gzip, deflate, br, zstd"}, "zstd"},
+      {{"gzip", "br"}, "br"},
+      {{"br;q=0.5, gzip"}, "gzip"},
+      {{"br;q=0.5, gzip;q=0.5"}, "br"},
+      {{"zstd;q=0.001, br;q=0, gzip;q=0.002"}, "gzip"},
+      {{"gzip;q=0"}, "identity"},
+      {{"deflate"}, "identity"},
+      {{"*"}, "zstd"},
+      {{"*;q=0"}, "identity"},
+      {{"*, zstd;q=0"}, "br"},
+      {{"gzip;q=0.5, *;q=0.1"}, "gzip"},
+      {{"gzip, *;q=0"}, "gzip"},
+      {{"identity"}, "identity"},
+      {{"identity, gzip;q=0.5"}, "identity"},
+      {{"identity;q=0.5, gzip;q=0.5"}, "gzip"},
+      {{"identity;q=0.5, gzip"}, "gzip"},
+      {{"identity;q=0"}, "identity"},
+      {{"identity;q=0, gzip;q=0.1"}, "gzip"},
+      {{"gzip;q=2"}, "identity"},
+      {{"gzip;q=0.1234"}, "identity"},
+      {{"gzip;level=1"}, "identity"},
+      {{"gzip ; q=1"}, "gzip"},
+      {{"gzip;q=0, gzip"}, "identity"},
+      {{",,gzip,,"}, "gzip"},
+      {{"\"gzip\""}, "identity"},
+  };
+  for (const Row& row : rows) {
+    BOOST_TEST(chosen(row.lines) == row.want, (row.lines.empty() ? "none" : row.lines.front()));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(only_what_is_offered) {
+  HeaderMap request;
+  request.add("Accept-Encoding", "zstd, br, gzip;q=0.1");
+  const Coding gzip[] = {Coding::kGzip};
+  BOOST_TEST((negotiate(request, gzip) == Coding::kGzip));
+  BOOST_TEST((negotiate(request, {}) == std::nullopt));
+}
+
+// What is chosen is accepted by name or by "*", whatever else the field holds.
+BOOST_AUTO_TEST_CASE(any_field_is_read) {
+  const std::vector<std::string> pieces = {"gzip", "br", "zstd", "*",  "identity", ";q=0", ";q=1.0", ";q=0.5", ",",
+                                           " ",    "\t", "=",    "\"", ";",        "x-gzip", "\\",   "q"};
+  Rng rng(7);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string value;
+    for (std::uint64_t n = rng.next() % 12; n > 0; --n) value += pieces[rng.next() % pieces.size()];
+    const std::string got = chosen({value});
+    if (got == "identity") continue;
+    BOOST_TEST_REQUIRE((value.find(got) != std::string::npos || value.find('*') != std::string::npos), value);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace seawall::http
