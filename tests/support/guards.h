@@ -22,6 +22,7 @@ struct GuardOptions {
   policy::Rules rules = {};
   proxy::MissOptions miss = {};
   proxy::StormOptions storm = {};
+  proxy::EncodeOptions encode = {};
   origin::OriginOptions origin = {.name = "one"};
   fill::FillScheduleOptions schedule = {.cold_start = Millis{0}};
 };
@@ -61,6 +62,7 @@ class Guards {
                                                                     .miss = options_.miss,
                                                                     .storm = options_.storm,
                                                                     .rules = options_.rules,
+                                                                    .encode = options_.encode,
                                                                     .state = route}},
                                          proxy::SessionOptions{});
   }

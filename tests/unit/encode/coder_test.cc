@@ -64,8 +64,8 @@ BOOST_AUTO_TEST_CASE(what_does_not_gain_is_given_up) {
   while (noise.size() < 300'000) noise += static_cast<char>(rng.next() & 0xFF);
   for (const http::Coding coding : kAll) {
     MemoryBudget budget(1 << 24);
-    const auto encoded = encode(chain_of(noise, 10'000), coding, Levels{}.of(coding), most_output_bytes(noise.size()),
-                                &budget, stop);
+    const auto encoded =
+        encode(chain_of(noise, 10'000), coding, Levels{}.of(coding), most_output_bytes(noise.size()), &budget, stop);
     BOOST_REQUIRE(!encoded.has_value());
     BOOST_TEST((encoded.error() == Failure::kNoGain));
     BOOST_TEST(budget.used_bytes() == 0U);

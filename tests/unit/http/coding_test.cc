@@ -75,8 +75,8 @@ BOOST_AUTO_TEST_CASE(only_what_is_offered) {
 
 // What is chosen is accepted by name or by "*", whatever else the field holds.
 BOOST_AUTO_TEST_CASE(any_field_is_read) {
-  const std::vector<std::string> pieces = {"gzip", "br", "zstd", "*",  "identity", ";q=0", ";q=1.0", ";q=0.5", ",",
-                                           " ",    "\t", "=",    "\"", ";",        "x-gzip", "\\",   "q"};
+  const std::vector<std::string> pieces = {"gzip", "br", "zstd", "*",  "identity", ";q=0",   ";q=1.0", ";q=0.5", ",",
+                                           " ",    "\t", "=",    "\"", ";",        "x-gzip", "\\",     "q"};
   Rng rng(7);
   for (int i = 0; i < 20'000; ++i) {
     std::string value;

@@ -40,9 +40,8 @@ BOOST_AUTO_TEST_CASE(what_may_be_encoded) {
   BOOST_TEST(!may({{"Content-Type", "text/html"}, {"Content-Encoding", "gzip"}}));
   BOOST_TEST(!may({{"Content-Type", "text/html"}, {"Content-Encoding", "identity, br"}}));
   BOOST_TEST(!may({{"Content-Type", "text/html"}, {"Cache-Control", "max-age=5, No-Transform"}}));
-  BOOST_TEST(!may({{"Content-Type", "text/html"},
-                   {"CDN-Cache-Control", "max-age=5"},
-                   {"Cache-Control", "no-transform"}}));
+  BOOST_TEST(
+      !may({{"Content-Type", "text/html"}, {"CDN-Cache-Control", "max-age=5"}, {"Cache-Control", "no-transform"}}));
 }
 
 BOOST_AUTO_TEST_CASE(vary) {

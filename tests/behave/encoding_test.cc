@@ -1,0 +1,151 @@
+// Encodings for clients on the real binary: what curl and the libraries decode, made once, and the tags that go with
+// it.
+#include <boost/test/unit_test.hpp>
+
+#include "support/behave/admin.h"
+#include "support/behave/client.h"
+#include "support/behave/programs.h"
+#include "support/behave/seawall.h"
+#include "support/behave/wait.h"
+#include "support/decode.h"
+
+namespace seawall::behave {
+namespace {
+
+BOOST_AUTO_TEST_SUITE(behave_encoding)
+
+std::string text() {
+  std::string lines;
+  for (int i = 0; i < 2000; ++i) lines += "line " + std::to_string(i) + "\n";
+  return lines;
+}
+
+Reply page(Lines more = {}) {
+  Lines headers = {"Cache-Control: max-age=600", "Content-Type: text/plain", "ETag: \"1\""};
+  headers.insert(headers.end(), more.begin(), more.end());
+  return {.headers = std::move(headers), .body = text()};
+}
+
+SeawallOptions encoding() {
+  return {.admin = true, .route = "encode = [\"zstd\", \"br\", \"gzip\"]"};
+}
+
+Lines accept(const std::string& value) {
+  return {"Accept-Encoding: " + value};
+}
+
+// The answer once the form is made.
+Response encoded(const Seawall& seawall, const std::string& path, const std::string& coding) {
+  Response response;
+  until([&] {
+    response = get(seawall, path, accept(coding));
+    return response.has("Content-Encoding");
+  });
+  return response;
+}
+
+BOOST_AUTO_TEST_CASE(each_coding_is_made_once_and_decodes) {
+  Origin origin;
+  origin.on("/a", [](Exchange& x) { x.respond(page()); });
+  Seawall seawall(origin, encoding());
+  const Admin admin(seawall);
+  const Response first = get(seawall, "/a", accept("gzip"));
+  BOOST_TEST(!first.has("Content-Encoding"), first);
+  BOOST_TEST(first.get("Vary") == "Accept-Encoding", first);
+  for (const std::string coding : {"gzip", "br", "zstd"}) {
+    const Response response = encoded(seawall, "/a", coding);
+    BOOST_TEST(response.get("Content-Encoding") == coding, response);
+    BOOST_TEST(response.get("ETag") == "\"1-" + coding + "\"", response);
+    BOOST_TEST(response.get("Vary") == "Accept-Encoding", response);
+    BOOST_TEST((test::decode(coding, response.body) == text()), coding);
+    BOOST_TEST(get(seawall, "/a", accept(coding)).body == response.body);
+    BOOST_TEST(admin.metric("seawall_encode_forms_total{coding=\"" + coding + "\"}") == 1);
+  }
+  BOOST_TEST(get(seawall, "/a", accept("gzip, deflate, br")).get("Content-Encoding") == "br");
+  BOOST_TEST(get(seawall, "/a", accept("gzip;q=1, *;q=0.5")).get("Content-Encoding") == "gzip");
+  BOOST_TEST(get(seawall, "/a", accept("identity;q=0, br")).get("Content-Encoding") == "br");
+  for (const Lines& lines : {Lines{}, accept("identity"), accept("gzip;q=0"), accept("identity, gzip;q=0.5")}) {
+    const Response plain = get(seawall, "/a", lines);
+    BOOST_TEST(plain.body == text());
+    BOOST_TEST(plain.get("Vary") == "Accept-Encoding", plain);
+  }
+  BOOST_TEST(origin.count("/a") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(curl_reads_it_over_http2_too, *boost::unit_test::precondition(Needs{{"curl"}})) {
+  Origin origin;
+  origin.on("/a", [](Exchange& x) { x.respond(page()); });
+  Seawall seawall(origin, encoding());
+  get(seawall, "/a");
+  encoded(seawall, "/a", "br");
+  for (const char* version : {"--http1.1", "--http2-prior-knowledge"}) {
+    const CurlResponse response =
+        curl({version, "-H", "Accept-Encoding: br", "--compressed", "http://" + seawall.address() + "/a"});
+    BOOST_TEST(response.code == 0, response.errors);
+    BOOST_TEST(response.get("content-encoding") == "br");
+    BOOST_TEST(response.body == text());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(conditions_and_ranges) {
+  Origin origin;
+  origin.on("/a", [](Exchange& x) { x.respond(page()); });
+  Seawall seawall(origin, encoding());
+  get(seawall, "/a");
+  encoded(seawall, "/a", "gzip");
+  for (const std::string etag : {"\"1-gzip\"", "\"1\""}) {
+    const Response response = get(seawall, "/a", {"Accept-Encoding: gzip", "If-None-Match: " + etag});
+    BOOST_TEST(response.status == 304, response);
+    BOOST_TEST(response.get("ETag") == etag, response);
+    BOOST_TEST(response.get("Vary") == "Accept-Encoding", response);
+  }
+  const Response part = get(seawall, "/a", {"Accept-Encoding: gzip", "Range: bytes=0-6"});
+  BOOST_TEST(part.status == 206);
+  BOOST_TEST(part.body == text().substr(0, 7));
+  const Response mine = get(seawall, "/a", {"Accept-Encoding: gzip", "Range: bytes=0-1", "If-Range: \"1-gzip\""});
+  BOOST_TEST(mine.status == 206);
+  BOOST_TEST(mine.body == "\x1f\x8b");
+  BOOST_TEST(get(seawall, "/a", {"Accept-Encoding: gzip", "Cache-Control: no-transform"}).body == text());
+  BOOST_TEST(origin.count("/a") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(the_origin_sees_its_own_tags_and_the_client_the_tag_it_named) {
+  Origin origin;
+  origin.on("/put", [](Exchange& x) { x.respond({.body = x.request().headers.get("If-Match")}); });
+  origin.on("/private", [](Exchange& x) {
+    const bool knows = x.request().headers.get("If-None-Match") == "\"1\"";
+    x.respond({.status = knows ? 304 : 200, .headers = {"Cache-Control: no-store", "ETag: \"1\""}});
+  });
+  Seawall seawall(origin, encoding());
+  BOOST_TEST(fetch(seawall, "PUT", "/put", {"If-Match: \"1-gzip\""}, "x").body == "\"1\"");
+  const Response response = get(seawall, "/private", {"Cache-Control: no-store", "If-None-Match: \"1-gzip\""});
+  BOOST_TEST(response.status == 304, response);
+  BOOST_TEST(response.get("ETag") == "\"1-gzip\"", response);
+}
+
+BOOST_AUTO_TEST_CASE(what_must_not_be_encoded_is_not) {
+  Origin origin;
+  origin.on("/no-transform", [](Exchange& x) { x.respond(page({"Cache-Control: no-transform"})); });
+  origin.on("/encoded", [](Exchange& x) { x.respond(page({"Content-Encoding: gzip", "Vary: Accept-Encoding"})); });
+  origin.on("/a", [](Exchange& x) { x.respond(page()); });
+  Seawall seawall(origin, encoding());
+  get(seawall, "/no-transform", accept("gzip"));
+  get(seawall, "/encoded", accept("gzip"));
+  get(seawall, "/no-transform", accept("gzip"));
+  get(seawall, "/encoded", accept("gzip"));
+  // Had they been asked for, they would have been made before this one.
+  get(seawall, "/a", accept("gzip"));
+  encoded(seawall, "/a", "gzip");
+  const Response plain = get(seawall, "/no-transform", accept("gzip"));
+  BOOST_TEST(!plain.has("Content-Encoding"), plain);
+  BOOST_TEST(!plain.has("Vary"), plain);
+  const Response own = get(seawall, "/encoded", accept("gzip"));
+  BOOST_TEST(own.body == text());
+  BOOST_TEST(own.get("ETag") == "\"1\"", own);
+  BOOST_TEST(own.headers.count("Vary") == 1U, own);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace seawall::behave

@@ -1,0 +1,217 @@
+// Encoded forms of what is stored: asked for once, chosen by each request, known by their entity-tags.
+#include <boost/test/unit_test.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "encode/encoder.h"
+#include "loopback/proxy/harness.h"
+
+namespace seawall::test {
+namespace {
+
+// Works when it is told to.
+class HeldEncoder final : public encode::Encoder {
+ public:
+  HeldEncoder() : Encoder(2) {}
+  bool submit(encode::Job job) override {
+    if (is_full) return false;
+    jobs.push_back(std::move(job));
+    return true;
+  }
+  void work() {
+    const std::atomic<bool> stop{false};
+    for (encode::Job& job : std::exchange(jobs, {})) {
+      auto encoded =
+          encode::encode(job.body, job.coding, job.level, encode::most_output_bytes(job.body_bytes), job.budget, stop);
+      job.executor->post(
+          [done = std::move(job.done), encoded = std::move(encoded)]() mutable { done(std::move(encoded)); });
+    }
+  }
+  std::vector<encode::Job> jobs;
+  bool is_full = false;
+};
+
+const std::string kText(5000, 'x');
+const Lines kResponse = {{"Cache-Control", "max-age=60"}, {"Content-Type", "text/plain"}, {"ETag", "\"1\""}};
+
+struct Fixture {
+  HeldEncoder encoder;  // outlives what asks it
+  Harness h{
+      {.guards = {.encode = {.codings = {http::Coding::kBrotli, http::Coding::kGzip}, .rules = {}, .levels = {}}}}};
+
+  Fixture() {
+    for (std::uint32_t w = 0; w < h.workers(); ++w) h.context(w).encoder = &encoder;
+  }
+  Client& ask(Lines headers, std::uint32_t worker = 0) {
+    headers.insert(headers.begin(), {"Accept-Encoding", "gzip"});
+    return h.ask({.headers = std::move(headers), .worker = worker});
+  }
+  void work() {
+    encoder.work();
+    h.settle();
+  }
+  // What is stored has a gzip form.
+  void make_form(const Lines& response = kResponse) {
+    h.store_object(response, kText);
+    ask({});
+    work();
+  }
+};
+
+BOOST_AUTO_TEST_SUITE(loopback_encoding)
+
+BOOST_AUTO_TEST_CASE(a_form_is_made_once_and_served_from_then_on) {
+  Fixture f;
+  f.h.store_object(kResponse, kText);
+  for (std::uint32_t worker = 0; worker < 2; ++worker) {
+    Client& early = f.ask({}, worker);
+    BOOST_TEST(early.writer.is_answer(200, kText));
+    BOOST_TEST(early.writer.field("Vary") == "Accept-Encoding");
+  }
+  BOOST_TEST(f.encoder.jobs.size() == 1U);
+  f.work();
+  Client& late = f.ask({}, 1);
+  BOOST_TEST(late.writer.is_hit());
+  BOOST_TEST(late.writer.field("Content-Encoding") == "gzip");
+  BOOST_TEST(late.writer.field("ETag") == "\"1-gzip\"");
+  BOOST_TEST(late.writer.body.size() < 200U);
+  BOOST_TEST(f.encoder.jobs.empty());
+  BOOST_TEST(f.h.ask({}).writer.is_answer(200, kText));
+  BOOST_TEST(f.encoder.stats().codings[0].made == 1U);
+  BOOST_TEST(f.encoder.stats().codings[0].answers == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_first_miss_says_that_there_will_be_forms) {
+  Fixture f;
+  Client& first = f.ask({});
+  f.h.upstream.last().respond(200, kResponse, kText);
+  f.h.settle();
+  BOOST_TEST(first.writer.is_answer(200, kText));
+  BOOST_TEST(first.writer.field("Vary") == "Accept-Encoding");
+  BOOST_TEST(f.encoder.jobs.empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_must_stay_as_it_is_does) {
+  for (const auto& [name, value] :
+       Lines{{"Cache-Control", "no-transform"}, {"Content-Encoding", "gzip"}, {"Content-Type", "image/png"}}) {
+    Fixture f;
+    Lines response = kResponse;
+    std::erase_if(response, [&](const auto& line) { return line.first == name && name == "Content-Type"; });
+    response.emplace_back(name, value);
+    f.h.store_object(response, kText);
+    BOOST_TEST(f.ask({}).writer.is_answer(200, kText));
+    BOOST_TEST(f.ask({}).writer.field("Vary").empty());
+    BOOST_TEST(f.encoder.jobs.empty(), name);
+  }
+  Fixture f;
+  f.make_form();
+  BOOST_TEST(f.ask({{"Cache-Control", "no-transform"}}).writer.is_answer(200, kText));
+}
+
+BOOST_AUTO_TEST_CASE(a_full_queue_is_asked_again) {
+  Fixture f;
+  f.h.store_object(kResponse, kText);
+  f.encoder.is_full = true;
+  f.ask({});
+  BOOST_TEST(f.encoder.stats().queue_full == 1U);
+  f.encoder.is_full = false;
+  f.ask({});
+  BOOST_TEST(f.encoder.jobs.size() == 1U);
+  f.work();
+  BOOST_TEST(f.ask({}).writer.field("Content-Encoding") == "gzip");
+}
+
+BOOST_AUTO_TEST_CASE(what_gains_nothing_is_not_tried_again) {
+  Fixture f;
+  Rng rng(3);
+  std::string noise;
+  while (noise.size() < 5000) noise += static_cast<char>(rng.next() & 0xFF);
+  f.h.store_object(kResponse, noise);
+  f.ask({});
+  f.work();
+  BOOST_TEST(f.ask({}).writer.is_answer(200, noise));
+  BOOST_TEST(f.encoder.jobs.empty());
+  BOOST_TEST(f.encoder.stats().no_gain == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_form_of_what_is_purged_meanwhile_is_dropped) {
+  Fixture f;
+  f.h.store_object(kResponse, kText);
+  f.ask({});
+  const Ref<cache::Object> object = f.h.variants().front();
+  f.h.store.erase_key(object->key(), object->hash());
+  f.work();
+  BOOST_TEST(!f.h.is_stored());
+  BOOST_TEST(f.encoder.stats().outdated == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(either_form_is_not_modified) {
+  Fixture f;
+  f.make_form();
+  for (const char* etag : {"\"1\"", "\"1-gzip\"", "\"1-br\"", "W/\"1-gzip\""}) {
+    Client& client = f.ask({{"If-None-Match", etag}});
+    BOOST_TEST(client.writer.status == 304, etag);
+    BOOST_TEST(client.writer.field("ETag") == etag);
+    BOOST_TEST(client.writer.field("Vary") == "Accept-Encoding");
+  }
+  BOOST_TEST(f.ask({{"If-None-Match", "\"2-gzip\""}}).writer.status == 200);
+  BOOST_TEST(f.ask({{"If-None-Match", "*"}}).writer.field("ETag") == "\"1-gzip\"");
+  BOOST_TEST(f.ask({{"If-Match", "\"1-gzip\""}}).writer.status == 200);
+  BOOST_TEST(f.ask({{"If-Match", "\"2-gzip\""}}).writer.status == 412);
+}
+
+BOOST_AUTO_TEST_CASE(ranges_are_of_the_stored_bytes_unless_the_client_has_others) {
+  Fixture f;
+  f.make_form();
+  Client& plain = f.ask({{"Range", "bytes=0-9"}});
+  BOOST_TEST(plain.writer.is_answer(206, kText.substr(0, 10)));
+  BOOST_TEST(plain.writer.field("ETag") == "\"1\"");
+  Client& encoded = f.ask({{"Range", "bytes=0-1"}, {"If-Range", "\"1-gzip\""}});
+  BOOST_TEST(encoded.writer.is_answer(206, "\x1f\x8b"));
+  BOOST_TEST(encoded.writer.field("Content-Encoding") == "gzip");
+  BOOST_TEST(f.ask({{"Range", "bytes=0-1"}, {"If-Range", "\"1-br\""}}).writer.is_answer(200, kText));
+}
+
+BOOST_AUTO_TEST_CASE(a_304_of_the_origin_keeps_the_forms) {
+  Fixture f;
+  f.make_form();
+  f.h.advance(Millis{61'000});
+  Client& client = f.ask({});
+  BOOST_TEST(f.h.upstream.last().field("If-None-Match").value_or("") == "\"1\"");
+  f.h.upstream.last().respond(304, {{"ETag", "\"1\""}, {"Cache-Control", "max-age=60"}, {"X-New", "yes"}});
+  f.h.settle();
+  BOOST_TEST(client.writer.field("Content-Encoding") == "gzip");
+  BOOST_TEST(client.writer.field("X-New") == "yes");
+  BOOST_TEST(f.ask({}).writer.field("Content-Encoding") == "gzip");
+  BOOST_TEST(f.encoder.jobs.empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_origin_is_asked_by_the_tags_it_knows) {
+  Fixture f;
+  Client& put = f.h.ask({.headers = {{"If-Match", "\"1-gzip\", \"2\""}}, .method = "PUT"});
+  BOOST_TEST(f.h.upstream.last().field("If-Match").value_or("") == "\"1\", \"2\"");
+  f.h.upstream.last().respond(204, {});
+  f.h.settle();
+  BOOST_TEST(put.writer.status == 204);
+}
+
+BOOST_AUTO_TEST_CASE(the_origins_vary_is_not_said_twice) {
+  Fixture f;
+  Lines response = kResponse;
+  response.emplace_back("Vary", "accept-encoding");
+  Client& first = f.ask({});
+  f.h.upstream.last().respond(200, response, kText);
+  f.h.settle();
+  BOOST_TEST(first.writer.fields.count(http::Field::kVary) == 1U);
+  f.ask({});
+  f.work();
+  Client& client = f.ask({});
+  BOOST_TEST(client.writer.field("Content-Encoding") == "gzip");
+  BOOST_TEST(client.writer.fields.count(http::Field::kVary) == 1U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace seawall::test
