@@ -32,7 +32,7 @@ BOOST_AUTO_TEST_CASE(unknown_keys) {
   const ErrorRow top[] = {
       {"top", "memroy = \"1GiB\"\n" + kOrigin, "1:1: unknown key \"memroy\" | \"memory\" belongs to [cache]"},
       {"top, unknown", "qqqqqq = 1\n" + kOrigin,
-       "1:1: unknown key \"qqqqqq\" | known here: server, tls, http2, admin, cache, collapse, push, dns, log, "
+       "1:1: unknown key \"qqqqqq\" | known here: server, tls, http2, admin, cache, encode, collapse, push, dns, log, "
        "origin, route, include"},
   };
   check_after("", top);

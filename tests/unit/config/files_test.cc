@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(mistakes_over_several_files) {
        "                            ^\n"},
       {"errors of both, the first file first", "include = \"conf.d/*.toml\"\nx = 1\n" + kOrigin, "[log]\nlevel = 1",
        "main.toml:2:1: error: unknown key \"x\"\nx = 1\n^\nhint: known here: server, tls, http2, admin, cache, "
-       "collapse, push, "
+       "encode, collapse, push, "
        "dns, "
        "log, origin, route, include\n\n"
        "conf.d/part.toml:2:9: error: log.level must be one of \"debug\", \"info\", \"warning\", \"error\", not "
