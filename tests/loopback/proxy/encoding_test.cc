@@ -149,13 +149,14 @@ BOOST_AUTO_TEST_CASE(a_form_of_what_is_purged_meanwhile_is_dropped) {
 BOOST_AUTO_TEST_CASE(either_form_is_not_modified) {
   Fixture f;
   f.make_form();
-  for (const char* etag : {"\"1\"", "\"1-gzip\"", "\"1-br\"", "W/\"1-gzip\""}) {
+  for (const char* etag : {"\"1\"", "\"1-gzip\"", "\"1-br\""}) {
     Client& client = f.ask({{"If-None-Match", etag}});
     BOOST_TEST(client.writer.status == 304, etag);
     BOOST_TEST(client.writer.field("ETag") == etag);
     BOOST_TEST(client.writer.field("Vary") == "Accept-Encoding");
   }
   BOOST_TEST(f.ask({{"If-None-Match", "\"2-gzip\""}}).writer.status == 200);
+  BOOST_TEST(f.ask({{"If-None-Match", "W/\"1-gzip\""}}).writer.field("ETag") == "\"1-gzip\"");
   BOOST_TEST(f.ask({{"If-None-Match", "*"}}).writer.field("ETag") == "\"1-gzip\"");
   BOOST_TEST(f.ask({{"If-Match", "\"1-gzip\""}}).writer.status == 200);
   BOOST_TEST(f.ask({{"If-Match", "\"2-gzip\""}}).writer.status == 412);
