@@ -11,6 +11,7 @@
 #include "admin/fill_jobs.h"
 #include "admin/purge_service.h"
 #include "admin/pushed_objects.h"
+#include "admin/resources.h"
 #include "admin/stream.h"
 #include "base/clock.h"
 #include "proxy/context.h"
@@ -21,9 +22,14 @@ namespace seawall::admin {
 // What all admin sessions share.
 struct Services {
   explicit Services(proxy::Context& worker_context)
-      : context(worker_context), purge(worker_context), fills(worker_context), objects(worker_context) {}
+      : context(worker_context),
+        memory{.configured_bytes = worker_context.store.budget().limit_bytes()},
+        purge(worker_context),
+        fills(worker_context),
+        objects(worker_context) {}
 
   proxy::Context& context;  // of the home worker
+  MemoryState memory;       // as of the last second
   PurgeService purge;
   FillJobs fills;
   PushedObjects objects;

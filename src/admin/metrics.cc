@@ -8,7 +8,6 @@
 #include <array>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <optional>
 #include <set>
@@ -16,6 +15,7 @@
 #include <type_traits>
 
 #include "http/list_syntax.h"
+#include "mem/allocator.h"
 
 namespace seawall::admin {
 namespace {
@@ -161,11 +161,30 @@ void add_edge(Prometheus& out, const ServerView& server) {
 }
 
 void add_cache(Prometheus& out, const ServerView& server) {
-  const cache::StoreStats& cache = server.cache;
+  const MemoryView& memory = server.memory;
+  const cache::StoreStats& cache = memory.cache;
   add(out, "seawall_cache_objects", "Stored responses.", cache.objects);
   add(out, "seawall_cache_bytes", "Memory of stored responses.", cache.stored_bytes);
-  add(out, "seawall_cache_budget_bytes", "Memory that the cache may use.", server.budget_bytes);
+  add(out, "seawall_cache_budget_bytes", "Memory that the cache may use.", memory.state.configured_bytes);
+  add(out, "seawall_cache_budget_limit_bytes", "The same, less what is held back for what the allocator takes besides.",
+      memory.limit_bytes);
   add(out, "seawall_cache_budget_used_bytes", "Memory in use: stored, in flight, and index.", cache.budget_used_bytes);
+  family(out, "seawall_cache_memory_bytes", "Memory in use, by what for; pinned: held by readers or for the disk.");
+  put(out, {{"kind", "bodies"}}, cache.stored_body_bytes);
+  put(out, {{"kind", "heads"}}, cache.stored_head_bytes);
+  put(out, {{"kind", "index"}}, cache.index_bytes);
+  put(out, {{"kind", "ghosts"}}, cache.ghost_bytes);
+  put(out, {{"kind", "disk_index"}}, memory.disk_index_bytes);
+  put(out, {{"kind", "in_flight"}}, memory.in_flight_bytes);
+  put(out, {{"kind", "pinned"}}, memory.pinned_bytes());
+  if (const auto& allocator = memory.state.allocator) {
+    family(out, "seawall_allocator_bytes", "What jemalloc says of the whole process.");
+    put(out, {{"kind", "allocated"}}, allocator->allocated);
+    put(out, {{"kind", "active"}}, allocator->active);
+    put(out, {{"kind", "metadata"}}, allocator->metadata);
+    put(out, {{"kind", "resident"}}, allocator->resident);
+    put(out, {{"kind", "retained"}}, allocator->retained);
+  }
   add(out, "seawall_cache_evictions_total", "Stored responses removed for want of memory.", cache.evictions);
   add(out, "seawall_cache_rejected_total", "Responses not stored: too large, or no room.", cache.rejected);
   add(out, "seawall_fills_in_flight", "Fetches that requests may join.", server.fills_in_flight);
@@ -318,6 +337,12 @@ void add_routes(Prometheus& out, std::span<const RouteView> routes) {
       [](const RouteView& r) { return r.stale; });
   add(out, "seawall_refreshes_total", "Refreshes that no client waited for.", routes,
       [](const RouteView& r) { return r.refreshed; });
+  add(out, "seawall_route_memory_bytes", "Memory of the route's stored responses.", routes,
+      [](const RouteView& r) { return r.memory.used_bytes; });
+  add(out, "seawall_route_memory_guaranteed_bytes", "What of it does not give way to other routes.", routes,
+      [](const RouteView& r) { return r.memory.guaranteed_bytes; });
+  add(out, "seawall_route_memory_max_bytes", "The most that it may be; 0: no bound of its own.", routes,
+      [](const RouteView& r) { return r.memory.max_bytes; });
   add(out, "seawall_storm_active", "Whether the route is in storm mode: misses do not wait for the origin.", routes,
       [](const RouteView& r) { return r.storm.is_active; });
   add(out, "seawall_storms_total", "How often storm mode began.", routes,
@@ -441,14 +466,6 @@ void add_fills(Prometheus& out, std::span<const OriginView> origins) {
       [](const OriginView& o) { return o.fills.refused; });
   add(out, "seawall_fills_expired_total", "Fetches that waited in the queue past their time.", origins,
       [](const OriginView& o) { return o.fills.expired; });
-}
-
-std::optional<std::uint64_t> resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  std::uint64_t pages = 0;
-  std::uint64_t resident_pages = 0;
-  if (!(file >> pages >> resident_pages)) return std::nullopt;
-  return resident_pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 std::optional<std::uint64_t> open_fds() {

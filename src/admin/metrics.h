@@ -29,8 +29,7 @@ struct ServerView {
   std::uint64_t connections = 0;
   std::uint64_t reloads = 0;  // that were applied
   bool last_reload_failed = false;
-  cache::StoreStats cache;
-  std::uint64_t budget_bytes = 0;
+  MemoryView memory;
   std::uint64_t fills_in_flight = 0;
   std::uint64_t waiters = 0;
   fill::MissEvents::Stats miss_events;

@@ -169,7 +169,8 @@ AdminReply PushedObjects::put(const AdminRequest& request) {
   const Target& target = pushed->target;
   const bool is_new = context_.store.peek_all(target.key, target.hash).empty();
   const char* const kFull = "the cache has no memory for it now; try again later, or give it more";
-  if (!context_.store.make_room(request.body.size())) return problem(503, http::reason_phrase(503), kFull);
+  if (!context_.store.make_room(request.body.size(), pushed->route->state->share.get()))
+    return problem(503, http::reason_phrase(503), kFull);
   const Ref<cache::Object> object = make_object(*pushed, request.body);
   if (object->share() && !object->share()->admits(object->charged_bytes())) {
     return problem(413, http::reason_phrase(413),

@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::string_view kOrigins = "/v1/origins";
 constexpr std::string_view kRoutes = "/v1/routes";
 constexpr std::string_view kDisk = "/v1/disk";
+constexpr std::string_view kMemory = "/v1/memory";
 // Names in the detail of a problem; a configuration may have hundreds.
 constexpr std::size_t kMaxNamed = 20;
 
@@ -149,6 +150,40 @@ Json to_json(const DiskView& view) {
               {"volumes", volumes}};
 }
 
+Json to_json(const MemoryView& memory) {
+  const cache::StoreStats& cache = memory.cache;
+  Json json{{"_links", {{"self", link_to(kMemory)}}},
+            {"configured_bytes", memory.state.configured_bytes},
+            {"limit_bytes", memory.limit_bytes},
+            {"used_bytes", cache.budget_used_bytes},
+            {"used",
+             {{"bodies_bytes", cache.stored_body_bytes},
+              {"heads_bytes", cache.stored_head_bytes},
+              {"index_bytes", cache.index_bytes},
+              {"ghosts_bytes", cache.ghost_bytes},
+              {"disk_index_bytes", memory.disk_index_bytes},
+              {"in_flight_bytes", memory.in_flight_bytes},
+              {"pinned_bytes", memory.pinned_bytes()}}},
+            {"objects", cache.objects},
+            {"evictions", cache.evictions},
+            {"rejected", cache.rejected},
+            {"resident_bytes", memory.state.resident_bytes}};
+  if (const auto& allocator = memory.state.allocator) {
+    json["allocator"] = Json{{"allocated_bytes", allocator->allocated},
+                             {"active_bytes", allocator->active},
+                             {"metadata_bytes", allocator->metadata},
+                             {"resident_bytes", allocator->resident},
+                             {"retained_bytes", allocator->retained}};
+  }
+  return json;
+}
+
+Json to_json(const RouteView::Memory& memory) {
+  Json json{{"used_bytes", memory.used_bytes}, {"guaranteed_bytes", memory.guaranteed_bytes}, {"max_bytes", nullptr}};
+  if (memory.max_bytes > 0) json["max_bytes"] = memory.max_bytes;
+  return json;
+}
+
 Json to_json(const OriginView& view) {
   const origin::OriginSnapshot& origin = view.state;
   Json responses = Json::object();
@@ -212,7 +247,8 @@ Json to_json(const RouteView& route) {
               {"storm", storm},
               {"requests", requests},
               {"stale", route.stale},
-              {"refreshed", route.refreshed}};
+              {"refreshed", route.refreshed},
+              {"memory", to_json(route.memory)}};
 }
 
 template <typename View>
@@ -272,6 +308,20 @@ std::array<std::pair<disk::ReadStatus, std::uint64_t>, 5> read_failures(const di
            {kTimeout, stats.reads_timeout}}};
 }
 
+MemoryView memory_view(const MemoryState& state, cache::Store& store) {
+  return {.state = state,
+          .cache = store.stats(),
+          .limit_bytes = store.budget().limit_bytes(),
+          .in_flight_bytes = store.budget().in_flight_bytes(),
+          .disk_index_bytes = store.disk() ? store.disk()->stats().index_bytes : 0};
+}
+
+std::uint64_t MemoryView::pinned_bytes() const {
+  const std::uint64_t known = cache.stored_body_bytes + cache.stored_head_bytes + cache.index_bytes +
+                              cache.ghost_bytes + disk_index_bytes + in_flight_bytes;
+  return cache.budget_used_bytes - std::min(known, cache.budget_used_bytes);
+}
+
 DiskView disk_view(const cache::DiskTier* disk) {
   if (disk == nullptr) return {};
   return {.stats = disk->stats(), .is_loaded = disk->is_loaded(), .loaded = disk->loaded()};
@@ -304,6 +354,11 @@ std::vector<RouteView> route_views(const proxy::Router& router, MonoTime now) {
                    .sums = state.counters.sum(),
                    .stale = state.stale.load(std::memory_order_relaxed),
                    .refreshed = state.refreshed.load(std::memory_order_relaxed)};
+    if (state.share) {
+      view.memory = {.used_bytes = state.share->used_bytes(),
+                     .guaranteed_bytes = state.share->guaranteed_bytes(),
+                     .max_bytes = state.share->max_bytes()};
+    }
     if (view.storm.begun > 0) view.storm.since = std::chrono::floor<Millis>(now - state.storm.since());
     views.push_back(std::move(view));
   }
@@ -320,6 +375,10 @@ AdminReply routes_reply(std::span<const RouteView> routes) {
 
 AdminReply disk_reply(const DiskView& disk) {
   return reply_of(to_json(disk));
+}
+
+AdminReply memory_reply(const MemoryView& memory) {
+  return reply_of(to_json(memory));
 }
 
 AdminReply origin_reply(std::span<const OriginView> origins, std::string_view name) {

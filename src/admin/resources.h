@@ -1,5 +1,5 @@
-// What the admin listener shows of origins, routes and the disk cache: copies of their state at one moment, and those
-// as JSON with HAL links. Thread: any; a copy is its holder's.
+// What the admin listener shows of origins, routes, memory and the disk cache: copies of their state at one moment, and
+// those as JSON with HAL links. Thread: any; a copy is its holder's.
 #pragma once
 
 #include <array>
@@ -16,7 +16,9 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "cache/disk_tier.h"
+#include "cache/store.h"
 #include "fill/fill_queue.h"
+#include "mem/allocator.h"
 #include "obs/route_counters.h"
 #include "origin/origin_state.h"
 #include "proxy/router.h"
@@ -46,6 +48,31 @@ struct RouteView {
   obs::RouteSums sums;
   std::uint64_t stale = 0;
   std::uint64_t refreshed = 0;
+  struct Memory {
+    std::uint64_t used_bytes = 0;
+    std::uint64_t guaranteed_bytes = 0;
+    std::uint64_t max_bytes = 0;  // 0: no bound of its own
+  };
+  Memory memory{};
+};
+
+// What is known of the memory beside the cache's own sums.
+struct MemoryState {
+  std::uint64_t configured_bytes = 0;       // cache.memory
+  std::optional<AllocatorStats> allocator;  // nullopt: it is not jemalloc
+  std::uint64_t resident_bytes = 0;         // of the process; 0: not known
+};
+
+// The budget, and all that is charged to it by what it is for.
+struct MemoryView {
+  MemoryState state;
+  cache::StoreStats cache;
+  std::uint64_t limit_bytes = 0;  // what may be charged at present
+  std::uint64_t in_flight_bytes = 0;
+  std::uint64_t disk_index_bytes = 0;
+
+  // What is out of the index and held all the same, by slow readers and by what waits to be written to disk: the rest.
+  std::uint64_t pinned_bytes() const;
 };
 
 struct DiskView {
@@ -54,6 +81,7 @@ struct DiskView {
   std::uint64_t loaded = 0;  // responses read into memory
 };
 
+MemoryView memory_view(const MemoryState& state, cache::Store& store);
 // All zero and without volumes when there is no disk cache (null).
 DiskView disk_view(const cache::DiskTier* disk);
 
@@ -64,6 +92,7 @@ std::vector<RouteView> route_views(const proxy::Router& router, MonoTime now);
 AdminReply origins_reply(std::span<const OriginView> origins);
 AdminReply routes_reply(std::span<const RouteView> routes);
 AdminReply disk_reply(const DiskView& disk);
+AdminReply memory_reply(const MemoryView& memory);
 // One by its name; 404 names those that are there.
 AdminReply origin_reply(std::span<const OriginView> origins, std::string_view name);
 AdminReply route_reply(std::span<const RouteView> routes, std::string_view name);

@@ -55,6 +55,8 @@ class EvictionPolicy {
   virtual void hit(EvictionEntry& /*entry*/) {}  // only if wants_hits(); no effect when not listed
   // Unlists and returns the next victim and remembers its ghost; nullptr when nothing is listed. O(1) amortised.
   virtual EvictionEntry* evict() = 0;
+  // Lists again what evict() has just named and is spared, with what it had proved, as the last of its like.
+  virtual void put_back(EvictionEntry& entry) { insert(entry); }
   // How much an entry is in use, from 0 (not listed, or never asked for); what has proved itself comes above what is on
   // probation.
   virtual std::uint32_t heat(const EvictionEntry& entry) const = 0;

@@ -20,8 +20,12 @@ class Gdsf final : public EvictionPolicy {
 
   void insert(EvictionEntry& entry) override {
     SW_CHECK(entry.queue == 0, "listed twice");
-    entry.queue = kListed;
     entry.frequency = 1;
+    put_back(entry);
+  }
+
+  void put_back(EvictionEntry& entry) override {
+    entry.queue = kListed;
     entry.due = value(entry);
     by_due_.insert(&entry);
     bytes_ += entry.size_bytes;

@@ -34,7 +34,9 @@ Ref<const VariantSet> IndexShard::exchange(std::string_view key, std::uint64_t h
     const VariantSet* old;
     {
       MutexLock lock(mutex_);
+      sets_bytes_ -= slots_[at].set->charged_bytes();
       if (set) {
+        sets_bytes_ += set->charged_bytes();
         old = std::exchange(slots_[at].set, set.detach());
       } else {
         old = slots_[at].set;
@@ -48,9 +50,15 @@ Ref<const VariantSet> IndexShard::exchange(std::string_view key, std::uint64_t h
   if (!set) return {};
   if (slots_for(used_ + 1) > slots_.size()) resize(slots_for(used_ + 1));
   MutexLock lock(mutex_);
+  sets_bytes_ += set->charged_bytes();
   put(Slot{.hash = hash, .set = set.detach()});
   ++used_;
   return {};
+}
+
+std::size_t IndexShard::charged_bytes() const {
+  MutexLock lock(mutex_);
+  return slots_.size() * sizeof(Slot) + sets_bytes_;
 }
 
 // A bucket is all that has the same home. It lies between that and the next free slot.

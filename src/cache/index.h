@@ -31,6 +31,9 @@ class alignas(64) IndexShard {
   // Null when there is none.
   Ref<const VariantSet> find(std::string_view key, std::uint64_t hash) const SW_EXCLUDES(mutex_);
 
+  // The table and the sets in it.
+  std::size_t charged_bytes() const SW_EXCLUDES(mutex_);
+
   // Appends the sets of bucket `cursor` to `out` and returns the bucket that comes after it; 0: there is none. From 0
   // round to 0 every set is met that is in the table all that time, whatever comes and goes between the calls: buckets
   // come in the order of their bits read backwards, in which a bucket's halves in a table twice as large are
@@ -62,6 +65,7 @@ class alignas(64) IndexShard {
   mutable Mutex mutex_;
   std::vector<Slot> slots_;  // none, or a power of two
   std::size_t used_ = 0;
+  std::size_t sets_bytes_ = 0;
   Mutex write_mutex_;
   MemoryBudget& budget_;
   BudgetCharge charge_;

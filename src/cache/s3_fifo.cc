@@ -33,9 +33,7 @@ class S3Fifo final : public EvictionPolicy {
     if (ghost_.take(entry.key_hash)) {
       push_main(entry);
     } else {
-      entry.queue = kSmall;
-      small_.push_back(entry);
-      small_bytes_ += entry.size_bytes;
+      push_small(entry);
     }
   }
 
@@ -62,6 +60,16 @@ class S3Fifo final : public EvictionPolicy {
     }
   }
 
+  // Only what came from the small queue is remembered.
+  void put_back(EvictionEntry& entry) override {
+    ++listed_;
+    if (ghost_.take(entry.key_hash)) {
+      push_small(entry);
+    } else {
+      push_main(entry);
+    }
+  }
+
   std::uint32_t heat(const EvictionEntry& entry) const override {
     if (entry.queue == kUnlisted) return 0;
     return hits_of(entry) + (entry.queue == kMain ? kMainHeat : 0);
@@ -82,6 +90,12 @@ class S3Fifo final : public EvictionPolicy {
   bool small_is_due() const {
     if (main_.empty()) return true;
     return !small_.empty() && small_bytes_ * kSmallDivisor >= listed_bytes();
+  }
+
+  void push_small(EvictionEntry& entry) {
+    entry.queue = kSmall;
+    small_.push_back(entry);
+    small_bytes_ += entry.size_bytes;
   }
 
   void push_main(EvictionEntry& entry) {

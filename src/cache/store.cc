@@ -29,7 +29,8 @@
 namespace seawall::cache {
 namespace {
 
-constexpr std::size_t kEvictionBatch = 16;
+// Victims of the policy that are spared, in one hold of its lock; then what goes is chosen among the groups that give.
+constexpr std::size_t kMaxSpared = 64;
 // Buckets of the index that a sweep goes through for each object that it may look at; most of a sparse table are empty.
 constexpr std::size_t kStepsPerObject = 8;
 
@@ -348,7 +349,7 @@ bool Store::soften(const Object& object, WallTime at, std::uint64_t epoch) {
     object.purge_epoch_.store(epoch, std::memory_order_relaxed);
     return true;
   }
-  if (!make_room(object.charge_.bytes() + publishing_bytes(options_.max_variants))) return false;
+  if (!make_room(object.charge_.bytes() + publishing_bytes(options_.max_variants), object.share().get())) return false;
   const Ref<Object> stale = object.with_freshness(budget_, freshness, epoch);
   take_heat(*stale, object);
   return publish(&object, stale, Place::kOfExpected);
@@ -383,7 +384,8 @@ std::size_t Store::max_charged_bytes() const {
 
 bool Store::admit(const Object& object) {
   if (object.share() && !object.share()->admits(object.charged_bytes())) return false;
-  return object.charged_bytes() <= max_charged_bytes() && make_room(publishing_bytes(options_.max_variants));
+  return object.charged_bytes() <= max_charged_bytes() &&
+         make_room(publishing_bytes(options_.max_variants), object.share().get());
 }
 
 // With `expected`, only if that is still there.
@@ -439,8 +441,11 @@ bool Store::publish(const Object* expected, const Ref<Object>& fresh, Place plac
   retire(removed);
   removed.clear();
   old = nullptr;
-  if (fresh->share()) shrink_share(*fresh->share());
-  shrink_to(budget_.limit_bytes(), false);
+  ShareGroup& group = group_of(*fresh);
+  while (shrink_group(group) > 0) {
+    // Ends: each turn evicts something, and what comes in meanwhile makes its own room.
+  }
+  shrink_to(budget_.limit_bytes(), false, &group);
   return true;
 }
 
@@ -476,9 +481,12 @@ bool Store::unpublish(const Object& object) {
 }
 
 // What was asked for goes on being of use below.
-void Store::let_go(const Object& victim) {
-  retire(remove_if(victim.key(), victim.hash(), [&](const Object& variant) { return &variant == &victim; }));
-  if (disk_ && victim.eviction().hits.load(std::memory_order_relaxed) > 0) disk_->keep_evicted(victim);
+void Store::let_go(Victims& victims, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const Ref<const Object> victim = std::move(victims[i]);
+    retire(remove_if(victim->key(), victim->hash(), [&](const Object& variant) { return &variant == victim.get(); }));
+    if (disk_ && victim->eviction().hits.load(std::memory_order_relaxed) > 0) disk_->keep_evicted(*victim);
+  }
 }
 
 void Store::remove_same_selection(const Object& object) {
@@ -494,7 +502,8 @@ void Store::list(const Object& object) {
       static_cast<std::uint32_t>(std::max<std::int64_t>(object.freshness().response_time.unix_seconds(), 0)));
   expiry_.add(object.eviction());
   policy_->insert(object.eviction());
-  if (object.share()) object.share()->add(object.eviction());
+  groups_.add(group_of(object), object.eviction());
+  listed_own_bytes_ += object.charge_.bytes();
   ++listed_;
   charge_overhead();
 }
@@ -509,19 +518,34 @@ void Store::retire(const Removed& removed) {
     if (!is_listed) continue;
     policy_->erase(object->eviction());
     expiry_.remove(object->eviction());
-    if (object->share()) object->share()->remove(object->eviction());
+    groups_.remove(group_of(*object), object->eviction());
+    listed_own_bytes_ -= object->charge_.bytes();
     --listed_;
     object->release_ref();
   }
   charge_overhead();
 }
 
-// What has expired before what the policy names.
-EvictionEntry* Store::choose_victim() {
-  EvictionEntry* expired = expiry_.expired();
-  if (!expired) return policy_->evict();
-  policy_->erase(*expired);
-  return expired;
+// What has expired before what the policy names. `spared` counts what that cost so far; `own`, null for none, gives
+// also what is guaranteed to it when there is nothing else, and so does everybody when there is none.
+EvictionEntry* Store::choose_victim(std::size_t& spared, ShareGroup* own) {
+  if (EvictionEntry* expired = expiry_.expired()) {
+    policy_->erase(*expired);
+    return expired;
+  }
+  ShareGroup* giving = nullptr;
+  while (groups_.has_giving()) {
+    EvictionEntry* entry = policy_->evict();
+    if (!entry || !group_of(Object::of(*entry)).is_spared()) return entry;
+    policy_->put_back(*entry);
+    if (++spared < kMaxSpared) continue;
+    giving = groups_.next_giving();
+    break;
+  }
+  if (!giving && !own) return policy_->evict();
+  EvictionEntry* oldest = giving ? giving->oldest() : own->oldest();
+  if (oldest) policy_->erase(*oldest);
+  return oldest;
 }
 
 // Takes over the reference of what the policy has unlisted.
@@ -529,10 +553,15 @@ Ref<const Object> Store::take_victim(EvictionEntry& unlisted) {
   const Object& victim = Object::of(unlisted);
   victim.listing_ = Object::Listing::kRetired;
   expiry_.remove(unlisted);
-  if (victim.share()) victim.share()->remove(unlisted);
+  groups_.remove(group_of(victim), unlisted);
+  listed_own_bytes_ -= victim.charge_.bytes();
   --listed_;
   ++evictions_;
   return Ref<const Object>::adopt(&victim);
+}
+
+ShareGroup& Store::group_of(const Object& object) const {
+  return object.share() ? *object.share() : *ungrouped_;
 }
 
 void Store::charge_overhead() {
@@ -542,67 +571,86 @@ void Store::charge_overhead() {
   overhead_charged_ = now;
 }
 
-bool Store::make_room(std::size_t bytes) {
+bool Store::make_room(std::size_t bytes, ShareGroup* group) {
   const std::size_t limit = budget_.limit_bytes();
-  if (bytes <= limit && shrink_to(limit - bytes, true)) return true;
-  shrink_to(limit, false);
+  ShareGroup* const own = group ? group : ungrouped_.get();
+  if (bytes <= limit && shrink_to(limit - bytes, true, own)) return true;
+  shrink_to(limit, false, own);
   return false;
 }
 
 // False when it cannot be had. With `only_if_enough`, gives up as soon as all that is listed would not do: slow readers
 // that pin what was evicted must not cost the rest of the cache.
-bool Store::shrink_to(std::size_t target_bytes, bool only_if_enough) {
+bool Store::shrink_to(std::size_t target_bytes, bool only_if_enough, ShareGroup* own) {
   // Ends: each turn evicts something, and what comes in meanwhile makes its own room.
   while (budget_.used_bytes() > target_bytes) {
-    if (evict_some(target_bytes, only_if_enough) == 0) return budget_.used_bytes() <= target_bytes;
+    if (evict_some(target_bytes, only_if_enough, own) == 0) return budget_.used_bytes() <= target_bytes;
   }
   return true;
 }
 
-std::size_t Store::evict_some(std::size_t target_bytes, bool only_if_enough) {
-  std::array<Ref<const Object>, kEvictionBatch> victims;
+bool Store::shrink_some(std::size_t max_objects) {
+  for (std::size_t evicted = 0; budget_.used_bytes() > budget_.limit_bytes();) {
+    if (evicted >= max_objects) return true;
+    const std::size_t count = evict_some(budget_.limit_bytes(), false, nullptr);
+    if (count == 0) return false;
+    evicted += count;
+  }
+  return false;
+}
+
+bool Store::shrink_some(ShareGroup& group, std::size_t max_objects) {
+  for (std::size_t evicted = 0; evicted < max_objects;) {
+    const std::size_t count = shrink_group(group);
+    if (count == 0) return false;
+    evicted += count;
+  }
+  return true;
+}
+
+void Store::set_bounds(ShareGroup& group, ShareBounds bounds) {
+  MutexLock lock(policy_mutex_);
+  groups_.set_bounds(group, bounds);
+}
+
+std::size_t Store::evict_some(std::size_t target_bytes, bool only_if_enough, ShareGroup* own) {
+  Victims victims;
   std::size_t count = 0;
   {
     MutexLock lock(policy_mutex_);
     const std::size_t used = budget_.used_bytes();
     const std::size_t excess = used > target_bytes ? used - target_bytes : 0;
-    if (only_if_enough && excess > policy_->listed_bytes()) return 0;
+    if (only_if_enough && excess > policy_->listed_bytes() - groups_.spared_from(*own)) return 0;
+    std::size_t spared = 0;
     for (std::size_t freed = 0; count < kEvictionBatch && freed < excess; ++count) {
-      EvictionEntry* entry = choose_victim();
+      EvictionEntry* entry = choose_victim(spared, own);
       if (!entry) break;
       victims[count] = take_victim(*entry);
       freed += victims[count]->charged_bytes();
     }
     charge_overhead();
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    const Ref<const Object> victim = std::move(victims[i]);
-    let_go(*victim);
-  }
+  let_go(victims, count);
   return count;
 }
 
-void Store::shrink_share(ShareGroup& share) {
-  // Ends: each turn evicts something, and what comes in meanwhile makes its own room.
-  while (true) {
-    std::array<Ref<const Object>, kEvictionBatch> victims;
-    std::size_t count = 0;
-    {
-      MutexLock lock(policy_mutex_);
-      for (; count < kEvictionBatch && share.is_over(); ++count) {
-        EvictionEntry* oldest = share.oldest();
-        if (!oldest) break;
-        policy_->erase(*oldest);
-        victims[count] = take_victim(*oldest);
-      }
-      if (count > 0) charge_overhead();
+// A batch of the group's oldest, if it has more than its maximum; how many went.
+std::size_t Store::shrink_group(ShareGroup& group) {
+  if (!group.is_over_max()) return 0;
+  Victims victims;
+  std::size_t count = 0;
+  {
+    MutexLock lock(policy_mutex_);
+    for (; count < kEvictionBatch && group.is_over_max(); ++count) {
+      EvictionEntry* oldest = group.oldest();
+      if (!oldest) break;
+      policy_->erase(*oldest);
+      victims[count] = take_victim(*oldest);
     }
-    if (count == 0) return;
-    for (std::size_t i = 0; i < count; ++i) {
-      const Ref<const Object> victim = std::move(victims[i]);
-      let_go(*victim);
-    }
+    if (count > 0) charge_overhead();
   }
+  let_go(victims, count);
+  return count;
 }
 
 StoreStats Store::stats() const {
@@ -611,8 +659,12 @@ StoreStats Store::stats() const {
     MutexLock lock(policy_mutex_);
     stats.objects = listed_;
     stats.stored_bytes = policy_->listed_bytes();
+    stats.stored_body_bytes = stats.stored_bytes - listed_own_bytes_ - listed_ * kIndexNodeBytes;
+    stats.stored_head_bytes = listed_own_bytes_;
+    stats.ghost_bytes = overhead_charged_;
     stats.evictions = evictions_;
   }
+  for (const auto& shard : shards_) stats.index_bytes += shard->charged_bytes();
   stats.budget_used_bytes = budget_.used_bytes();
   stats.rejected = rejected_.load(std::memory_order_relaxed);
   return stats;

@@ -13,6 +13,7 @@
 // has forgotten counts as purged.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -26,6 +27,7 @@
 #include "cache/expiry_wheel.h"
 #include "cache/object.h"
 #include "cache/purge_list.h"
+#include "cache/share_group.h"
 #include "cache/variant_set.h"
 #include "http/header_map.h"
 #include "mem/budget.h"
@@ -44,6 +46,10 @@ struct StoreOptions {
 struct StoreStats {
   std::uint64_t objects = 0;
   std::uint64_t stored_bytes = 0;       // charged by listed objects
+  std::uint64_t stored_body_bytes = 0;  // of these, their bodies
+  std::uint64_t stored_head_bytes = 0;  // and what else they are made of
+  std::uint64_t index_bytes = 0;
+  std::uint64_t ghost_bytes = 0;
   std::uint64_t budget_used_bytes = 0;  // all that is charged
   std::uint64_t evictions = 0;
   std::uint64_t rejected = 0;  // inserts refused: too large, or no room even after eviction
@@ -96,9 +102,9 @@ class Store {
   std::vector<Ref<Object>> peek_all(std::string_view key, std::uint64_t hash) const;
 
   // Publishes, in place of the variant with equal Vary and selecting values if there is one. Evicts to stay in budget,
-  // and the oldest of the object's share to stay in that; false when the object is too large or there is no room: then
-  // nothing has changed, but that an older variant of the same selection is gone. False as well, and nothing has
-  // changed, when it has been purged since it was asked for. An object is published once in its life, here or by
+  // and the oldest of the object's group to stay in its maximum; false when the object is too large or there is no
+  // room: then nothing has changed, but that an older variant of the same selection is gone. False as well, and nothing
+  // has changed, when it has been purged since it was asked for. An object is published once in its life, here or by
   // replace(): a second time is refused.
   bool insert(const Ref<Object>& object);
   // Publishes `fresh` only if `expected` is still there and not purged (a 304 must not bring back what was replaced or
@@ -140,8 +146,15 @@ class Store {
   // it between the calls, but not change it otherwise.
   SweepResult sweep(SweepCursor& cursor, std::size_t max_objects, WallTime now, std::vector<Refreshable>* hot);
 
-  // Evicts until `bytes` more fit into the budget. False when that cannot be had: the caller goes without storing.
-  bool make_room(std::size_t bytes);
+  // Evicts until `bytes` more fit into the budget. False when that cannot be had: the caller goes without storing. What
+  // is guaranteed to other groups than `group` (null: none in particular) stays.
+  bool make_room(std::size_t bytes, ShareGroup* group = nullptr);
+  // Evicts about `max_objects` at most of what is more than the budget, guaranteed or not, or than the group's maximum.
+  // Whether more has to go. For when one of them was lowered: nobody waits for it.
+  bool shrink_some(std::size_t max_objects);
+  bool shrink_some(ShareGroup& group, std::size_t max_objects);
+  // Of a group of which this store has objects, or may.
+  void set_bounds(ShareGroup& group, ShareBounds bounds) SW_EXCLUDES(policy_mutex_);
   // Largest body that may be stored: the share of memory, less a fifth for the head and what the allocator rounds up.
   std::uint64_t max_object_bytes() const;
 
@@ -149,7 +162,9 @@ class Store {
   StoreStats stats() const;
 
  private:
+  static constexpr std::size_t kEvictionBatch = 16;
   using Removed = std::vector<Ref<const Object>>;
+  using Victims = std::array<Ref<const Object>, kEvictionBatch>;
   enum class Place : std::uint8_t { kFirst, kOfExpected, kLastIfAlone };
   enum class Purged : std::uint8_t { kSoftened, kRemoved, kGone };  // kGone: somebody else removed or replaced it
 
@@ -169,18 +184,19 @@ class Store {
   bool publish(const Object* expected, const Ref<Object>& fresh, Place place);
   bool unpublish(const Object& object);
   void keep_below(const Ref<Object>& object, const Object* replaced);
-  void let_go(const Object& victim);
+  void let_go(Victims& victims, std::size_t count);
   void remove_same_selection(const Object& object);
   template <typename Predicate>
   Removed remove_if(std::string_view key, std::uint64_t hash, Predicate goes);
   void list(const Object& object) SW_REQUIRES(policy_mutex_);
   void retire(const Removed& removed) SW_EXCLUDES(policy_mutex_);
-  EvictionEntry* choose_victim() SW_REQUIRES(policy_mutex_);
+  ShareGroup& group_of(const Object& object) const;
+  EvictionEntry* choose_victim(std::size_t& spared, ShareGroup* own) SW_REQUIRES(policy_mutex_);
   Ref<const Object> take_victim(EvictionEntry& unlisted) SW_REQUIRES(policy_mutex_);
   void charge_overhead() SW_REQUIRES(policy_mutex_);
-  std::size_t evict_some(std::size_t target_bytes, bool only_if_enough) SW_EXCLUDES(policy_mutex_);
-  bool shrink_to(std::size_t target_bytes, bool only_if_enough);
-  void shrink_share(ShareGroup& share) SW_EXCLUDES(policy_mutex_);
+  std::size_t evict_some(std::size_t target_bytes, bool only_if_enough, ShareGroup* own) SW_EXCLUDES(policy_mutex_);
+  bool shrink_to(std::size_t target_bytes, bool only_if_enough, ShareGroup* own);
+  std::size_t shrink_group(ShareGroup& group) SW_EXCLUDES(policy_mutex_);
 
   StoreOptions options_;
   DiskTier* disk_ = nullptr;
@@ -193,8 +209,11 @@ class Store {
   alignas(64) mutable Mutex policy_mutex_;
   std::unique_ptr<EvictionPolicy> policy_ SW_GUARDED_BY(policy_mutex_);
   ExpiryWheel expiry_ SW_GUARDED_BY(policy_mutex_);
+  ShareGroups groups_ SW_GUARDED_BY(policy_mutex_);
+  const Ref<ShareGroup> ungrouped_ = make_ref<ShareGroup>();  // of what is in no other
   std::size_t overhead_charged_ SW_GUARDED_BY(policy_mutex_) = 0;
   std::uint64_t listed_ SW_GUARDED_BY(policy_mutex_) = 0;
+  std::uint64_t listed_own_bytes_ SW_GUARDED_BY(policy_mutex_) = 0;  // of what is listed, all but bodies and index
   std::uint64_t evictions_ SW_GUARDED_BY(policy_mutex_) = 0;
   std::atomic<std::uint64_t> rejected_{0};
 };

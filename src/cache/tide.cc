@@ -145,6 +145,12 @@ class Tide final : public EvictionPolicy {
     }
   }
 
+  void put_back(EvictionEntry& entry) override {
+    ghost_.take(entry.key_hash);
+    ++listed_;
+    enqueue(entry);
+  }
+
   std::uint32_t heat(const EvictionEntry& entry) const override {
     if (entry.queue == kUnlisted) return 0;
     const std::uint32_t hits = entry.hits.load(std::memory_order_relaxed);

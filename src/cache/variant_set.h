@@ -23,6 +23,7 @@ class VariantSet final : public RefCounted<VariantSet> {
   std::uint64_t hash() const { return variants().front()->hash(); }
   // The references lie behind the set, in the same block.
   std::span<const Ref<Object>> variants() const { return {reinterpret_cast<const Ref<Object>*>(this + 1), count_}; }
+  std::size_t charged_bytes() const { return charge_.bytes(); }
 
  private:
   explicit VariantSet(std::size_t count) : count_(count) {}

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,23 @@
 
 namespace seawall::config {
 
+// Of the cache's memory: a percentage, or bytes when those were given.
+struct Share {
+  double percent = 0;  // 0: none
+  std::optional<std::uint64_t> bytes;
+
+  bool is_none() const { return percent == 0 && !bytes; }
+  std::uint64_t of(std::uint64_t total_bytes) const {
+    return bytes ? *bytes : static_cast<std::uint64_t>(static_cast<double>(total_bytes) * percent / 100);
+  }
+  friend bool operator==(const Share&, const Share&) = default;
+};
+
+struct ShareConfig {
+  Share guaranteed;
+  Share max;  // none: no bound of its own
+};
+
 struct OriginConfig {
   origin::OriginOptions options;  // name, servers, guards
   fill::FillScheduleOptions fill;
@@ -41,7 +59,7 @@ struct RouteConfig {
   proxy::StormOptions storm;
   policy::Rules rules;
   std::vector<http::Coding> encode;  // the codings that its responses are also kept in, the preferred one first
-  double memory_percent = 0;         // the most of the cache's memory that its objects may take; 0: no bound of its own
+  ShareConfig memory;  // of the cache's, for its objects
 };
 
 struct EncodeConfig {

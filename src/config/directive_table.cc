@@ -684,9 +684,10 @@ const std::array kDirectives = {
         .help = "Response fields that name the tags by which an object can be purged."}),
     with<SW_AT(d.route->encode)>({.path = "route.encode", .kind = Kind::kTexts, .default_text = "[]", .min = 0, .max = 3, .check = check_coding,
         .help = "Content codings that stored responses are also kept in, for clients that accept them: \"zstd\", \"br\" and \"gzip\", the preferred one first; []: none."}),
-    with<SW_AT(d.route->memory_percent)>({.path = "route.memory", .kind = Kind::kPercent, .default_text = "\"\"", .min = 1, .max = 100,
-        .help = "The most of the cache's memory that its objects may take, as a percentage; \"\": no bound of its own.",
-        .hint = "\"\" is no bound of its own"}),
+    with<SW_AT(d.route->memory.guaranteed)>({.path = "route.memory.guaranteed", .kind = Kind::kShare, .default_text = "\"\"",
+        .help = "What its objects may take of the cache's memory without giving way to those of other routes, as a percentage or a size; \"\": nothing."}),
+    with<SW_AT(d.route->memory.max)>({.path = "route.memory.max", .kind = Kind::kShare, .default_text = "\"\"",
+        .help = "The most that they may take; \"\": no bound of its own."}),
     with<SW_AT(d.route->rules.honour_request_directives)>({.path = "route.honour_request_directives", .kind = Kind::kFlag, .default_text = "true",
         .help = "Whether Cache-Control and Pragma of requests may make the cache ask the origin."}),
 };

@@ -45,7 +45,7 @@ std::string expectation(const Directive& d) {
     case Kind::kDuration:
     case Kind::kSeconds: return "a duration " + range_of(d);
     case Kind::kSize: return "a size " + range_of(d);
-    case Kind::kPercent: return fmt::format("a percentage {}{}", range_of(d), may_be_empty(d) ? " or \"\"" : "");
+    case Kind::kPercent: return "a percentage " + range_of(d);
     case Kind::kCount: return "a whole number " + range_of(d);
     case Kind::kWorkers: return "\"auto\" or a whole number " + range_of(d);
     case Kind::kFlag: return "true or false";
@@ -56,7 +56,7 @@ std::string expectation(const Directive& d) {
     }
     case Kind::kText: return "a string";
     case Kind::kTexts: return "a string or an array of strings";
-    case Kind::kShare: return "a percentage up to 100% or a size";
+    case Kind::kShare: return fmt::format("a percentage up to 100% or a size{}", may_be_empty(d) ? " or \"\"" : "");
   }
   return {};
 }
@@ -127,13 +127,13 @@ std::expected<Value, Problem> convert_quantity(const Directive& d, std::string_v
 }
 
 std::expected<Value, Problem> convert_percent(const Directive& d, std::string_view text) {
-  if (text.empty() && may_be_empty(d)) return Value(std::int64_t{0});
   const auto percent = parse_whole_percent(text);
   if (!percent) return fail(mismatch(d, quote(text)), percent_hint(d, text));
   return check_range(d, *percent, quote(text));
 }
 
 std::expected<Value, Problem> convert_share(const Directive& d, std::string_view text) {
+  if (text.empty() && may_be_empty(d)) return Value(Share{});
   if (const auto percent = parse_percent(text)) return Value(Share{.percent = *percent});
   const auto bytes = parse_size(text);
   if (bytes && *bytes > 0) return Value(Share{.bytes = bytes});
@@ -323,10 +323,7 @@ std::string format_value(const Directive& directive, const Value& value) {
     case Kind::kDuration: return toml_string(format_duration(Millis{std::get<std::int64_t>(value)}));
     case Kind::kSeconds: return toml_string(format_duration(Seconds{std::get<std::int64_t>(value)}));
     case Kind::kSize: return toml_string(format_size(static_cast<std::uint64_t>(std::get<std::int64_t>(value))));
-    case Kind::kPercent: {
-      const std::int64_t percent = std::get<std::int64_t>(value);
-      return percent == 0 && may_be_empty(directive) ? "\"\"" : fmt::format("\"{}%\"", percent);
-    }
+    case Kind::kPercent: return fmt::format("\"{}%\"", std::get<std::int64_t>(value));
     case Kind::kCount: return fmt::format("{}", std::get<std::int64_t>(value));
     case Kind::kWorkers: {
       const std::int64_t workers = std::get<std::int64_t>(value);
@@ -337,6 +334,7 @@ std::string format_value(const Directive& directive, const Value& value) {
     case Kind::kText: return toml_string(std::get<std::string>(value));
     case Kind::kShare: {
       const Share& share = std::get<Share>(value);
+      if (share.is_none()) return "\"\"";
       return toml_string(share.bytes ? format_size(*share.bytes) : format_percent(share.percent));
     }
     case Kind::kTexts: return format_texts(std::get<std::vector<std::string>>(value));

@@ -20,22 +20,14 @@ enum class Kind : std::uint8_t {
   kDuration,  // std::int64_t, milliseconds
   kSeconds,   // std::int64_t, whole seconds
   kSize,      // std::int64_t, bytes
-  kPercent,   // std::int64_t, whole percent; 0 for "" where that is the default
+  kPercent,   // std::int64_t, whole percent
   kCount,     // std::int64_t
   kWorkers,   // std::int64_t, 0 for "auto"
   kFlag,      // bool
   kChoice,    // std::int64_t, index into choices
   kText,      // std::string
   kTexts,     // std::vector<std::string>; a single string stands for an array of one
-  kShare,     // Share
-};
-
-// Of the cache's memory: a percentage, or bytes when those were given.
-struct Share {
-  double percent = 0;
-  std::optional<std::uint64_t> bytes;
-
-  friend bool operator==(const Share&, const Share&) = default;
+  kShare,     // Share; none for "" where that is the default
 };
 
 using Value = std::variant<std::int64_t, bool, std::string, std::vector<std::string>, Share>;

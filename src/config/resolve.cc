@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "config/disk_entry.h"
 #include "config/draft.h"
@@ -294,15 +296,44 @@ void resolve_routes(Input& input, Report& report) {
     }
   }
   for (RouteDraft& route : input.routes) resolve_route(input, route, report);
-  double percent = 0;
+}
+
+// Of all the memory, what is guaranteed to the routes together: the rest is for everybody, and for bodies on their way.
+constexpr std::uint64_t kMostGuaranteedPercent = 80;
+
+std::string format_percent_of(std::uint64_t part, std::uint64_t whole) {
+  return format_percent(std::round(static_cast<double>(part) / static_cast<double>(whole) * 1000) / 10);
+}
+
+// As it stands in the file.
+std::string shown(std::string_view path, const Share& share) {
+  return fmt::format("{} = {}", path, format_value(*find_directive(path), share));
+}
+
+void check_shares(Input& input, Report& report) {
+  const std::uint64_t memory = input.config.cache.memory_bytes;
+  const std::string whole = fmt::format("cache.memory = \"{}\"", format_size(memory));
+  std::uint64_t guaranteed = 0;
   for (RouteDraft& route : input.routes) {
-    const double before = percent;
-    percent += route.config.memory_percent;
-    if (before > 100 || percent <= 100) continue;
-    report.add(route.set["route.memory"],
-               fmt::format("route.memory = \"{}%\" is more than what is left: the routes before have {}%",
-                           route.config.memory_percent, before),
-               "lower some of them, so that all together have 100% at most");
+    const ShareConfig& share = route.config.memory;
+    const auto too_much = [&](std::string_view path, const Share& lesser, std::string_view greater) {
+      report.add(route.set[path], fmt::format("{} is more than {}", shown(path, lesser), greater), "lower it");
+    };
+    constexpr std::string_view kGuaranteed = "route.memory.guaranteed";
+    constexpr std::string_view kMax = "route.memory.max";
+    const bool has_max = !share.max.is_none();
+    if (has_max && share.max.of(memory) > memory) too_much(kMax, share.max, whole);
+    if (has_max && share.guaranteed.of(memory) > share.max.of(memory)) {
+      too_much(kGuaranteed, share.guaranteed, shown(kMax, share.max));
+    }
+    const std::uint64_t most = memory * kMostGuaranteedPercent / 100;
+    const std::uint64_t before = std::exchange(guaranteed, guaranteed + share.guaranteed.of(memory));
+    if (before > most || guaranteed <= most) continue;
+    report.add(route.set[kGuaranteed],
+               fmt::format("{} is more than what is left to guarantee: the routes before have {} of {}",
+                           shown(kGuaranteed, share.guaranteed), format_percent_of(before, memory), whole),
+               fmt::format("lower some of them, so that all together have {}% of cache.memory at most",
+                           kMostGuaranteedPercent));
   }
 }
 
@@ -518,6 +549,7 @@ void resolve(Input& input, const Place& whole, const Clock& clock, Report& repor
   for (RouteDraft& route : input.routes) apply_bounds("route", input.draft(route), route.set, report);
   resolve_origins(input, whole, report);
   resolve_routes(input, report);
+  check_shares(input, report);
   count_routes(input);
   check_tls_files(input, clock, report);
   // Only what was read right can cover another.

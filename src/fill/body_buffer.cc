@@ -31,7 +31,7 @@ std::size_t BodyBuffer::next_allocation(std::size_t bytes) const {
 
 void BodyBuffer::append(std::string_view bytes) {
   while (!bytes.empty()) {
-    if (!tail_ || tail_->size() == tail_->capacity()) tail_ = Segment::create(budget_, segment_bytes(bytes.size()));
+    if (!tail_ || tail_->size() == tail_->capacity()) grow(segment_bytes(bytes.size()));
     const char* at = tail_->data() + tail_->size();
     const std::size_t n = tail_->append(bytes);
     if (!runs_.empty() && runs_.back().data() + runs_.back().size() == at && runs_.back().segment() == tail_) {
@@ -51,14 +51,31 @@ void BodyBuffer::trim_to(std::uint64_t offset) {
     const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(front.size(), offset - trimmed_));
     trimmed_ += n;
     if (n == front.size()) {
-      runs_.pop_front();
+      drop_front();
     } else {
       front.remove_prefix(n);
     }
   }
   // A window that has drained gives its segment back, so that an idle stream pins next to nothing. A small one is
   // filled first: a slow client would hold a segment for each of many small pieces.
-  if (runs_.empty() && tail_ && tail_->capacity() > kSmallestSegment) tail_ = nullptr;
+  if (runs_.empty() && tail_ && tail_->capacity() > kSmallestSegment) {
+    in_flight_.subtract(tail_->charged_bytes());
+    tail_ = nullptr;
+  }
+}
+
+void BodyBuffer::grow(std::size_t bytes) {
+  const bool is_used = !tail_ || (!runs_.empty() && runs_.back().segment() == tail_);
+  if (!is_used) in_flight_.subtract(tail_->charged_bytes());
+  tail_ = Segment::create(budget_, bytes);
+  in_flight_.add(tail_->charged_bytes());
+}
+
+void BodyBuffer::drop_front() {
+  const Slice front = std::move(runs_.front());
+  runs_.pop_front();
+  const bool is_used = front.segment() == tail_ || (!runs_.empty() && runs_.front().segment() == front.segment());
+  if (!is_used) in_flight_.subtract(front.segment()->charged_bytes());
 }
 
 std::size_t BodyBuffer::read(std::uint64_t offset, std::size_t max_bytes, SliceChain& out) const {

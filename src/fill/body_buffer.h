@@ -15,7 +15,7 @@ namespace seawall::fill {
 class BodyBuffer {
  public:
   BodyBuffer(MemoryBudget& budget, std::optional<std::uint64_t> expected_bytes)
-      : budget_(&budget), expected_bytes_(expected_bytes) {}
+      : budget_(&budget), in_flight_(budget), expected_bytes_(expected_bytes) {}
 
   // How large the next segment will be when `bytes` are to be appended; 0 when they fit what is allocated.
   std::size_t next_allocation(std::size_t bytes) const;
@@ -32,11 +32,16 @@ class BodyBuffer {
   // The whole body as it is to be kept: a small body in scattered or half-empty segments is copied into one of its
   // size.
   SliceChain take_compact() const;
+  // It has been stored, and is not on its way any more.
+  void land() { in_flight_.end(); }
 
  private:
+  void grow(std::size_t bytes);
+  void drop_front();
   std::size_t segment_bytes(std::size_t wanted) const;
 
   MemoryBudget* budget_;
+  InFlightBytes in_flight_;  // the segments of runs_, and tail_
   std::optional<std::uint64_t> expected_bytes_;
   std::deque<Slice> runs_;  // contiguous from trimmed_
   Ref<Segment> tail_;       // the segment being filled

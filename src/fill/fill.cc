@@ -427,7 +427,7 @@ void Fill::on_body(std::string_view payload) {
     }
     if (size > store_.max_object_bytes()) {
       if (!stop_keeping(Why::kResponseTooLarge)) return;
-    } else if (needed > 0 && !store_.make_room(needed)) {
+    } else if (needed > 0 && !store_.make_room(needed, request_.share.get())) {
       if (!stop_keeping(Why::kStoreFull)) return;
     }
   }
@@ -570,6 +570,7 @@ void Fill::store_body(const http::HeaderMap& trailers) {
     MutexLock lock(mutex_);
     slices = body_.take_compact();
     size = body_.size();
+    body_.land();
   }
   cache::Object::Init init;
   init.key = request_.key;
@@ -625,6 +626,7 @@ bool Fill::finish_completion() {
     MutexLock lock(mutex_);
     if (body_.size() != arriving_->size()) return false;
     merge_part(parts, {.first = arriving_->first, .size = arriving_->size(), .slices = body_.take_compact()});
+    body_.land();
   }
   Ref<cache::Object> object =
       make_object(std::move(stored_headers_), freshness_, std::move(parts), complete_length, 200, {}, nullptr);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "config/admin_socket.h"
 #include "config/suggest.h"
+#include "mem/allocator.h"
 #include "net/address.h"
 #include "net/openssl_memory.h"
 #include "obs/log.h"
@@ -25,10 +26,6 @@
 #include "server/disk_directories.h"
 #include "server/server.h"
 #include "server/simulate.h"
-
-// Null unless jemalloc is linked.
-extern "C" [[gnu::weak]] int mallctl(const char* name, void* old_value, std::size_t* old_size, void* new_value,
-                                     std::size_t new_size);
 
 namespace seawall::server {
 namespace {
@@ -142,13 +139,7 @@ std::string compiler() {
 
 std::string version_text() {
   std::string features = "none";
-  if (mallctl != nullptr) {
-    const char* version = nullptr;
-    std::size_t size = sizeof version;
-    features = "jemalloc";
-    if (mallctl("version", static_cast<void*>(&version), &size, nullptr, 0) == 0)
-      features += fmt::format(" {}", std::string_view(version).substr(0, std::string_view(version).find('-')));
-  }
+  if (const std::string version = allocator_version(); !version.empty()) features = "jemalloc " + version;
   return fmt::format("seawall {}\ncompiler: {}\nlibevent: {}\noptional features: {}\n", SEAWALL_VERSION, compiler(),
                      event_get_version(), features);
 }

@@ -27,6 +27,7 @@ Home::Home(net::Loop& loop, proxy::Context& context, origin::Observer& observer,
       dns_(config.dns),
       resolver_(loop, config.dns),
       services_(context),
+      memory_(context, services_.memory),
       delivery_(loop, context.miss_events, config.push, resolver_, rng),
       make_handler_(
           [this](proxy::ResponseWriter& writer, const proxy::ClientInfo& client, std::function<void()> on_finished) {
@@ -69,6 +70,7 @@ void Home::apply(const Snapshot& snapshot) {
     if (gone.fills) gone.fills->stop();
   }
   watched_ = std::move(next);
+  memory_.apply(snapshot.memory_bytes);
   if (is_started_) {
     ++services_.reloads;
     services_.last_reload_failed = false;
@@ -105,6 +107,7 @@ void Home::tick() {
     log_storm(*route.state, route.state->storm.tick(signals, now), now);
   }
   log_disk();
+  memory_.tick(now);
   loop_.timers().arm(tick_timer_, now + kTick);
 }
 

@@ -1,5 +1,5 @@
 // What one worker does for all: names and health of the origins, the pace of the fill queues, storm mode's clock, the
-// admin listener, and the delivery of miss events. Thread: the home worker's.
+// cache's memory, the admin listener, and the delivery of miss events. Thread: the home worker's.
 #pragma once
 
 #include <memory>
@@ -17,6 +17,7 @@
 #include "origin/health_checker.h"
 #include "proxy/context.h"
 #include "proxy/session_h1.h"
+#include "server/memory_keeper.h"
 #include "server/miss_delivery.h"
 #include "server/snapshot.h"
 
@@ -58,6 +59,7 @@ class Home {
   net::Resolver resolver_;
   std::vector<Watched> watched_;
   admin::Services services_;
+  MemoryKeeper memory_;
   MissDelivery delivery_;
   const std::shared_ptr<const proxy::SessionOptions> admin_session_ = std::make_shared<proxy::SessionOptions>();
   const proxy::HandlerFactory make_handler_;

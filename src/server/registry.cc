@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <set>
+#include <string_view>
 
 #include "base/rng.h"
 
@@ -77,13 +79,21 @@ std::shared_ptr<proxy::RouteState> Registry::route(const config::RouteConfig& co
   auto& state = routes_[config.name];
   if (!state) {
     state = std::make_shared<proxy::RouteState>(config.name, next_route_++, workers_, config.storm);
-    state->share = make_ref<cache::ShareGroup>(std::uint64_t{0});
+    state->share = make_ref<cache::ShareGroup>();
   } else {
     state->storm.set_options(config.storm);
   }
-  const double bytes = static_cast<double>(memory_bytes) * config.memory_percent / 100;
-  state->share->set_limit_bytes(static_cast<std::size_t>(bytes));
+  store_.set_bounds(*state->share, {.guaranteed_bytes = config.memory.guaranteed.of(memory_bytes),
+                                    .max_bytes = config.memory.max.of(memory_bytes)});
   return state;
+}
+
+void Registry::release_other_routes(std::span<const config::RouteConfig> routes) {
+  std::set<std::string_view> kept;
+  for (const config::RouteConfig& route : routes) kept.insert(route.name);
+  for (const auto& [name, state] : routes_) {
+    if (!kept.contains(name)) store_.set_bounds(*state->share, {});
+  }
 }
 
 }  // namespace seawall::server

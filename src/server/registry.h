@@ -5,8 +5,10 @@
 #include <expected>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 
+#include "cache/store.h"
 #include "config/config.h"
 #include "fill/fill_queue.h"
 #include "origin/observer.h"
@@ -22,8 +24,8 @@ struct OriginRuntime {
 
 class Registry {
  public:
-  Registry(origin::Observer& observer, const Clock& clock, std::uint32_t workers)
-      : observer_(observer), clock_(clock), workers_(workers) {}
+  Registry(origin::Observer& observer, const Clock& clock, cache::Store& store, std::uint32_t workers)
+      : observer_(observer), clock_(clock), store_(store), workers_(workers) {}
 
   // How its servers are spoken to; what was loaded for TLS is kept while its options and their files stay
   // the same. The error is text
@@ -32,10 +34,13 @@ class Registry {
   // Makes it or brings it up to date.
   OriginRuntime origin(const config::OriginConfig& config);
   std::shared_ptr<proxy::RouteState> route(const config::RouteConfig& config, std::size_t memory_bytes);
+  // Routes that there are not any more have neither a guarantee nor a maximum.
+  void release_other_routes(std::span<const config::RouteConfig> routes);
 
  private:
   origin::Observer& observer_;
   const Clock& clock_;
+  cache::Store& store_;
   std::uint32_t workers_;
   std::uint32_t next_route_ = 0;
   std::map<std::string, OriginRuntime> origins_;

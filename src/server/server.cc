@@ -196,8 +196,6 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
   if (!made) return fail(made.error());
   const auto snapshot = std::make_shared<const Snapshot>(std::move(*made));
   resolve_origins(*snapshot, *config, shared.origin_log, shared.clock);
-  shared.store.budget().set_limit_bytes(config->cache.memory_bytes);
-  shared.store.make_room(0);
   running.snapshot = snapshot;
   running.config = std::move(*config);
   running.certificates = std::move(certificates);

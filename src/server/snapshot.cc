@@ -93,6 +93,8 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
                       .encode = {.codings = route.encode, .rules = config.encode.rules, .levels = config.encode.levels},
                       .state = registry.route(route, config.cache.memory_bytes)});
   }
+  registry.release_other_routes(config.routes);
+  snapshot.memory_bytes = config.cache.memory_bytes;
   snapshot.router = make_ref<const proxy::Router>(std::move(origins), std::move(routes), config.session, config.edge);
   for (const std::string& text : config.admin.purge_from) {
     if (auto network = net::Network::parse(text)) snapshot.purge_from.push_back(*network);

@@ -22,6 +22,7 @@ struct Snapshot {
   Ref<const proxy::Router> router;
   std::vector<config::OriginConfig> origins;  // by the router's index
   std::vector<OriginRuntime> runtimes;        // likewise
+  std::size_t memory_bytes = 0;
   std::vector<net::Network> purge_from;
   std::vector<net::Network> trusted_proxies;
   bool trusts_unix = false;

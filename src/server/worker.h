@@ -42,7 +42,7 @@ struct Shared {
         fills(config.fill, store),
         miss_events(config.push.events),
         origin_log(clock),
-        registry(origin_log, clock, workers),
+        registry(origin_log, clock, store, workers),
         tickets(std::make_shared<net::TicketKeys>(clock, config.tls.ticket_rotation)),
         http2(workers),
         encoder(clock, {.threads = config.encode.threads, .max_body_bytes = config.cache.memory_bytes / kEncodeBacklog},

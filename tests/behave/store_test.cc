@@ -1,6 +1,10 @@
 // The memory budget: what does not fit goes or is not kept, and slow readers cannot hold more than it.
-#include <boost/test/unit_test.hpp>
+#include <fmt/format.h>
 
+#include <boost/test/unit_test.hpp>
+#include <csignal>
+
+#include "support/behave/admin.h"
 #include "support/behave/client.h"
 #include "support/behave/seawall.h"
 
@@ -124,6 +128,80 @@ BOOST_AUTO_TEST_CASE(slow_readers_share_what_they_read) {
       BOOST_TEST((one.body == body));
     }
   }
+}
+
+constexpr const char* kTwoRoutes = R"(
+[cache]
+memory = "16MiB"
+[[origin]]
+servers = ["http://127.0.0.1:{}"]
+[[route]]
+name = "kept"
+path = "/kept/*"
+memory.guaranteed = "50%"
+[[route]]
+name = "flood"
+memory.max = "60%"
+)";
+
+std::string nth_of(std::string_view route, std::size_t i) {
+  return fmt::format("/{}/{}", route, i);
+}
+
+BOOST_AUTO_TEST_CASE(a_flood_on_one_route_leaves_what_is_guaranteed_to_another) {
+  constexpr std::size_t kKept = 100;
+  const std::string body = pattern(64 * kKiB);
+  Origin origin;
+  origin.otherwise([&](Exchange& x) { x.respond({.headers = {"Cache-Control: max-age=600"}, .body = body}); });
+  Seawall seawall(std::string(kAdminSection) + fmt::format(fmt::runtime(kTwoRoutes), origin.port()));
+  const Admin admin(seawall);
+  Client client(seawall);
+  for (std::size_t i = 0; i < kKept; ++i) client.get(nth_of("kept", i));
+  for (std::size_t i = 0; i < 1000; ++i) client.get(nth_of("flood", i));
+  for (std::size_t i = 0; i < kKept; ++i) {
+    BOOST_TEST_REQUIRE(client.get(nth_of("kept", i), {"Cache-Control: only-if-cached"}).status == 200, i);
+  }
+  BOOST_TEST(admin.number("/v1/routes/kept", "/memory/guaranteed_bytes") == 8.0 * kMiB);
+  BOOST_TEST(admin.number("/v1/routes/kept", "/memory/used_bytes") >= 6.25 * kMiB);
+  BOOST_TEST(admin.number("/v1/routes/flood", "/memory/used_bytes") <= 0.6 * 16 * kMiB);
+  BOOST_TEST(admin.metric(R"(seawall_route_memory_bytes{route="flood"})") > 4.0 * kMiB);
+  // Its own flood evicts its own.
+  for (std::size_t i = kKept; i < 500; ++i) client.get(nth_of("kept", i));
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < 500; ++i) {
+    left += client.get(nth_of("kept", i), {"Cache-Control: only-if-cached"}).status == 200 ? 1U : 0U;
+  }
+  BOOST_TEST(left < 250U);
+  BOOST_TEST(left >= 8 * kMiB / (body.size() + 2 * kKiB));
+}
+
+// Within seconds and without a request, and so is what a route may have at most.
+BOOST_AUTO_TEST_CASE(a_smaller_memory_is_reached_by_a_reload) {
+  const std::string body = pattern(2 * kKiB);
+  Origin origin;
+  origin.otherwise([&](Exchange& x) { x.respond({.headers = {"Cache-Control: max-age=600"}, .body = body}); });
+  Seawall seawall(std::string(kAdminSection) + fmt::format(fmt::runtime(kTwoRoutes), origin.port()));
+  const Admin admin(seawall);
+  Client client(seawall);
+  for (std::size_t i = 0; i < 3000; ++i) client.get(nth_of("kept", i));
+  const double before = admin.number("/v1/memory", "/used_bytes");
+  BOOST_TEST(before > 8.0 * kMiB);
+  BOOST_TEST(admin.number("/v1/memory", "/used/bodies_bytes") > before / 3);
+  const auto reload_with = [&](std::string_view memory) {
+    std::string changed = seawall.config();
+    const std::size_t at = changed.find("memory = \"") + 10;
+    changed.replace(at, changed.find('"', at) - at, memory);
+    seawall.write_config(changed);
+    seawall.process().signal(SIGHUP);
+  };
+  reload_with("2MiB");
+  BOOST_TEST(until([&] { return admin.number("/v1/memory", "/used_bytes") <= 2.0 * kMiB; }));
+  BOOST_TEST(admin.number("/v1/memory", "/configured_bytes") == 2.0 * kMiB);
+  BOOST_TEST(admin.number("/v1/memory", "/objects") > 100);
+  reload_with("16MiB");
+  BOOST_TEST(until([&] { return admin.number("/v1/memory", "/limit_bytes") == 16.0 * kMiB; }));
+  for (std::size_t i = 0; i < 3000; ++i) client.get(nth_of("kept", i));
+  BOOST_TEST(admin.number("/v1/memory", "/used_bytes") > 8.0 * kMiB);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

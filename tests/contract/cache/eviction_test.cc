@@ -575,6 +575,37 @@ BOOST_AUTO_TEST_CASE(hot_objects_are_evicted_in_the_end) {
   }
 }
 
+// What is put back has had its turn, and is worth what it was: neither new nor proved.
+BOOST_AUTO_TEST_CASE(what_is_put_back_keeps_its_standing) {
+  for (const PolicyCase& c : kPolicies) {
+    BOOST_TEST_CONTEXT(c.name) {
+      constexpr std::size_t kEntries = 40;
+      const auto policy = c.make(100'000);
+      std::vector<EvictionEntry> entries(kEntries);
+      for (std::size_t i = 0; i < kEntries; ++i) {
+        entries[i].key_hash = i;
+        entries[i].size_bytes = 10;
+        policy->insert(entries[i]);
+      }
+      std::vector<EvictionEntry*> named;
+      for (std::size_t i = 0; i < kEntries; ++i) {
+        EvictionEntry* entry = policy->evict();
+        BOOST_REQUIRE(entry != nullptr);
+        const std::size_t overhead = policy->overhead_bytes();
+        policy->put_back(*entry);
+        BOOST_TEST(policy->listed_bytes() == kEntries * 10);
+        BOOST_TEST(policy->heat(*entry) == 0U);
+        BOOST_TEST(policy->overhead_bytes() <= overhead + 64);
+        named.push_back(entry);
+      }
+      std::ranges::sort(named);
+      BOOST_TEST((std::ranges::unique(named).begin() == named.end()));
+      for (std::size_t i = 0; i < kEntries; ++i) BOOST_TEST(policy->evict() != nullptr);
+      BOOST_TEST(policy->evict() == nullptr);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(overhead_stays_bounded) {
   for (const PolicyCase& c : kPolicies) {
     BOOST_TEST_CONTEXT(c.name) {

@@ -240,7 +240,7 @@ BOOST_AUTO_TEST_CASE(it_is_purged_by_its_tags_like_any_other) {
 }
 
 BOOST_AUTO_TEST_CASE(it_counts_in_its_routes_share_of_the_memory) {
-  guards.route->share = make_ref<cache::ShareGroup>(std::uint64_t{64} * 1024);
+  guards.route->share = make_ref<cache::ShareGroup>(cache::ShareBounds{.max_bytes = std::uint64_t{64} * 1024});
   BOOST_TEST(put("small").status == 201);
   BOOST_TEST(guards.route->share->used_bytes() > 0U);
   check_problem(put(std::string(64 * 1024, 'x')), 413, "the route all");

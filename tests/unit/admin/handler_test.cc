@@ -38,6 +38,7 @@ const std::vector<PathRow> kPaths = {
     {"/v1/routes/shop.test%20%2Fapi%2F*", 200, "application/hal+json", "\"storm\""},
     {"/v1/routes/shop.test%20/api/*", 200, "application/hal+json", "\"storm\""},
     {"/v1/routes/rest/", 404, "application/problem+json", "rest"},
+    {"/v1/memory", 200, "application/hal+json", "\"configured_bytes\": 16777216"},
     {"/v1/disk", 200, "application/hal+json", "\"volumes\": []"},
     {"/v1/fills/77", 404, "application/problem+json", ""},
     {"/v1/fills/", 404, "application/problem+json", "/v1/fills/{id}"},
@@ -129,8 +130,8 @@ BOOST_AUTO_TEST_CASE(the_index_leads_on) {
     f.ask({.method = "DELETE", .path = href.substr(0, href.find("{?"))});
     BOOST_TEST(f.writer.status == 405, href);
   }
-  const std::set<std::string> want = {"self", "health", "ready", "metrics", "origins", "origin",  "routes",
-                                      "disk", "route",  "purge", "fills",   "fill",    "objects", "events"};
+  const std::set<std::string> want = {"self",   "health", "ready", "metrics", "origins", "origin",  "routes", "disk",
+                                      "memory", "route",  "purge", "fills",   "fill",    "objects", "events"};
   BOOST_TEST(rels == want, boost::test_tools::per_element());
 }
 

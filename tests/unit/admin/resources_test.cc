@@ -89,7 +89,8 @@ RouteView stormy_route() {
                            .begun = 2,
                            .misses_per_second = 1.5},
                  .stale = 7,
-                 .refreshed = 8};
+                 .refreshed = 8,
+                 .memory = {.used_bytes = 96, .guaranteed_bytes = 97}};
   view.sums.requests[2][static_cast<std::size_t>(obs::CacheResult::kHit)] = 10;
   view.sums.requests[3][static_cast<std::size_t>(obs::CacheResult::kHit)] = 5;
   view.sums.requests[0][static_cast<std::size_t>(obs::CacheResult::kMiss)] = 1;
@@ -104,7 +105,8 @@ constexpr const char* kStormyRoute = R"({
   "storm": {"active": true, "cause": "fill-queue-full", "since_ms_ago": 1234, "begun_total": 2, "misses_per_second": 1.5},
   "requests": {"hit": 15, "stale": 0, "miss": 1, "revalidated": 0, "collapsed": 0, "pass": 0, "async": 0, "error": 0,
                "none": 0},
-  "stale": 7, "refreshed": 8
+  "stale": 7, "refreshed": 8,
+  "memory": {"used_bytes": 96, "guaranteed_bytes": 97, "max_bytes": null}
 })";
 
 Json json_of(const AdminReply& reply) {

@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(a_copy_with_another_freshness) {
   init.tags = {"a", "b"};
   init.purge_epoch = 3;
   init.fetch_ms = 17;
-  init.share = make_ref<cache::ShareGroup>(0U);
+  init.share = make_ref<cache::ShareGroup>();
   init.freshness.lifetime = Seconds{60};
   init.freshness.stale_while_revalidate = Seconds{30};
   const auto object = Object::create(budget, std::move(init));

@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_CASE(types_and_ranges) {
 
 BOOST_AUTO_TEST_CASE(percentages) {
   const std::string jitter = "4:20: route.refresh.jitter must be a percentage from 0% to 50%, not ";
-  const std::string memory = "4:10: route.memory must be a percentage from 1% to 100% or \"\", not ";
+  const std::string share = "4:14: route.memory.max must be a percentage up to 100% or a size or \"\", not ";
   const ErrorRow rows[] = {
       {"whole number", "[[route]]\nrefresh = { jitter = 5 }", "4:22: " + jitter.substr(6) + "5 | did you mean \"5%\"?"},
       {"fraction", "[[route]]\nrefresh.jitter   = 0.5", jitter + "0.5 | did you mean \"50%\"?"},
@@ -123,8 +123,8 @@ BOOST_AUTO_TEST_CASE(percentages) {
       {"too much", "[[route]]\nrefresh.jitter   = \"51%\"", jitter + "\"51%\""},
       {"too much, without a sign", "[[route]]\nrefresh.jitter   = 80", jitter + "80"},
       {"true", "[[route]]\nrefresh.jitter   = true", jitter + "true"},
-      {"none of it", "[[route]]\nmemory = \"0%\"", memory + "\"0%\" | \"\" is no bound of its own"},
-      {"more than all", "[[route]]\nmemory = \"101%\"", memory + "\"101%\" | \"\" is no bound of its own"},
+      {"none of it", "[[route]]\nmemory.max = \"0%\"", share + "\"0%\" | for example \"10%\""},
+      {"more than all", "[[route]]\nmemory.max = \"101%\"", share + "\"101%\" | for example \"10%\""},
       {"where nothing stands for none", "[[route]]\nrefresh.jitter   = \"\"",
        jitter + "\"\" | percentages are \"10%\", \"50%\""},
   };
@@ -197,12 +197,15 @@ BOOST_AUTO_TEST_CASE(combinations) {
        "4:11: dns.min_ttl = \"2m\" is more than dns.max_ttl = \"1m\", its default | lower it, or raise dns.max_ttl"},
       {"admin where clients are", "[server]\nlisten = \"[::]:80\"\n[admin]\nlisten = \"[0::0]:80\"",
        "6:10: admin.listen and server.listen are both \"[0::0]:80\" | give each an address of its own"},
-      {"shares of memory",
-       "[[route]]\npath = \"/a\"\nmemory = \"60%\"\n[[route]]\npath = \"/b\"\nmemory = \"41%\"\n[[route]]\nmemory = "
-       "\"1%\"",
-       "8:10: route.memory = \"41%\" is more than what is left: the routes before have 60% | lower some of them, so "
-       "that "
-       "all together have 100% at most"},
+      {"what is guaranteed, together",
+       "[cache]\nmemory = \"100MiB\"\n[[route]]\npath = \"/a\"\nmemory.guaranteed = \"60%\"\n[[route]]\n"
+       "path = \"/b\"\nmemory.guaranteed = \"21MiB\"\n[[route]]\nmemory.guaranteed = \"1%\"",
+       "10:21: route.memory.guaranteed = \"21MiB\" is more than what is left to guarantee: the routes before have 60% "
+       "of cache.memory = \"100MiB\" | lower some of them, so that all together have 80% of cache.memory at most"},
+      {"guaranteed past the most", "[[route]]\nmemory = { guaranteed = \"30%\", max = \"20%\" }",
+       "4:25: route.memory.guaranteed = \"30%\" is more than route.memory.max = \"20%\" | lower it"},
+      {"the most past all", "[cache]\nmemory = \"2MiB\"\n[[route]]\nmemory.max = \"3MiB\"",
+       "6:14: route.memory.max = \"3MiB\" is more than cache.memory = \"2MiB\" | lower it"},
       {"pass and a placeholder", "[[route]]\nmiss = \"pass\"\nplaceholder = { status = 200 }",
        "5:26: route.placeholder.status has no effect with miss = \"pass\" | remove one of the two"},
       {"pass and a missing file", "[[route]]\nmiss = \"pass\"\nplaceholder = { file = \"/none\" }",
@@ -222,7 +225,8 @@ BOOST_AUTO_TEST_CASE(combinations) {
   // With port 0 each gets one of its own; and an address that was not asked for may be taken.
   BOOST_TEST(errors_of("[server]\nlisten = \":0\"\n[admin]\nlisten = \":0\"\n" + kOrigin) == "");
   BOOST_TEST(errors_of("[server]\nlisten = \"127.0.0.1:9180\"\n" + kOrigin) == "");
-  BOOST_TEST(errors_of(kOrigin + "[[route]]\npath = \"/a\"\nmemory = \"60%\"\n[[route]]\nmemory = \"40%\"") == "");
+  BOOST_TEST(errors_of(kOrigin + "[[route]]\npath = \"/a\"\nmemory = { guaranteed = \"60%\", max = \"70%\" }\n"
+                                 "[[route]]\nmemory = { guaranteed = \"20%\", max = \"70%\" }") == "");
   // A default past what bounds it gives way.
   const Config config = load_good("[server]\nheader_bytes = \"4KiB\"\n[collapse]\nwaiters_total = 10\n" + kOrigin +
                                   "timeout = { total = \"1s\" }\n[[route]]\nstale.max = \"1h\"");

@@ -195,7 +195,7 @@ placeholder = { status = 202, retry_after = "67s", headers = ["Content-Type: tex
 storm = { enabled = false, misses_per_second = 68, calm = "69ms" }
 refresh = { ahead = false, jitter = "30%" }
 tags = ["Tag"]
-memory = "70%"
+memory = { guaranteed = "12.5%", max = "16MiB" }
 targeted_fields = ["CDN-Cache-Control"]
 honour_request_directives = false
 )");
@@ -323,8 +323,10 @@ honour_request_directives = false
   BOOST_TEST(rest.rules.jitter_percent == 30);
   BOOST_REQUIRE(rest.rules.tag_fields.size() == 1U);
   BOOST_TEST(rest.rules.tag_fields[0] == "Tag");
-  BOOST_TEST(rest.memory_percent == 70);
-  BOOST_TEST(config.routes[0].memory_percent == 0);
+  BOOST_TEST(rest.memory.guaranteed.of(config.cache.memory_bytes) == config.cache.memory_bytes / 8);
+  BOOST_TEST(rest.memory.max.of(config.cache.memory_bytes) == std::uint64_t{16} << 20);
+  BOOST_TEST(config.routes[0].memory.guaranteed.is_none());
+  BOOST_TEST(config.routes[0].memory.max.is_none());
 
   // What is dumped loads to the same.
   const std::string text = dump(config);
@@ -352,7 +354,7 @@ BOOST_AUTO_TEST_CASE(a_dump_leaves_out_what_has_no_effect) {
   const std::string plain = dump(load_good(kOrigin));
   BOOST_TEST(plain.find("health") == std::string::npos);
   BOOST_TEST(plain.find("storm = { enabled = true") != std::string::npos);
-  BOOST_TEST(plain.find("memory = \"\"\n") != std::string::npos);
+  BOOST_TEST(plain.find("memory = { guaranteed = \"\", max = \"\" }\n") != std::string::npos);
   const std::string pass = dump(load_good(kOrigin + "health.path = \"/\"\n[[route]]\nmiss = \"pass\""));
   BOOST_TEST(pass.find("health = { path = \"/\", interval = ") != std::string::npos);
   for (const char* group : {"placeholder", "storm", "refresh", "stale", "heuristic"}) {

@@ -49,14 +49,29 @@ BOOST_AUTO_TEST_CASE(any_piece_is_read_back_from_anywhere) {
           model += piece;
           if (rng.below(4) == 0) body.trim_to(body.trimmed() + rng.below(model.size() - body.trimmed() + 1));
           BOOST_TEST(body.size() == model.size());
+          BOOST_TEST(budget.in_flight_bytes() == budget.used_bytes());
           const std::uint64_t from = body.trimmed() + rng.below(model.size() - body.trimmed() + 1);
           const std::size_t most = 1 + rng.below(50'000);
           BOOST_TEST(read(body, from, most) == model.substr(from, most));
         }
       }
       BOOST_TEST(budget.used_bytes() == 0U);
+      BOOST_TEST(budget.in_flight_bytes() == 0U);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_stored_is_on_its_way_no_more) {
+  MemoryBudget budget(100 << 20);
+  BodyBuffer body(budget, std::nullopt);
+  body.append(std::string(10 * kKiB, 'x'));
+  BOOST_TEST(budget.in_flight_bytes() > 0U);
+  const SliceChain kept = body.take_compact();
+  body.land();
+  BOOST_TEST(budget.in_flight_bytes() == 0U);
+  BOOST_TEST(budget.used_bytes() > 0U);
+  body.trim_to(body.size());
+  BOOST_TEST(budget.in_flight_bytes() == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(a_known_length_is_allocated_once) {

@@ -1,0 +1,100 @@
+#include "server/memory_keeper.h"
+
+#include <algorithm>
+
+#include "cache/share_group.h"
+#include "proxy/route_state.h"
+
+namespace seawall::server {
+namespace {
+
+constexpr std::size_t kEvictedPerTurn = 512;
+// Free pages are given back while the cache shrinks each time that they may be so many.
+constexpr std::size_t kGiveBackBytes = std::size_t{64} << 20;
+// The part of the budget that free pages have to make up to be given back at once.
+constexpr std::uint64_t kFreePagesDivisor = 64;
+
+}  // namespace
+
+MemoryKeeper::MemoryKeeper(proxy::Context& context, admin::MemoryState& shown)
+    : context_(context), shown_(shown), governor_(context.store.budget().limit_bytes()) {}
+
+void MemoryKeeper::apply(std::size_t configured_bytes) {
+  governor_.set_configured(configured_bytes);
+  set_limit();
+  begin_shrinking();
+}
+
+void MemoryKeeper::tick(MonoTime now) {
+  give_back_old_pages();
+  shown_.allocator = allocator_stats();
+  shown_.resident_bytes = resident_bytes().value_or(0);
+  // What goes anyway is no excess.
+  if (is_shrinking_) return;
+  std::uint64_t resident = resident_of_cache();
+  if (shown_.allocator && governor_.is_too_much(resident)) {
+    const AllocatorStats& a = *shown_.allocator;
+    const std::uint64_t free_pages = a.resident - std::min(a.resident, a.active + a.metadata);
+    if (free_pages > governor_.configured_bytes() / kFreePagesDivisor) {
+      give_back_pages();
+      resident -= std::min(resident, free_pages);
+    }
+  }
+  governor_.update(resident, now);
+  set_limit();
+  begin_shrinking();
+}
+
+void MemoryKeeper::set_limit() {
+  context_.store.budget().set_limit_bytes(governor_.limit_bytes());
+  shown_.configured_bytes = governor_.configured_bytes();
+}
+
+void MemoryKeeper::begin_shrinking() {
+  if (is_shrinking_) return;
+  is_shrinking_ = true;
+  used_when_given_back_ = context_.store.budget().used_bytes();
+  shrink_some();
+}
+
+void MemoryKeeper::shrink_some() {
+  const bool has_more = shrink_slice();
+  const std::size_t used = context_.store.budget().used_bytes();
+  const bool is_much = used + kGiveBackBytes <= used_when_given_back_;
+  if (is_much) {
+    give_back_pages();
+    used_when_given_back_ = used;
+  }
+  if (!has_more) {
+    is_shrinking_ = false;
+    return;
+  }
+  context_.executor.post([this, life = std::weak_ptr(life_)] {
+    if (!life.expired()) shrink_some();
+  });
+}
+
+// Whether there is more.
+bool MemoryKeeper::shrink_slice() {
+  cache::Store& store = context_.store;
+  if (store.shrink_some(kEvictedPerTurn)) return true;
+  return std::ranges::any_of(context_.router->routes(), [&](const proxy::Route& route) {
+    cache::ShareGroup& share = *route.state->share;
+    return share.is_over_max() && store.shrink_some(share, kEvictedPerTurn);
+  });
+}
+
+// What is charged, and what the allocator adds to that. What the program has besides (connections, TLS) is none of it,
+// nor is what the allocator needs before anything is cached. Without jemalloc's word it is all that came since then.
+std::uint64_t MemoryKeeper::resident_of_cache() {
+  const std::uint64_t charged = context_.store.budget().used_bytes();
+  std::uint64_t resident = shown_.resident_bytes;
+  if (shown_.allocator) {
+    const std::uint64_t allocated = shown_.allocator->allocated;
+    resident = shown_.allocator->resident - (allocated - std::min(charged, allocated));
+  }
+  if (!others_at_start_) others_at_start_ = resident - std::min(charged, resident);
+  return resident - std::min(*others_at_start_, resident);
+}
+
+}  // namespace seawall::server
