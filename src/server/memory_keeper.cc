@@ -9,8 +9,9 @@ namespace seawall::server {
 namespace {
 
 constexpr std::size_t kEvictedPerTurn = 512;
-// Free pages are given back while the cache shrinks each time that they may be so many.
+// Free pages are given back while the cache shrinks each time that they may be so many, and at its end if so many.
 constexpr std::size_t kGiveBackBytes = std::size_t{64} << 20;
+constexpr std::size_t kLeastGiveBackBytes = std::size_t{1} << 20;
 // The part of the budget that free pages have to make up to be given back at once.
 constexpr std::uint64_t kFreePagesDivisor = 64;
 
@@ -60,8 +61,7 @@ void MemoryKeeper::begin_shrinking() {
 void MemoryKeeper::shrink_some() {
   const bool has_more = shrink_slice();
   const std::size_t used = context_.store.budget().used_bytes();
-  const bool is_much = used + kGiveBackBytes <= used_when_given_back_;
-  if (is_much) {
+  if (used + (has_more ? kGiveBackBytes : kLeastGiveBackBytes) <= used_when_given_back_) {
     give_back_pages();
     used_when_given_back_ = used;
   }
