@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -273,6 +274,14 @@ bool read_target(std::string_view target, AdminRequest& request) {
   return true;
 }
 
+// What it did is in force, and the disk has not taken it.
+void tell_not_durable(AdminReply& reply) {
+  auto json = nlohmann::ordered_json::parse(reply.body, nullptr, false);
+  if (!json.is_object() || reply.status >= 300) return;
+  json["durable"] = false;
+  reply.body = json.dump();
+}
+
 AdminReply too_large(std::uint64_t limit) {
   return refusal(413,
                  fmt::format("the body is larger than {} bytes, the most that is taken here; send it in parts", limit));
@@ -437,7 +446,10 @@ void AdminHandler::read_body() {
 void AdminHandler::answer_durably(AdminReply reply) {
   cache::DiskTier* const disk = services_.context.store.disk();
   if (!endpoint_->is_durable || !disk) return answer(reply);
-  settling_ = disk->settle(services_.context.executor, [this, reply = std::move(reply)](bool) { answer(reply); });
+  settling_ = disk->settle(services_.context.executor, [this, reply = std::move(reply)](bool is_durable) mutable {
+    if (!is_durable) tell_not_durable(reply);
+    answer(reply);
+  });
 }
 
 void AdminHandler::begin_stream() {

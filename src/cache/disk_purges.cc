@@ -21,19 +21,36 @@ std::uint64_t read_u64(std::string_view in) {
 
 }  // namespace
 
-void DiskPurges::add(const PurgeRule& rule) {
+DiskPurges::Added DiskPurges::add(const PurgeRule& rule) {
   MutexLock lock(mutex_);
+  Added added{.at = rule.at, .forgotten = {}};
   Table& table = rule.kind == PurgeKind::kPrefix ? prefixes_ : tags_;
-  if (prefixes_.size() + tags_.size() >= kMaxRules) forget_some();
-  Marks& marks = table[rule.text];
+  const std::size_t more = kRuleBytes + rule.text.size();
+  if (bytes_ + more > max_bytes_ && bytes_ > 0) added.forgotten = forget_some();
+  const auto [entry, is_new] = table.try_emplace(rule.text);
+  if (is_new) bytes_ += more;
+  recharge();
+  Marks& marks = entry->second;
   if (rule.is_soft) {
     // A record that is younger than the first is held against its time for nothing, which costs a validation.
     if (marks.soft <= marks.hard) marks.soft_at = rule.at;
     marks.soft = std::max(marks.soft, rule.epoch);
+    added.at = marks.soft_at;
   } else {
     marks.hard = std::max(marks.hard, rule.epoch);
   }
   epoch_.store(std::max(epoch_.load(std::memory_order_relaxed), rule.epoch), std::memory_order_release);
+  return added;
+}
+
+void DiskPurges::forget_until(std::uint64_t epoch) {
+  MutexLock lock(mutex_);
+  forgotten_ = std::max(forgotten_, epoch);
+  epoch_.store(std::max(epoch_.load(std::memory_order_relaxed), epoch), std::memory_order_release);
+}
+
+void DiskPurges::recharge() {
+  charge_ = BudgetCharge(budget_, bytes_);
 }
 
 void DiskPurges::begin_at(std::uint64_t epoch) {
@@ -42,7 +59,7 @@ void DiskPurges::begin_at(std::uint64_t epoch) {
 }
 
 // The older half, so that it is seldom done.
-void DiskPurges::forget_some() {
+std::uint64_t DiskPurges::forget_some() {
   std::vector<std::uint64_t> epochs;
   for (const Table* table : {&prefixes_, &tags_}) {
     for (const auto& [text, marks] : *table) epochs.push_back(std::max(marks.hard, marks.soft));
@@ -51,9 +68,16 @@ void DiskPurges::forget_some() {
   std::ranges::nth_element(epochs, middle);
   const std::uint64_t last = *middle;
   forgotten_ = std::max(forgotten_, last);
+  std::size_t freed = 0;
   for (Table* table : {&prefixes_, &tags_}) {
-    std::erase_if(*table, [last](const auto& entry) { return std::max(entry.second.hard, entry.second.soft) <= last; });
+    std::erase_if(*table, [&](const auto& entry) {
+      if (std::max(entry.second.hard, entry.second.soft) > last) return false;
+      freed += kRuleBytes + entry.first.size();
+      return true;
+    });
   }
+  bytes_ -= freed;
+  return last;
 }
 
 std::optional<PurgeList::Match> DiskPurges::match(std::uint64_t seen, std::string_view key,
@@ -100,6 +124,11 @@ std::optional<PurgeRule> DiskPurges::decode(std::string_view bytes) {
                    .is_soft = bytes[2] != 0,
                    .at = WallTime{static_cast<std::int64_t>(read_u64(bytes.substr(3)))},
                    .epoch = read_u64(bytes.substr(11))};
+}
+
+std::string DiskPurges::name_of(std::string_view bytes) {
+  if (!decode(bytes)) return {};
+  return std::string(bytes.substr(0, 3)).append(bytes.substr(kFixedBytes));
 }
 
 }  // namespace seawall::cache

@@ -13,16 +13,25 @@
 
 #include "base/mutex.h"
 #include "cache/purge_list.h"
+#include "mem/budget.h"
 
 namespace seawall::cache {
 
 class DiskPurges {
  public:
-  // Past it the oldest are forgotten, and what is older than those counts as purged.
-  static constexpr std::size_t kMaxRules = 100'000;
+  static constexpr std::size_t kRuleBytes = 160;  // of a rule, beside its text
 
+  // Past `max_bytes`, which are charged, the oldest are forgotten, and what is older than those counts as purged.
+  DiskPurges(MemoryBudget& budget, std::size_t max_bytes) : budget_(budget), max_bytes_(max_bytes) {}
+
+  struct Added {
+    WallTime at;                             // since when the rule is in force, earlier ones of its text included
+    std::optional<std::uint64_t> forgotten;  // up to where rules have been forgotten for it
+  };
   // In force when it returns. `rule.epoch` is set.
-  void add(const PurgeRule& rule);
+  Added add(const PurgeRule& rule);
+  // As a former process did: what is older than that counts as purged.
+  void forget_until(std::uint64_t epoch);
   // The epoch of the youngest rule, or what was given to begin_at(). What was held against match() with an epoch that
   // was read before has met every rule up to that.
   std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
@@ -35,6 +44,8 @@ class DiskPurges {
   // As the journal keeps a rule. nullopt: not ours.
   static std::string encode(const PurgeRule& rule);
   static std::optional<PurgeRule> decode(std::string_view bytes);
+  // Of an encoded rule: what those have in common of which the youngest stands for all. Empty: not ours.
+  static std::string name_of(std::string_view bytes);
 
  private:
   // The youngest epoch of each.
@@ -45,13 +56,19 @@ class DiskPurges {
   };
   using Table = std::map<std::string, Marks, std::less<>>;
 
-  void forget_some() SW_REQUIRES(mutex_);
+  std::uint64_t forget_some() SW_REQUIRES(mutex_);
+  void recharge() SW_REQUIRES(mutex_);
+
+  MemoryBudget& budget_;
+  const std::size_t max_bytes_;
 
   std::atomic<std::uint64_t> epoch_{0};
   mutable Mutex mutex_;
   Table prefixes_ SW_GUARDED_BY(mutex_);
   Table tags_ SW_GUARDED_BY(mutex_);
   std::uint64_t forgotten_ SW_GUARDED_BY(mutex_) = 0;
+  std::size_t bytes_ SW_GUARDED_BY(mutex_) = 0;
+  BudgetCharge charge_ SW_GUARDED_BY(mutex_);
 };
 
 }  // namespace seawall::cache

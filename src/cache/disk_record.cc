@@ -13,7 +13,7 @@
 namespace seawall::cache {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;  // 1: another variant for what has no Vary
 constexpr std::uint64_t kVariantSeed = 1;
 constexpr std::uint32_t kMaxLines = 10'000;
 // What has a validator may be asked about for that long after nothing else may be done with it.
@@ -170,19 +170,16 @@ std::optional<Object::Init> decode_head(std::string_view bytes) {
 
 DiskKey disk_key(std::string_view key) {
   const XXH128_hash_t hash = XXH3_128bits(key.data(), key.size());
-  return {.hash = hash.high64, .plain_variant = hash.low64};
+  return {.hash = hash.high64, .rest = hash.low64};
 }
 
 std::uint64_t disk_variant(const DiskKey& key, const policy::VarySpec& vary, std::string_view selecting_values) {
-  if (vary.empty()) return key.plain_variant;
+  if (vary.empty()) return kPlainVariant;
   std::string text;
   for (const std::string& name : vary.names) text.append(name).append(1, '\n');
   text.append(1, '\n').append(selecting_values);
-  return key.plain_variant ^ XXH3_64bits_withSeed(text.data(), text.size(), kVariantSeed);
-}
-
-std::uint32_t disk_tag(std::string_view tag) {
-  return static_cast<std::uint32_t>(XXH3_64bits(tag.data(), tag.size()));
+  const std::uint64_t variant = key.rest ^ XXH3_64bits_withSeed(text.data(), text.size(), kVariantSeed);
+  return variant == kPlainVariant ? 1 : variant;
 }
 
 std::uint32_t usable_until(const Object& object) {

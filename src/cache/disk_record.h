@@ -1,4 +1,4 @@
-// An object as the disk tier keeps it: what disk:: calls a record's head, its variant and its tags. Pure. Thread: any.
+// An object as the disk tier keeps it: what disk:: calls a record's head and its variant. Pure. Thread: any.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +20,13 @@ std::optional<Object::Init> decode_head(std::string_view bytes);
 // The same in every process, unlike policy::hash_key().
 struct DiskKey {
   std::uint64_t hash = 0;
-  std::uint64_t plain_variant = 0;  // of a response without Vary
+  std::uint64_t rest = 0;  // what else is known of the key
 };
 DiskKey disk_key(std::string_view key);
+// kPlainVariant without Vary, and only then: the index spends nothing on it. Two keys of one hash then stand in each
+// other's way: what is stored or purged of one is gone of the other too, which costs a fetch.
+inline constexpr std::uint64_t kPlainVariant = 0;
 std::uint64_t disk_variant(const DiskKey& key, const policy::VarySpec& vary, std::string_view selecting_values);
-std::uint32_t disk_tag(std::string_view tag);
 
 // Until when it is of any use, fresh, stale or to be validated; whole seconds since the Unix epoch.
 std::uint32_t usable_until(const Object& object);

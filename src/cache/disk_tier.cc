@@ -1,6 +1,7 @@
 #include "cache/disk_tier.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "cache/store.h"
@@ -11,6 +12,10 @@ namespace seawall::cache {
 namespace {
 
 constexpr std::uint8_t kPurgeNote = 1;
+constexpr std::uint8_t kForgottenNote = 2;  // what is older than its epoch counts as purged
+// The share of memory that purge rules for what is on disk may take, and the most.
+constexpr std::size_t kMostRules = 32;
+constexpr std::size_t kMaxRuleBytes = std::size_t{16} << 20;
 // Variants of a key that are read when one of them is asked for, the youngest first.
 constexpr std::size_t kMaxLoaded = 8;
 // Of a key; the oldest goes.
@@ -19,6 +24,25 @@ constexpr std::size_t kMaxVariants = 32;
 constexpr std::size_t kMostBacklog = 8;
 // What is of use for less than that is not worth a write.
 constexpr Seconds kLeastUse{10};
+
+// Leaves the youngest note of each rule, and none that what is forgotten covers.
+void prune(std::vector<disk::Note>& notes) {
+  std::uint64_t forgotten = 0;
+  std::map<std::string, std::uint64_t> youngest;
+  const auto name_of = [](const disk::Note& note) {
+    return note.kind == kPurgeNote ? DiskPurges::name_of(note.payload) : std::string();
+  };
+  for (const disk::Note& note : notes) {
+    if (note.kind == kForgottenNote) forgotten = std::max(forgotten, note.epoch);
+    std::uint64_t& epoch = youngest[name_of(note)];
+    epoch = std::max(epoch, note.epoch);
+  }
+  std::erase_if(notes, [&](const disk::Note& note) {
+    if (note.kind == kForgottenNote) return note.epoch < forgotten;
+    const std::string name = name_of(note);
+    return note.epoch <= forgotten || (!name.empty() && note.epoch < youngest[name]);
+  });
+}
 
 // Types whose bodies do not gain from lz4, and what is encoded already.
 bool may_compress(const http::HeaderMap& headers) {
@@ -71,15 +95,21 @@ struct DiskTier::Loading {
   std::vector<Waiter> waiters;  // under DiskTier::mutex_
 };
 
+DiskTier::DiskTier(Store& store)
+    : store_(store), purges_(store.budget(), std::min(kMaxRuleBytes, store.budget().limit_bytes() / kMostRules)) {}
+
 std::expected<std::unique_ptr<DiskTier>, std::string> DiskTier::open(disk::TierOptions options, Store& store) {
   std::unique_ptr<DiskTier> tier(new DiskTier(store));
   options.budget = &store.budget();
   // What waits to be written is memory that nothing else can have.
   options.backlog_bytes = std::min(options.backlog_bytes, store.budget().limit_bytes() / kMostBacklog);
   options.on_note = [&](const disk::Note& note) {
+    if (note.kind == kForgottenNote) tier->purges_.forget_until(note.epoch);
     if (note.kind != kPurgeNote) return;
     if (const auto rule = DiskPurges::decode(note.payload)) tier->purges_.add(*rule);
   };
+  options.prune = prune;
+  tier->log_ = options.log;
   options.recheck = [raw = tier.get()](const disk::Revisit& record) { return raw->recheck(record); };
   auto opened = disk::Tier::open(std::move(options));
   if (!opened) return std::unexpected(std::move(opened.error()));
@@ -107,16 +137,20 @@ std::optional<disk::Pending> DiskTier::load(std::string_view key, const Ref<Shar
     if (is_first) loading = entry;
   }
   if (loading) {
-    // A response without Vary is known by its key; all else may be somebody's attempt to stand in the way.
-    const auto is_plain = [&](const disk::Candidate& candidate) { return candidate.variant == disk_key.plain_variant; };
-    std::ranges::partition(candidates, is_plain);
-    if (candidates.size() > kMaxLoaded) candidates.resize(kMaxLoaded);
-    // As they are to stand in memory: of two that a request selects the newer goes first.
-    std::ranges::sort(candidates, std::ranges::greater{}, &disk::Candidate::sequence);
     loading->key = key;
     loading->disk_key = disk_key;
     loading->share = share;
     loading->executor = &executor;
+    drop_held(*loading, candidates);
+    if (candidates.empty()) {
+      finish(loading);
+      return disk::Pending(std::move(is_wanted));
+    }
+    // A response without Vary is known by its key; all else may be somebody's attempt to stand in the way.
+    std::ranges::partition(candidates, [](const auto& candidate) { return candidate.variant == kPlainVariant; });
+    if (candidates.size() > kMaxLoaded) candidates.resize(kMaxLoaded);
+    // As they are to stand in memory: of two that a request selects the newer goes first.
+    std::ranges::sort(candidates, std::ranges::greater{}, &disk::Candidate::sequence);
     loading->candidates = std::move(candidates);
     read_next(loading);
   }
@@ -126,6 +160,7 @@ std::optional<disk::Pending> DiskTier::load(std::string_view key, const Ref<Shar
 void DiskTier::read_next(const std::shared_ptr<Loading>& loading) {
   if (loading->next == loading->candidates.size()) return finish(loading);
   const disk::Candidate candidate = loading->candidates[loading->next++];
+  if (!has_room_for(*loading, candidate)) return read_next(loading);
   tier_
       ->read(candidate, store_.max_object_bytes(), &store_.budget(), *loading->executor,
              [this, loading, candidate](disk::ReadStatus status, disk::StoredHead head, SliceChain body) {
@@ -139,10 +174,26 @@ void DiskTier::read_next(const std::shared_ptr<Loading>& loading) {
       .detach();
 }
 
+// What memory has is no older.
+void DiskTier::drop_held(const Loading& loading, std::vector<disk::Candidate>& candidates) const {
+  for (const Ref<Object>& held : store_.peek_all(loading.key, policy::hash_key(loading.key))) {
+    const std::uint64_t variant = disk_variant(loading.disk_key, held->vary(), held->selecting_values());
+    std::erase_if(candidates, [variant](const auto& candidate) { return candidate.variant == variant; });
+  }
+}
+
+// Before it is read.
+bool DiskTier::has_room_for(const Loading& loading, const disk::Candidate& candidate) const {
+  const std::uint64_t least = candidate.body_bytes_max - candidate.body_bytes_max / 8;
+  return least <= store_.max_object_bytes() && (!loading.share || loading.share->admits(least)) &&
+         store_.make_room(candidate.body_bytes_max);
+}
+
 void DiskTier::take(Loading& loading, const disk::Candidate& candidate, disk::StoredHead head, SliceChain body) {
   if (head.key != loading.key) return;
   std::optional<Object::Init> init = decode_head(head.head.view());
-  if (!init || init->complete_length != total_size(body)) return;
+  // Of another version: nothing else replaces it.
+  if (!init || init->complete_length != total_size(body)) return tier_->erase(candidate.hash, candidate.variant);
   const std::uint64_t epoch = purges_.epoch();
   const auto purged = purges_.match(head.purge_epoch, head.key, init->tags);
   if (purged && !purged->is_soft) return tier_->erase(candidate.hash, candidate.variant);
@@ -153,13 +204,12 @@ void DiskTier::take(Loading& loading, const disk::Candidate& candidate, disk::St
   init->hash = policy::hash_key(init->key);
   init->purge_epoch = epoch;
   init->share = loading.share;
+  init->is_from_disk = true;
   const std::uint64_t length = init->complete_length;
   if (length > 0) init->parts.push_back({.first = 0, .size = length, .slices = std::move(body)});
   const Ref<Object> object = Object::create(store_.budget(), std::move(*init));
-  if (!store_.insert_loaded(object)) return;
+  if (!store_.insert_loaded(object, candidate)) return;
   tier_->mark_used(candidate);
-  const auto is_still_there = [&](const disk::Candidate& now) { return now.sequence == candidate.sequence; };
-  if (std::ranges::none_of(tier_->find(candidate.hash), is_still_there)) store_.take_back(*object);
   loaded_.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -177,16 +227,28 @@ void DiskTier::finish(const std::shared_ptr<Loading>& loading) {
   }
 }
 
-void DiskTier::purge(const PurgeRule& rule) {
-  purges_.add(rule);
+void DiskTier::purge(PurgeRule rule) {
+  const DiskPurges::Added added = purges_.add(rule);
+  if (added.forgotten) tier_->journal({.kind = kForgottenNote, .epoch = *added.forgotten, .payload = {}});
+  // It stands for those of the same text before it.
+  rule.at = added.at;
   // Not by a sweep: what is read is held against the rules.
   tier_->journal({.kind = kPurgeNote, .epoch = rule.epoch, .payload = DiskPurges::encode(rule)});
+}
+
+// An operator has to know, and not from each of a thousand purges.
+void DiskTier::tell_durable(bool is_durable) {
+  if (is_durable_.exchange(is_durable) == is_durable || is_durable || !log_) return;
+  log_(disk::LogLevel::kWarning,
+       "disk cache: a purge was not written down in time: it is in force, but a crash may undo it; purge again when "
+       "the disk is well");
 }
 
 disk::Pending DiskTier::settle(Executor& executor, Durable done) {
   auto is_wanted = std::make_shared<bool>(true);
   // Of no key: the journal keeps its order, and what is behind all else is on the devices after it.
-  tier_->erase(0, std::uint64_t{0}, &executor, [is_wanted, done = std::move(done)](bool is_durable) mutable {
+  tier_->erase(0, std::uint64_t{0}, &executor, [this, is_wanted, done = std::move(done)](bool is_durable) mutable {
+    tell_durable(is_durable);
     if (*is_wanted) done(is_durable);
   });
   return disk::Pending(std::move(is_wanted));
@@ -218,14 +280,11 @@ void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
     const auto oldest = std::ranges::min_element(present, {}, &disk::Candidate::sequence);
     tier_->erase(oldest->hash, oldest->variant);
   }
-  std::vector<std::uint32_t> tags;
-  for (const std::string& tag : object->tags()) tags.push_back(disk_tag(tag));
   tier_->put({.hash = key.hash,
               .variant = variant,
               .key = object->key(),
               .purge_epoch = object->purge_epoch(),
               .usable_until = usable_until(*object),
-              .tags = std::move(tags),
               .may_compress = may_compress(object->headers())},
              encode_head(*object), object->body());
 }

@@ -3,7 +3,8 @@
 //
 //   published in memory  keep(), then look whether it is still there; if not, what was written is erased again
 //   taken out for good   erased on disk, then in memory, and if that had something, on disk once more
-//   read from disk       published unless memory has a version, then look whether the record is still the disk's
+//   read from disk       published unless memory has a version, if the record is still the disk's at that moment; taken
+//                        out again when a newer one that was published meanwhile, and evicted, reaches the disk
 //
 // so whatever the order in which threads come, nothing that was replaced or removed is found afterwards, in memory or
 // after a restart. Eviction from memory removes nothing here. Thread: any.
@@ -49,7 +50,8 @@ class DiskTier {
 
   using Durable = std::move_only_function<void(bool is_durable)>;
   // Runs `done` once it is certain that nothing comes back of what was erased and purged before this call; is_durable
-  // is false when no device would have it. As with load(), the result is to be kept until then.
+  // is false when no device would have it, or none in time (disk::TierOptions::journal_deadline), which is logged once
+  // for each time that it begins. As with load(), the result is to be kept until then.
   [[nodiscard]] disk::Pending settle(Executor& executor, Durable done);
 
   disk::TierStats stats() const { return tier_->stats(); }
@@ -63,14 +65,18 @@ class DiskTier {
   friend class Store;
   struct Loading;
 
-  explicit DiskTier(Store& store) : store_(store) {}
+  explicit DiskTier(Store& store);
   // The store's, see above.
   void keep(const Ref<Object>& object, const Object* replaced);
   void keep_evicted(const Object& object);
   void forget(const Object& variant);
   void forget_key(std::string_view key);
-  void purge(const PurgeRule& rule);
+  void purge(PurgeRule rule);
+  bool holds(const disk::Candidate& candidate) const { return tier_->holds(candidate); }
 
+  void tell_durable(bool is_durable);
+  void drop_held(const Loading& loading, std::vector<disk::Candidate>& candidates) const;
+  bool has_room_for(const Loading& loading, const disk::Candidate& candidate) const;
   std::optional<disk::Candidate> find(std::uint64_t hash, std::uint64_t variant) const;
   void read_next(const std::shared_ptr<Loading>& loading);
   void take(Loading& loading, const disk::Candidate& candidate, disk::StoredHead head, SliceChain body);
@@ -79,6 +85,8 @@ class DiskTier {
 
   Store& store_;
   DiskPurges purges_;
+  std::function<void(disk::LogLevel, const std::string&)> log_;
+  std::atomic<bool> is_durable_{true};  // what was told last
   std::atomic<std::uint64_t> loaded_{0};
   Mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Loading>> loading_ SW_GUARDED_BY(mutex_);

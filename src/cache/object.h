@@ -62,6 +62,7 @@ class Object final : public RefCounted<Object> {
     std::uint32_t fetch_ms = 0;      // how long that took
     Ref<ShareGroup> share;           // null: none
     std::vector<Form> forms;         // of the whole of `parts`; at most one of each coding
+    bool is_from_disk = false;
   };
   static Ref<Object> create(MemoryBudget& budget, Init init);
   // A copy over the same parts.
@@ -87,6 +88,8 @@ class Object final : public RefCounted<Object> {
   const std::vector<std::string>& tags() const { return d_.tags; }
   std::uint32_t fetch_ms() const { return d_.fetch_ms; }
   const Ref<ShareGroup>& share() const { return d_.share; }
+  // Read from there; what was stored since is newer.
+  bool is_from_disk() const { return d_.is_from_disk; }
   // It has been held against the purge rules up to this one.
   std::uint64_t purge_epoch() const { return purge_epoch_.load(std::memory_order_relaxed); }
   RefreshGate& refresh() const { return refresh_; }

@@ -183,15 +183,22 @@ bool Store::insert(const Ref<Object>& object) {
   return true;
 }
 
-bool Store::insert_loaded(const Ref<Object>& object) {
-  return !is_removed_by_purge(*object) && admit(*object) && publish(nullptr, object, Place::kLastIfAlone);
+bool Store::insert_loaded(const Ref<Object>& object, const disk::Candidate& record) {
+  return !is_removed_by_purge(*object) && admit(*object) && publish(nullptr, object, Place::kLastIfAlone, &record);
 }
 
 // The order is in disk_tier.h.
 void Store::keep_below(const Ref<Object>& object, const Object* replaced) {
   if (!disk_) return;
   disk_->keep(object, replaced);
-  if (!find_same(*object)) disk_->forget(*object);
+  if (find_same(*object)) return;
+  disk_->forget(*object);
+  const Ref<const VariantSet> set = shard_of(object->hash()).find(object->key(), object->hash());
+  if (!set) return;
+  // Evicted, it may be, before keep(): what was read until then is older.
+  for (const Ref<Object>& variant : set->variants()) {
+    if (variant->is_from_disk() && is_same_selection(*variant, *object)) take_back(*variant);
+  }
 }
 
 void Store::forget_unseen(std::string_view key, std::uint64_t hash) {
@@ -275,10 +282,12 @@ std::size_t Store::purge_url(std::string_view key, std::uint64_t hash, bool soft
 }
 
 std::uint64_t Store::purge_by_rule(PurgeRule rule) {
-  if (!disk_) return purges_.add(std::move(rule));
-  rule.epoch = purges_.add(rule);
-  disk_->purge(rule);
-  return rule.epoch;
+  MutexLock lock(rule_mutex_);
+  const std::uint64_t epoch = purges_.add(rule);
+  if (!disk_) return epoch;
+  rule.epoch = epoch;
+  disk_->purge(std::move(rule));
+  return epoch;
 }
 
 SweepResult Store::sweep(SweepCursor& cursor, std::size_t max_objects, WallTime now, std::vector<Refreshable>* hot) {
@@ -389,7 +398,7 @@ bool Store::admit(const Object& object) {
 }
 
 // With `expected`, only if that is still there.
-bool Store::publish(const Object* expected, const Ref<Object>& fresh, Place place) {
+bool Store::publish(const Object* expected, const Ref<Object>& fresh, Place place, const disk::Candidate* record) {
   Removed removed;
   Ref<const VariantSet> old;
   {
@@ -412,6 +421,7 @@ bool Store::publish(const Object* expected, const Ref<Object>& fresh, Place plac
         return false;
       }
     }
+    if (record && !disk_->holds(*record)) return false;
     if (fresh->is_published_.exchange(true, std::memory_order_relaxed)) return false;
     if (place == Place::kFirst) variants.push_back(fresh);
     if (old) {

@@ -4,6 +4,7 @@
 // back or logged under it. The policy's mutex covers the eviction lists and is never held together with a shard's. A
 // VariantSet is immutable: changing a URL's variants publishes a new set. Thread: any. All that is charged to budget(),
 // objects in the hands of readers included, has to be released before the Store is destroyed.
+// Under it one thing outside is asked, and only for what was read from disk: whether the disk's index still has it.
 //
 // Purge rules (purges()) are applied to an object before it is published, when it is found, and by sweep(); a look-up
 // writes when it meets what is purged, and only then. No object escapes a rule, though the rule is retired after the
@@ -32,6 +33,10 @@
 #include "http/header_map.h"
 #include "mem/budget.h"
 #include "policy/plan.h"
+
+namespace seawall::disk {
+struct Candidate;
+}
 
 namespace seawall::cache {
 
@@ -116,8 +121,9 @@ class Store {
   bool add_form(const Object& object, http::Coding coding, const SliceChain& body);
   // What stands in the object's place by now and differs in its forms at most; null when it was replaced or taken out.
   Ref<Object> find_same(const Object& object) const;
-  // What was read from disk. Only where no variant of its selection is: that is newer.
-  bool insert_loaded(const Ref<Object>& object);
+  // What was read from disk. Only where no variant of its selection is: that is newer; and only while the disk has that
+  // record, for what was erased there before is erased here already.
+  bool insert_loaded(const Ref<Object>& object, const disk::Candidate& record);
   // Takes it out of memory again, itself or the stale copy that a soft purge put in its place; nothing else.
   bool take_back(const Object& object);
   // Removes one variant if it is still there, itself or the stale copy that a soft purge put in its place; all variants
@@ -134,7 +140,8 @@ class Store {
   void attach(DiskTier& disk) { disk_ = &disk; }
   DiskTier* disk() const { return disk_; }
 
-  // Purges by rule: in force when it returns, on disk as well. Its epoch.
+  // Purges by rule: in force when it returns, on disk as well. Its epoch. One at a time, so that the disk sees them in
+  // the order of their epochs.
   std::uint64_t purge_by_rule(PurgeRule rule);
   // The rules that are in force in memory.
   PurgeList& purges() { return purges_; }
@@ -181,7 +188,7 @@ class Store {
   void sweep_object(const Object& object, WallTime now, std::vector<Refreshable>* hot, SweepResult& result);
   void tell_hit(const Object& object) SW_EXCLUDES(policy_mutex_);
   std::uint32_t heat_of(const Object& object) const SW_EXCLUDES(policy_mutex_);
-  bool publish(const Object* expected, const Ref<Object>& fresh, Place place);
+  bool publish(const Object* expected, const Ref<Object>& fresh, Place place, const disk::Candidate* record = nullptr);
   bool unpublish(const Object& object);
   void keep_below(const Ref<Object>& object, const Object* replaced);
   void let_go(Victims& victims, std::size_t count);
@@ -201,6 +208,7 @@ class Store {
   StoreOptions options_;
   DiskTier* disk_ = nullptr;
   MemoryBudget budget_;
+  Mutex rule_mutex_;
   // Each hit reads its epoch: apart from what changes all the time.
   alignas(64) PurgeList purges_;
   bool wants_hits_ = false;  // the policy's

@@ -59,7 +59,7 @@ struct RouteConfig {
   proxy::StormOptions storm;
   policy::Rules rules;
   std::vector<http::Coding> encode;  // the codings that its responses are also kept in, the preferred one first
-  ShareConfig memory;  // of the cache's, for its objects
+  ShareConfig memory;                // of the cache's, for its objects
 };
 
 struct EncodeConfig {

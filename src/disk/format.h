@@ -56,11 +56,12 @@ std::optional<SegmentHeader> decode_segment_header(std::string_view page);
 enum class RecordKind : std::uint8_t { kWhole = 1, kFinal = 2, kChunk = 3 };
 
 inline constexpr std::size_t kRecordHeaderBytes = 96;
+inline constexpr std::size_t kMaxRecordTags = 64;
 inline constexpr std::uint32_t kRecordMagic = 0x43525753;  // "SWRC"
 
 struct RecordHeader {
   RecordKind kind = RecordKind::kWhole;
-  std::uint16_t tag_count = 0;
+  std::uint16_t tag_count = 0;     // of former versions; passed over
   std::uint32_t stored_bytes = 0;  // all of it, a multiple of kRecordAlign
   std::uint32_t key_bytes = 0;
   std::uint32_t head_bytes = 0;

@@ -10,10 +10,13 @@ namespace seawall::disk {
 namespace {
 
 constexpr std::uint16_t kUsed = 1;
-constexpr std::uint16_t kHasExtra = 2;
+constexpr std::uint16_t kHasVariant = 2;
 constexpr std::uint16_t kStreamed = 4;
 constexpr std::uint64_t kSizeUnit = 512;
-constexpr std::size_t kExtraBytes = 96;  // a node of the map, roughly: counted, not charged
+// Nodes of the maps with what the allocator adds, and their part of the table; the slack of lists.
+constexpr std::int64_t kVariantBytes = 56;
+constexpr std::int64_t kPendingBytes = 192;
+constexpr std::int64_t kDeadBytes = 96;
 
 std::uint64_t mix(std::uint64_t h) {
   h ^= h >> 33;
@@ -63,7 +66,7 @@ std::size_t Index::locate(const Shard& s, std::uint64_t hash, std::uint64_t sequ
 
 std::uint64_t Index::variant_at(const Shard& s, std::size_t at) {
   const Slot& slot = s.slots[at];
-  return (slot.flags & kHasExtra) != 0 ? s.extras.at(slot.sequence).variant : 0;
+  return (slot.flags & kHasVariant) != 0 ? s.variants.at(slot.sequence) : 0;
 }
 
 std::size_t Index::locate_variant(const Shard& s, std::uint64_t hash, std::uint64_t variant) {
@@ -84,11 +87,7 @@ Entry Index::entry_at(const Shard& s, std::size_t at) {
   e.usable_until = slot.usable_until;
   e.kind = (slot.flags & kStreamed) != 0 ? RecordKind::kFinal : RecordKind::kWhole;
   e.body_class = static_cast<std::uint8_t>(slot.size & 0xff);
-  if ((slot.flags & kHasExtra) != 0) {
-    const Extra& extra = s.extras.at(slot.sequence);
-    e.variant = extra.variant;
-    e.tags = extra.tags;
-  }
+  e.variant = variant_at(s, at);
   return e;
 }
 
@@ -101,10 +100,18 @@ void Index::resize(Shard& s, std::size_t slots) {
     while (s.slots[at].sequence != 0) at = next(s, at);
     s.slots[at] = slot;
   }
-  const std::size_t before = old.size() * sizeof(Slot);
-  const std::size_t after = s.slots.size() * sizeof(Slot);
-  bytes_.fetch_add(after - before, std::memory_order_relaxed);
-  if (budget_ != nullptr) s.charge = BudgetCharge(*budget_, after);
+  occupy(static_cast<std::int64_t>((slots - old.size()) * sizeof(Slot)));
+}
+
+void Index::occupy(std::int64_t bytes) {
+  const auto more = static_cast<std::uint64_t>(bytes);  // wraps as it should
+  bytes_.fetch_add(more, std::memory_order_relaxed);
+  if (budget_ != nullptr) budget_->charge(more);
+}
+
+void Index::add_dead(Shard& s, std::uint64_t hash, Dead dead) {
+  s.dead[hash].push_back(dead);
+  occupy(kDeadBytes);
 }
 
 void Index::insert(Shard& s, const Entry& e, std::uint16_t segment) {
@@ -120,10 +127,10 @@ void Index::insert(Shard& s, const Entry& e, std::uint16_t segment) {
   slot.usable_until = e.usable_until;
   slot.segment = segment;
   slot.flags = e.kind == RecordKind::kFinal ? kStreamed : std::uint16_t{0};
-  if (e.variant != 0 || !e.tags.empty()) {
-    slot.flags |= kHasExtra;
-    s.extras[e.sequence] = Extra{e.variant, e.tags};
-    bytes_.fetch_add(kExtraBytes + e.tags.size() * 4, std::memory_order_relaxed);
+  if (e.variant != 0) {
+    slot.flags |= kHasVariant;
+    s.variants[e.sequence] = e.variant;
+    occupy(kVariantBytes);
   }
   ++s.used;
   size_.fetch_add(1, std::memory_order_relaxed);
@@ -131,10 +138,9 @@ void Index::insert(Shard& s, const Entry& e, std::uint16_t segment) {
 }
 
 void Index::remove(Shard& s, std::size_t at) {
-  if ((s.slots[at].flags & kHasExtra) != 0) {
-    const auto extra = s.extras.find(s.slots[at].sequence);
-    bytes_.fetch_sub(kExtraBytes + extra->second.tags.size() * 4, std::memory_order_relaxed);
-    s.extras.erase(extra);
+  if ((s.slots[at].flags & kHasVariant) != 0) {
+    s.variants.erase(s.slots[at].sequence);
+    occupy(-kVariantBytes);
   }
   by_volume_[volume_of(s.slots[at].segment)].fetch_sub(1, std::memory_order_relaxed);
   size_.fetch_sub(1, std::memory_order_relaxed);
@@ -159,7 +165,7 @@ void Index::start(std::uint64_t next_sequence, std::uint32_t loading_volumes,
   for (const JournalEntry& t : tombstones) {
     Shard& s = shard_of(t.hash);
     const MutexLock lock(s.mutex);
-    s.dead[t.hash].push_back({.variant = t.variant, .sequence = t.sequence, .every_variant = t.every_variant});
+    add_dead(s, t.hash, {.variant = t.variant, .sequence = t.sequence, .every_variant = t.every_variant});
   }
 }
 
@@ -218,7 +224,7 @@ std::size_t Index::kill(Shard& s, std::uint64_t hash, std::optional<std::uint64_
   std::size_t killed = 0;
   std::uint32_t volumes = loading_.load();
   if (volumes != 0) {
-    s.dead[hash].push_back({.variant = variant.value_or(0), .sequence = sequence, .every_variant = !variant});
+    add_dead(s, hash, {.variant = variant.value_or(0), .sequence = sequence, .every_variant = !variant});
   }
   if (const auto waiting = s.pending.find(hash); waiting != s.pending.end()) {
     for (const auto& put : waiting->second) {
@@ -255,6 +261,7 @@ std::shared_ptr<PendingPut> Index::draw(Shard& s, const Meta& meta, std::size_t 
   put->volume = volume;
   put->sequence = next_sequence_.fetch_add(1);
   s.pending[meta.hash].push_back(put);
+  occupy(kPendingBytes);
   return put;
 }
 
@@ -283,7 +290,8 @@ bool Index::finish_stream(const PendingPut& put) {
 void Index::unregister(Shard& s, const PendingPut& put) {
   const auto waiting = s.pending.find(put.hash);
   if (waiting == s.pending.end()) return;
-  std::erase_if(waiting->second, [&](const auto& p) { return p.get() == &put; });
+  occupy(-kPendingBytes *
+         static_cast<std::int64_t>(std::erase_if(waiting->second, [&](const auto& p) { return p.get() == &put; })));
   if (waiting->second.empty()) s.pending.erase(waiting);
 }
 
@@ -315,26 +323,6 @@ void Index::forget(std::uint64_t hash, std::uint64_t sequence) {
   const std::size_t at = locate(s, hash, sequence);
   // A number of its own, so that a copy on its way to another segment is covered too.
   if (at != kNone) kill(s, hash, variant_at(s, at), next_sequence_.fetch_add(1));
-}
-
-std::size_t Index::erase_tagged(std::uint32_t tag) {
-  std::size_t erased = 0;
-  for (Shard& s : shards_) {
-    const MutexLock lock(s.mutex);
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> found;  // sequence, variant
-    for (const auto& [sequence, extra] : s.extras) {
-      if (std::ranges::find(extra.tags, tag) != extra.tags.end()) found.emplace_back(sequence, extra.variant);
-    }
-    if (found.empty()) continue;
-    std::unordered_map<std::uint64_t, std::uint64_t> hashes;
-    for (const Slot& slot : s.slots) {
-      if (slot.sequence != 0 && (slot.flags & kHasExtra) != 0) hashes.emplace(slot.sequence, slot.hash);
-    }
-    for (const auto& [sequence, variant] : found) {
-      erased += kill(s, hashes.at(sequence), variant, next_sequence_.fetch_add(1));
-    }
-  }
-  return erased;
 }
 
 std::optional<std::uint64_t> Index::renumber(std::uint64_t hash, std::uint64_t sequence, std::uint16_t slot) {
@@ -391,8 +379,11 @@ void Index::loaded(std::size_t volume) {
   if ((loading_.fetch_and(~(1U << volume)) & ~(1U << volume)) != 0) return;
   for (Shard& s : shards_) {
     std::unordered_map<std::uint64_t, std::vector<Dead>> dead;
-    const MutexLock lock(s.mutex);
-    dead.swap(s.dead);
+    {
+      const MutexLock lock(s.mutex);
+      dead.swap(s.dead);
+    }
+    for (const auto& [hash, list] : dead) occupy(-kDeadBytes * static_cast<std::int64_t>(list.size()));
   }
 }
 

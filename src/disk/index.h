@@ -1,4 +1,5 @@
-// What is on the volumes: 32 bytes for each record and an open-addressing table's slack, sharded by hash. It orders
+// What is on the volumes: 32 bytes for each record and an open-addressing table's slack, sharded by hash; all of it is
+// charged to the budget. It orders
 // everything that happens to a key: sequence numbers are drawn under its shard's lock.
 //
 // The rule that the rest relies on: a record that lies readable on a volume in service is in the index, or a tombstone
@@ -59,6 +60,9 @@ struct Place {
 class Index {
  public:
   Index(Undertaker& undertaker, MemoryBudget* budget) : undertaker_(undertaker), budget_(budget) {}
+  ~Index() { occupy(-static_cast<std::int64_t>(bytes())); }
+  Index(const Index&) = delete;
+  Index& operator=(const Index&) = delete;
 
   // Before any use: the next sequence number, the volumes that are to be loaded, and what is dead on them.
   void start(std::uint64_t next_sequence, std::uint32_t loading_volumes, std::span<const JournalEntry> tombstones);
@@ -83,7 +87,6 @@ class Index {
   std::size_t erase(std::uint64_t hash, std::optional<std::uint64_t> variant);
   // One record that turned out unreadable.
   void forget(std::uint64_t hash, std::uint64_t sequence);
-  std::size_t erase_tagged(std::uint32_t tag);
 
   // For writing a used record again: a new number if it is still where it was.
   std::optional<std::uint64_t> renumber(std::uint64_t hash, std::uint64_t sequence, std::uint16_t slot);
@@ -123,11 +126,6 @@ class Index {
     std::uint16_t flags;
   };
   static_assert(sizeof(Slot) == 32);
-  // Of those that have a variant other than 0 or tags.
-  struct Extra {
-    std::uint64_t variant = 0;
-    std::vector<std::uint32_t> tags;
-  };
   struct Dead {
     std::uint64_t variant;
     std::uint64_t sequence;
@@ -137,10 +135,9 @@ class Index {
     mutable Mutex mutex;
     std::vector<Slot> slots SW_GUARDED_BY(mutex);
     std::size_t used SW_GUARDED_BY(mutex) = 0;
-    std::unordered_map<std::uint64_t, Extra> extras SW_GUARDED_BY(mutex);  // by sequence
+    std::unordered_map<std::uint64_t, std::uint64_t> variants SW_GUARDED_BY(mutex);  // other than 0, by sequence
     std::unordered_map<std::uint64_t, std::vector<std::shared_ptr<PendingPut>>> pending SW_GUARDED_BY(mutex);
     std::unordered_map<std::uint64_t, std::vector<Dead>> dead SW_GUARDED_BY(mutex);  // while loading
-    BudgetCharge charge SW_GUARDED_BY(mutex);
   };
   static constexpr std::size_t kShards = 64;
   static constexpr std::size_t kNone = ~std::size_t{0};
@@ -160,7 +157,10 @@ class Index {
   std::size_t kill(Shard& s, std::uint64_t hash, std::optional<std::uint64_t> variant, std::uint64_t sequence)
       SW_REQUIRES(s.mutex);
   void bury_at(const Shard& s, std::size_t at, std::uint64_t sequence) SW_REQUIRES(s.mutex);
-  static void unregister(Shard& s, const PendingPut& put) SW_REQUIRES(s.mutex);
+  void unregister(Shard& s, const PendingPut& put) SW_REQUIRES(s.mutex);
+  void add_dead(Shard& s, std::uint64_t hash, Dead dead) SW_REQUIRES(s.mutex);
+  // So many bytes more, or less, of the budget.
+  void occupy(std::int64_t bytes);
   std::shared_ptr<PendingPut> draw(Shard& s, const Meta& meta, std::size_t volume) SW_REQUIRES(s.mutex);
   template <typename Matches>
   std::size_t drop_if(Shard& s, Matches matches) SW_REQUIRES(s.mutex);

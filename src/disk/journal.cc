@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <iterator>
 
 #include "base/rng.h"
 #include "disk/bytes.h"
@@ -63,6 +64,35 @@ FoundJournal read_journal(FileSystem& fs, const std::string& directory, const st
   return found;
 }
 
+std::uint64_t prune_notes(const TierOptions& options, std::vector<JournalEntry>& entries) {
+  if (!options.prune) return 0;
+  std::vector<Note> notes;
+  std::vector<JournalEntry> kept;
+  for (JournalEntry& e : entries) {
+    if (e.kind == JournalKind::kNote) {
+      notes.push_back({.kind = e.note_kind, .epoch = e.epoch, .payload = std::move(e.payload)});
+    } else {
+      kept.push_back(std::move(e));
+    }
+  }
+  const std::size_t before = notes.size();
+  const std::uint64_t highest = before == 0 ? 0 : std::ranges::max(notes, {}, &Note::epoch).epoch;
+  options.prune(notes);
+  const bool any_taken = notes.size() < before;
+  for (Note& note : notes) kept.push_back(note_entry(std::move(note)));
+  entries = std::move(kept);
+  return any_taken ? highest : 0;
+}
+
+JournalEntry note_entry(Note note) {
+  JournalEntry e;
+  e.kind = JournalKind::kNote;
+  e.note_kind = note.kind;
+  e.epoch = note.epoch;
+  e.payload = std::move(note.payload);
+  return e;
+}
+
 std::string Journal::path(std::uint64_t generation) const {
   char digits[17];
   const auto [end, error] = std::to_chars(digits, digits + 16, generation, 16);
@@ -108,13 +138,13 @@ void Journal::add(JournalEntry entry) {
   if (queue_.size() == 1) wake_.notify_one();
 }
 
-void Journal::when_committed(Committed done) {
+void Journal::when_committed(Committed done, MonoTime now) {
   bool durable = out_ != kOutMaybe;
   {
     const std::scoped_lock lock(mutex_);
     if (out_ == kIn && (is_busy_ || !queue_.empty())) {
       if (!has_ended_) {
-        waiting_.push_back(std::move(done));
+        waiting_.push_back({.done = std::move(done), .since = now});
         wake_.notify_one();
         return;
       }
@@ -125,14 +155,29 @@ void Journal::when_committed(Committed done) {
 }
 
 void Journal::set_out(bool durably) {
-  std::vector<Committed> waiting;
+  std::vector<Waiter> waiting;
   {
     const std::scoped_lock lock(mutex_);
     out_ = durably ? kOutDurably : kOutMaybe;
     queue_.clear();
-    waiting.swap(waiting_);
+    waiting.swap(in_flight_);
+    std::ranges::move(waiting_, std::back_inserter(waiting));
+    waiting_.clear();
   }
-  for (Committed& done : waiting) done(durably);
+  for (Waiter& w : waiting) w.done(durably);
+}
+
+void Journal::expire(MonoTime then) {
+  std::vector<Waiter> late;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (std::vector<Waiter>* list : {&in_flight_, &waiting_}) {
+      const auto end_of_late = std::ranges::find_if(*list, [then](const Waiter& w) { return w.since >= then; });
+      std::move(list->begin(), end_of_late, std::back_inserter(late));
+      list->erase(list->begin(), end_of_late);
+    }
+  }
+  for (Waiter& w : late) w.done(false);
 }
 
 bool Journal::is_idle() {
@@ -158,9 +203,8 @@ void Journal::run() {
       return;
     }
     std::vector<JournalEntry> batch;
-    std::vector<Committed> waiting;
     batch.swap(queue_);
-    waiting.swap(waiting_);
+    in_flight_.swap(waiting_);
     is_busy_ = true;
     lock.unlock();
     bool durable = out_ != kOutMaybe;
@@ -170,7 +214,11 @@ void Journal::run() {
       hooks_.on_io(-1);
       if (!done) durable = hooks_.on_failure("journal: " + error_text(done.error()));
     }
-    for (Committed& w : waiting) w(durable);
+    std::vector<Waiter> waiting;
+    lock.lock();
+    waiting.swap(in_flight_);
+    lock.unlock();
+    for (Waiter& w : waiting) w.done(durable);
     lock.lock();
     is_busy_ = false;
   }
@@ -203,7 +251,7 @@ IoResult<void> Journal::compact(std::size_t room) {
   JournalContent content =
       decode_journal(std::string_view(bytes).substr(std::min<std::size_t>(kPageBytes, *n)), header_);
   if (content.has_gap || content.blocks != blocks_) return std::unexpected(EIO);
-  std::uint64_t floor = 0;
+  std::uint64_t floor = hooks_.prune(content.entries);
   std::uint64_t max_epoch = 0;
   for (const JournalEntry& e : content.entries) {
     if (e.kind == JournalKind::kNote) max_epoch = std::max(max_epoch, e.epoch);

@@ -12,8 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "disk/file_system.h"
 #include "disk/format.h"
+#include "disk/tier.h"
 
 namespace seawall::disk {
 
@@ -25,12 +27,18 @@ struct FoundJournal {
 // `names` of the directory.
 FoundJournal read_journal(FileSystem& fs, const std::string& directory, const std::vector<std::string>& names,
                           std::uint64_t volume_id);
+// Takes out the notes that TierOptions::prune finds needless. An epoch that none of
+// those is above; 0: there are none.
+std::uint64_t prune_notes(const TierOptions& options, std::vector<JournalEntry>& entries);
+JournalEntry note_entry(Note note);
 // 0 when it is none.
 std::uint64_t journal_generation(const std::string& name);
 
 class Journal {
  public:
   struct Hooks {
+    // See prune_notes().
+    std::function<std::uint64_t(std::vector<JournalEntry>&)> prune;
     // Whether an entry is still of use, when the file is rewritten: asked for a fresh look at what is there, given the
     // highest epoch of a note.
     std::function<std::function<bool(const JournalEntry&)>(std::uint64_t max_epoch)> keep;
@@ -48,8 +56,11 @@ class Journal {
                        std::size_t room = 0);
   std::uint64_t generation() const { return generation_; }
   void add(JournalEntry entry);
-  // Runs `done` on the journal thread when everything added so far is on the device.
-  void when_committed(Committed done);
+  // Runs `done` on the journal thread when everything added so far is on the device; with false, on another, when it
+  // is out of service or late.
+  void when_committed(Committed done, MonoTime now);
+  // Those that have waited since before `then` are answered with false: the device may hang.
+  void expire(MonoTime then);
   // Until stop(), and then until everything is committed.
   void run();
   void stop();
@@ -79,7 +90,12 @@ class Journal {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<JournalEntry> queue_;
-  std::vector<Committed> waiting_;
+  struct Waiter {
+    Committed done;
+    MonoTime since;
+  };
+  std::vector<Waiter> waiting_;
+  std::vector<Waiter> in_flight_;  // for what is being written
   bool stopping_ = false;
   bool has_ended_ = false;
   bool is_busy_ = false;  // a batch is being written

@@ -172,7 +172,6 @@ class RecordJob : public ReadJob {
     head_.purge_epoch = h.purge_epoch;
     head_.usable_until = h.usable_until;
     head_.body_bytes = h.body_bytes;
-    head_.tags = read->meta.tags;
     auto record = std::make_shared<OpenRecord>();
     record->header = h;
     if (h.kind == RecordKind::kWhole) {

@@ -161,7 +161,7 @@ std::expected<std::uint64_t, RecordFault> scan_records(
   return end;
 }
 
-Entry entry_of(const RecordHeader& h, const RecordMeta& meta, std::uint64_t offset) {
+Entry entry_of(const RecordHeader& h, std::uint64_t offset) {
   return {.hash = h.hash,
           .variant = h.variant,
           .sequence = h.sequence,
@@ -169,8 +169,7 @@ Entry entry_of(const RecordHeader& h, const RecordMeta& meta, std::uint64_t offs
           .stored_bytes = h.stored_bytes,
           .usable_until = h.usable_until,
           .kind = h.kind,
-          .body_class = body_class_of(h.body_bytes),
-          .tags = meta.tags};
+          .body_class = body_class_of(h.body_bytes)};
 }
 
 }  // namespace seawall::disk

@@ -163,6 +163,7 @@ void TierCore::adopt(const Probes& probes) {
   std::ranges::sort(notes, {}, key);
   const auto [first, last] = std::ranges::unique(notes, {}, key);
   notes.erase(first, last);
+  raise_epoch_floor(prune_notes(options_, notes));
   for (const JournalEntry& e : notes) max_note_epoch_ = std::max(max_note_epoch_.load(), e.epoch);
   for (std::size_t i = 0; i < volumes_.size(); ++i) {
     Volume& volume = *volumes_[i];
@@ -366,10 +367,12 @@ void TierCore::when_durable(std::move_only_function<void(bool)> done) {
   gather->left = volumes_.size();
   gather->done = std::move(done);
   for (const auto& volume : volumes_) {
-    volume->journal().when_committed([gather](bool durable) {
-      if (!durable) gather->durable = false;
-      if (gather->left.fetch_sub(1) == 1) gather->done(gather->durable);
-    });
+    volume->journal().when_committed(
+        [gather](bool durable) {
+          if (!durable) gather->durable = false;
+          if (gather->left.fetch_sub(1) == 1) gather->done(gather->durable);
+        },
+        options_.clock->mono_now());
   }
 }
 
@@ -381,11 +384,7 @@ void TierCore::note(Note note) {
   std::uint64_t now = max_note_epoch_.load();
   while (now < note.epoch && !max_note_epoch_.compare_exchange_weak(now, note.epoch)) {
   }
-  JournalEntry e;
-  e.kind = JournalKind::kNote;
-  e.note_kind = note.kind;
-  e.epoch = note.epoch;
-  e.payload = std::move(note.payload);
+  const JournalEntry e = note_entry(std::move(note));
   for (const auto& volume : volumes_) volume->journal().add(e);
 }
 
@@ -443,6 +442,10 @@ std::vector<Candidate> Tier::find(std::uint64_t hash) const {
   return found;
 }
 
+bool Tier::holds(const Candidate& candidate) const {
+  return !core_->is_closed() && core_->index().place_of(candidate.hash, candidate.sequence).has_value();
+}
+
 void Tier::mark_used(const Candidate& candidate) {
   core_->index().mark_used(candidate.hash, candidate.sequence);
 }
@@ -479,8 +482,7 @@ void Tier::put(Meta meta, std::string head, SliceChain body, Executor* executor,
   std::optional<PutStatus> skipped;
   if (volume == nullptr) {
     skipped = PutStatus::kOutOfService;
-  } else if (meta.key.size() > kMaxKeyBytes || head.size() > kMaxHeadBytes || meta.tags.size() > kMaxRecordTags ||
-             size > volume->max_body_bytes()) {
+  } else if (meta.key.size() > kMaxKeyBytes || head.size() > kMaxHeadBytes || size > volume->max_body_bytes()) {
     skipped = PutStatus::kTooLarge;
   } else if (meta.purge_epoch < core.epoch_floor()) {
     skipped = PutStatus::kReplaced;
@@ -510,7 +512,7 @@ std::unique_ptr<StreamWriter> Tier::begin_stream(Meta meta) {
   std::optional<PutStatus> skipped;
   if (volume == nullptr) {
     skipped = core.is_closed() ? PutStatus::kClosed : PutStatus::kOutOfService;
-  } else if (meta.key.size() > kMaxKeyBytes || meta.tags.size() > kMaxRecordTags) {
+  } else if (meta.key.size() > kMaxKeyBytes) {
     skipped = PutStatus::kTooLarge;
   } else if (meta.purge_epoch < core.epoch_floor()) {
     skipped = PutStatus::kReplaced;
@@ -547,13 +549,6 @@ void Tier::erase(std::uint64_t hash, Executor* executor, DurableDone done) {
 void Tier::erase(std::uint64_t hash, std::uint64_t variant, Executor* executor, DurableDone done) {
   if (!core_->is_closed()) core_->counters().erased += core_->index().erase(hash, variant);
   report_durable(*core_, executor, std::move(done));
-}
-
-std::size_t Tier::erase_tagged(std::uint32_t tag) {
-  if (core_->is_closed()) return 0;
-  const std::size_t n = core_->index().erase_tagged(tag);
-  core_->counters().erased += n;
-  return n;
 }
 
 void Tier::journal(Note note, Executor* executor, DurableDone done) {

@@ -38,7 +38,6 @@ class TierCore;
 inline constexpr std::uint64_t kMinVolumeBytes = 64ULL << 20;
 inline constexpr std::size_t kMaxKeyBytes = 64 << 10;
 inline constexpr std::size_t kMaxHeadBytes = 1 << 20;
-inline constexpr std::size_t kMaxRecordTags = 64;
 inline constexpr std::size_t kMaxNoteBytes = 64 << 10;
 inline constexpr std::size_t kMaxVolumes = 16;
 
@@ -77,6 +76,7 @@ struct TierOptions {
   std::size_t read_queue = 1024;          // reads waiting for one volume; past it: kBusy
   Millis read_deadline{1000};             // waiting and reading; past it: kTimeout
   Millis slow_limit{10'000};              // one read, write or sync that takes longer takes its volume out of service
+  Millis journal_deadline{2000};          // until whoever waits for a journal is told that it is not durable
   Millis retry_interval{30'000};          // until a volume out of service is tried again
   std::uint64_t write_bytes_per_second =
       0;  // averaged over a day: past it only what was seen twice is admitted. 0: no limit
@@ -90,6 +90,9 @@ struct TierOptions {
   std::function<void(LogLevel, const std::string&)> log;
   // Each note that the journal holds, oldest first, on the caller's thread, before open() returns.
   std::function<void(const Note&)> on_note;
+  // Takes out of the notes of a journal what others among them make needless; asked before one is written anew. Pure.
+  // Thread: any.
+  std::function<void(std::vector<Note>&)> prune;
   // Whether a record is still worth writing again, and the epoch up to which it has been held against the user's rules;
   // nullopt: it is not. Without it no note that a used record is older than can ever be forgotten. Thread: a writer.
   std::function<std::optional<std::uint64_t>(const Revisit&)> recheck;
@@ -128,7 +131,6 @@ struct StoredHead {
   std::uint64_t purge_epoch = 0;
   std::uint32_t usable_until = 0;
   std::uint64_t body_bytes = 0;
-  std::vector<std::uint32_t> tags;
 };
 
 // An operation whose completion is still to come. When it is destroyed the completion never runs; destroy it on the
@@ -177,10 +179,9 @@ struct Meta {
   std::uint64_t variant = 0;  // variants of a key stand side by side
   std::string key;            // at most kMaxKeyBytes
   std::uint64_t purge_epoch = 0;
-  std::uint32_t usable_until = 0;   // seconds since the Unix epoch; past it find() leaves it out
-  std::vector<std::uint32_t> tags;  // at most kMaxRecordTags
-  bool may_compress = true;         // false for what is encoded, or of a type that does not gain
-  bool wanted = false;              // admit it whatever the write budget says, as what was hit in memory
+  std::uint32_t usable_until = 0;  // seconds since the Unix epoch; past it find() leaves it out
+  bool may_compress = true;        // false for what is encoded, or of a type that does not gain
+  bool wanted = false;             // admit it whatever the write budget says, as what was hit in memory
 };
 
 enum class PutStatus : std::uint8_t {
@@ -213,7 +214,7 @@ class StreamWriter {
   virtual ~StreamWriter() = default;
   // False: it has failed or was replaced, and takes no more. The slices are held until written, and count as backlog.
   virtual bool append(SliceChain slices) = 0;
-  // `usable_until` and `tags` as they are known at the end. At most once, and nothing after it.
+  // `usable_until` as it is known at the end. At most once, and nothing after it.
   virtual void finish(std::string head, std::uint32_t usable_until, Executor* executor, Done done) = 0;
 };
 
@@ -290,6 +291,8 @@ class Tier {
 
   // The variants of a key that can be used now, the youngest first. Memory only: one short lock.
   std::vector<Candidate> find(std::uint64_t hash) const;
+  // Whether it would be found again. Memory only, no allocation.
+  bool holds(const Candidate& candidate) const;
   // A relaxed bit: it is written again when its segment goes.
   void mark_used(const Candidate& candidate);
 
@@ -306,12 +309,9 @@ class Tier {
   std::unique_ptr<StreamWriter> begin_stream(Meta meta);
 
   // Gone from the index when this returns, with what is on its way to the disk; durably so when `done` runs with true.
-  // False: no volume that could bring it back took the note; it was said in the log.
+  // False: no volume that could bring it back took the note (it was said in the log), or not in time.
   void erase(std::uint64_t hash, Executor* executor = nullptr, DurableDone done = {});
   void erase(std::uint64_t hash, std::uint64_t variant, Executor* executor = nullptr, DurableDone done = {});
-  // Everything that carries the tag. A sweep over the index, on the caller's thread. What is not loaded yet is not
-  // found: that is what the user's notes are for. Returns how many.
-  std::size_t erase_tagged(std::uint32_t tag);
 
   // Keeps a note of the user's for as long as there may be a record whose purge_epoch is lower than its epoch. On every
   // volume; `done` runs with true when each volume in service has it on the device (one that has not is out of service,

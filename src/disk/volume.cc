@@ -101,7 +101,8 @@ Volume::Volume(std::size_t number, VolumeOptions own, VolumeContext context)
       segments_(number),
       readers_(*context.options.clock, context.options.read_queue, context.options.read_deadline),
       journal_(context.fs, own_.path, context.options.journal_bytes,
-               {.keep = [this](std::uint64_t max_epoch) { return keeper(max_epoch); },
+               {.prune = [this](std::vector<JournalEntry>& entries) { return prune_notes(context_.options, entries); },
+                .keep = [this](std::uint64_t max_epoch) { return keeper(max_epoch); },
                 .on_failure = [this](const std::string& t) { return context_.host.take_out(number_, t); },
                 .on_io = [this](std::int64_t d) { mark_io(journal_io_, d > 0); }}),
       writer_(*this) {}
@@ -199,6 +200,7 @@ void Volume::start(std::shared_ptr<void> keep_alive) {
   spawn([](Volume& v) { v.writer_.run(); });
   spawn([](Volume& v) { v.journal_.run(); });
   spawn([](Volume& v) { v.keep_house(); });
+  spawn([](Volume& v) { v.keep_watch(); });
   for (std::size_t i = 0; i < reader_count(); ++i) {
     spawn([](Volume& v) { v.readers_.run(); });
   }
@@ -214,9 +216,9 @@ bool Volume::wait_for_threads(std::size_t running, std::chrono::milliseconds pat
   return wake_.wait_for(lock, patience, [&] { return threads_running_ <= running; });
 }
 
-// The journal, the housekeeper.
+// The journal, the housekeeper and the watch.
 bool Volume::close_writer(std::chrono::milliseconds patience) {
-  return wait_for_threads(2, patience);
+  return wait_for_threads(3, patience);
 }
 
 bool Volume::close_house(std::chrono::milliseconds patience) {
@@ -354,19 +356,44 @@ VolumeStats Volume::stats() const {
   return s;
 }
 
-// --- the housekeeper
+// --- the watch, which waits for no device of its own, and the housekeeper
 
 void Volume::check_for_hangs() {
   const auto limit = context_.options.slow_limit;
+  const MonoTime now = context_.options.clock->mono_now();
+  journal_.expire(now + std::chrono::microseconds(-context_.options.journal_deadline));
   bool hangs = readers_.expire() > limit;
-  const std::int64_t now = context_.options.clock->mono_now().us;
-  for (const auto* since : {&writer_io_, &journal_io_}) {
+  for (const auto* since : {&writer_io_, &journal_io_, &house_io_}) {
     const std::int64_t began = since->load(std::memory_order_relaxed);
-    hangs |= began != 0 && now - began > std::chrono::microseconds(limit).count();
+    hangs |= began != 0 && now.us - began > std::chrono::microseconds(limit).count();
   }
   if (hangs && is_in_service()) {
     context_.host.take_out(number_, "it does not answer in time", VolumeHost::Touch::kNo);
   }
+}
+
+std::chrono::milliseconds Volume::tick() const {
+  return std::clamp<std::chrono::milliseconds>(context_.options.read_deadline / 4, std::chrono::milliseconds(10),
+                                               std::chrono::milliseconds(250));
+}
+
+void Volume::keep_watch() {
+  std::unique_lock lock(mutex_);
+  while (!closing_) {
+    wake_.wait_for(lock, tick(), [this] { return closing_; });
+    lock.unlock();
+    check_for_hangs();
+    lock.lock();
+  }
+}
+
+void Volume::tend_house(MonoTime now) {
+  if (state_ != VolumeState::kInService || now - aside_at_ < context_.options.aside_interval) return;
+  aside_at_ = now;
+  mark_io(house_io_, true);
+  const auto r = write_aside();
+  mark_io(house_io_, false);
+  if (!r) context_.host.take_out(number_, "the index aside: " + error_text(r.error()));
 }
 
 void Volume::keep_house() {
@@ -376,25 +403,18 @@ void Volume::keep_house() {
     if (!is_in_service()) context_.index.drop_volume(number_);
   }
   is_loading_ = false;
-  const auto tick = std::clamp<std::chrono::milliseconds>(
-      context_.options.read_deadline / 4, std::chrono::milliseconds(10), std::chrono::milliseconds(250));
   std::unique_lock lock(mutex_);
   while (!closing_) {
-    wake_.wait_for(lock, tick, [this] { return closing_; });
+    wake_.wait_for(lock, tick(), [this] { return closing_; });
     const MonoTime now = context_.options.clock->mono_now();
     const bool retry = state_ == VolumeState::kOutOfService && now - out_since_ >= context_.options.retry_interval;
     if (retry) out_since_ = now;
     lock.unlock();
-    check_for_hangs();
     if (retry) {
       retry_ = true;
       writer_.wake();
     }
-    if (state_ == VolumeState::kInService && now - aside_at_ >= context_.options.aside_interval) {
-      aside_at_ = now;
-      if (const auto r = write_aside(); !r)
-        context_.host.take_out(number_, "the index aside: " + error_text(r.error()));
-    }
+    tend_house(now);
     lock.lock();
   }
   lock.unlock();

@@ -119,6 +119,8 @@ class Volume {
 
  private:
   void keep_house();
+  void keep_watch();
+  std::chrono::milliseconds tick() const;
   IoResult<void> load();
   IoResult<void> load_segment(const std::shared_ptr<SegmentFile>& segment, const SegmentSummary* aside);
   bool remove_segment(const std::shared_ptr<SegmentFile>& segment);
@@ -127,6 +129,7 @@ class Volume {
   IoResult<void> remove_files();
   std::function<bool(const JournalEntry&)> keeper(std::uint64_t max_epoch);
   void check_for_hangs();
+  void tend_house(MonoTime now);
   bool wait_for_threads(std::size_t running, std::chrono::milliseconds patience);
 
   const std::size_t number_;
@@ -153,6 +156,7 @@ class Volume {
   std::atomic<std::uint64_t> times_out_{0};
   mutable std::atomic<std::int64_t> writer_io_{0};
   mutable std::atomic<std::int64_t> journal_io_{0};
+  mutable std::atomic<std::int64_t> house_io_{0};
   MonoTime out_since_;
   MonoTime aside_at_;
   std::uint64_t aside_marker_ = 0;  // bytes written when the aside was

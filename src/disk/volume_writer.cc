@@ -32,6 +32,9 @@ bool VolumeWriter::submit(WriteOp& op) {
     return false;
   }
   backlog_ += op.bytes;
+  if (MemoryBudget* const budget = volume_.context().options.budget) {
+    op.charge = BudgetCharge(*budget, op.head.size() + op.meta.key.size() + kOpBytes);
+  }
   queue_.push_back(std::move(op));
   if (queue_.size() == 1) wake_.notify_one();
   return true;
@@ -122,7 +125,6 @@ void VolumeWriter::give_up(PutStatus status) {
   unsettled_.clear();
   buffer_.clear();
   entries_.clear();
-  tag_count_ = 0;
   open_.reset();
   unsynced_bytes_ = 0;
 }
@@ -189,7 +191,6 @@ RecordHeader header_of(const Meta& meta, const PendingPut& put, RecordKind kind,
   if (kind != RecordKind::kChunk) {
     h.key_bytes = static_cast<std::uint32_t>(meta.key.size());
     h.head_bytes = static_cast<std::uint32_t>(head_bytes);
-    h.tag_count = static_cast<std::uint16_t>(meta.tags.size());
   }
   return h;
 }
@@ -243,7 +244,6 @@ IoResult<void> VolumeWriter::put(WriteOp& op) {
       encode_blocks(op.body, {.compress = o.compress && op.meta.may_compress, .min_bytes = o.min_compress_bytes},
                     *o.clock, blocks_, cost);
   count(volume_.context().counters, cost);
-  meta.tags = op.meta.tags;
   meta.key = op.meta.key;
   meta.head = op.head;
   Unsettled u;
@@ -295,7 +295,6 @@ IoResult<void> VolumeWriter::finish_stream(WriteOp& op, StreamState& stream, con
   header.body_bytes = stream.body_bytes;
   header.part_count = static_cast<std::uint32_t>(stream.chunks.size());
   RecordMeta meta;
-  meta.tags = m.tags;
   meta.key = m.key;
   meta.head = op.head;
   meta.chunks = stream.chunks;
@@ -318,9 +317,9 @@ IoResult<VolumeWriter::Placed> VolumeWriter::append(RecordHeader header, const R
   header.meta_checksum = checksum(encoded);
   const std::uint64_t size = round_up(kRecordHeaderBytes + encoded.size() + blocks.size(), kRecordAlign);
   const auto end_with = [&](std::uint64_t at) {
-    return round_up(at + size, kPageBytes) + footer_bytes(entries_.size() + 1, tag_count_ + meta.tags.size());
+    return round_up(at + size, kPageBytes) + footer_bytes(entries_.size() + 1, 0);
   };
-  if (2 * kPageBytes + size + footer_bytes(1, meta.tags.size()) > volume_.segment_bytes()) {
+  if (2 * kPageBytes + size + footer_bytes(1, 0) > volume_.segment_bytes()) {
     return std::unexpected(kNoRoom);
   }
   // Making room may write used records again, into a segment that was opened for them.
@@ -340,9 +339,8 @@ IoResult<VolumeWriter::Placed> VolumeWriter::append(RecordHeader header, const R
   buffer_ += blocks;
   buffer_.resize(at + size, '\0');
   if (unsettled) {
-    unsettled->entry = entry_of(header, meta, placed.offset);
+    unsettled->entry = entry_of(header, placed.offset);
     entries_.push_back(unsettled->entry);
-    tag_count_ += meta.tags.size();
     unsettled_.push_back(std::move(*unsettled));
   }
   if (buffer_.size() >= kBufferBytes) {
@@ -405,7 +403,6 @@ IoResult<void> VolumeWriter::seal() {
   summary.min_epoch = open_->min_epoch;
   summary.entries = std::move(entries_);
   entries_.clear();
-  tag_count_ = 0;
   const std::string footer = encode_footer(summary);
   if (const auto r = open_->file->write(buffer_at_, footer); !r) return r;
   if (const auto r = open_->file->truncate(buffer_at_ + footer.size()); !r) return r;

@@ -40,6 +40,7 @@ struct WriteOp {
   SliceChain body;
   std::shared_ptr<StreamState> stream;
   std::uint64_t bytes = 0;  // of backlog
+  BudgetCharge charge;      // of what is not in slices
   std::move_only_function<void(PutStatus)> done;
 };
 
@@ -102,7 +103,6 @@ class VolumeWriter {
 
   std::shared_ptr<SegmentFile> open_;
   std::vector<Entry> entries_;  // of the open segment, for its footer
-  std::size_t tag_count_ = 0;
   std::string buffer_;
   std::uint64_t buffer_at_ = 0;  // its place in the file
   std::vector<Unsettled> unsettled_;

@@ -179,6 +179,7 @@ class Transaction final : public RequestHandler {
   std::optional<disk::Pending> disk_wait_;
   bool has_asked_disk_ = false;
   std::size_t purged_ = 0;
+  bool is_purge_durable_ = true;
   std::unique_ptr<fill::FillReader> reader_;
   bool is_starter_ = false;
   bool is_alone_ = false;    // its fetch is not shared

@@ -222,6 +222,7 @@ Transaction::Flow Transaction::purge() {
   const bool is_soft = request_.headers.find("Soft-Purge").value_or("0") != "0";
   // However clients come to it: what a program at the origin purges over plain HTTP is read by browsers over TLS.
   purged_ = 0;
+  is_purge_durable_ = true;
   for (const std::string_view scheme : {"http", "https"}) {
     key_.clear();
     policy::append_key(key_, scheme, request_.authority, request_.path);
@@ -232,8 +233,9 @@ Transaction::Flow Transaction::purge() {
   cache::DiskTier* const disk = context_.store.disk();
   if (!disk) return answer_purged();
   step_ = Step::kLoad;
-  disk_wait_ = disk->settle(context_.executor, [this](bool) {
+  disk_wait_ = disk->settle(context_.executor, [this](bool is_durable) {
     disk_wait_.reset();
+    is_purge_durable_ = is_durable;
     go(Step::kPurged);
     run();
   });
@@ -242,7 +244,9 @@ Transaction::Flow Transaction::purge() {
 
 Transaction::Flow Transaction::answer_purged() {
   compose_status();
-  return answer_local(200, {}, "purged " + std::to_string(purged_) + "\n");
+  std::string text = "purged " + std::to_string(purged_) + "\n";
+  if (!is_purge_durable_) text += "not durable: the disk did not take it in time, a crash may undo it\n";
+  return answer_local(200, {}, text);
 }
 
 }  // namespace seawall::proxy

@@ -427,6 +427,11 @@ int run_purge(const PurgeCommand& command, const Terminal& terminal) {
   const auto answer = ask(client, "POST", "/v1/purge", "application/json", body.dump());
   if (!answer) return fail(terminal, answer.error());
   terminal.print(fmt::format("{}: {}\n", command.is_soft ? "purged softly" : "purged", counts_text(*answer)));
+  if (const auto durable = answer->find("durable"); durable != answer->end() && *durable == false) {
+    terminal.complain(
+        "warning: the disk did not write it down in time; it is in force, but a crash may undo it\n"
+        "hint: purge again when the disk is well; /v1/disk and the server's log tell how it is\n");
+  }
   return 0;
 }
 

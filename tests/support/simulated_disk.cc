@@ -92,6 +92,14 @@ void SimulatedDisk::apply(std::string& content, const Change& c) {
 }
 
 int SimulatedDisk::check(const std::string& path, bool changes, bool grows) {
+  const auto hangs = [&] {
+    return std::ranges::any_of(hangs_, [&](const auto& hang) {
+      return path.starts_with(hang.first) && (hang.second == Hang::kAll || (hang.second == Hang::kChanges) == changes);
+    });
+  };
+  ++hanging_;
+  while (hangs()) released_.wait(mutex_);  // which the caller has locked
+  --hanging_;
   if (operations_ >= stop_at_) return EIO;
   for (const auto& [prefix, fault] : faults_) {
     if (path.starts_with(prefix) && (!fault.second || grows)) return fault.first;
@@ -187,6 +195,22 @@ bool SimulatedDisk::flip_bit(const std::string& prefix) {
   node.now[at] = static_cast<char>(node.now[at] ^ (1 << rng_.below(8)));
   if (at < node.durable.size()) node.durable[at] = node.now[at];
   return true;
+}
+
+void SimulatedDisk::hang(const std::string& prefix, Hang what) {
+  const std::scoped_lock lock(mutex_);
+  hangs_[prefix] = what;
+}
+
+void SimulatedDisk::release() {
+  const std::scoped_lock lock(mutex_);
+  hangs_.clear();
+  released_.notify_all();
+}
+
+std::size_t SimulatedDisk::hanging() const {
+  const std::scoped_lock lock(mutex_);
+  return hanging_;
 }
 
 void SimulatedDisk::fail(const std::string& prefix, int error, bool only_growth) {

@@ -3,6 +3,7 @@
 // that is killed, flip bits, and fail. Thread: any.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -37,6 +38,13 @@ class SimulatedDisk final : public disk::FileSystem {
   // Operations under this path fail from now on with that errno; 0 heals it. `only_growth`: reading and what needs no
   // room goes on, as on a full disk.
   void fail(const std::string& prefix, int error, bool only_growth = false);
+
+  // Operations under this path do not return until release(); those that change nothing too, or only they.
+  enum class Hang : std::uint8_t { kReads, kChanges, kAll };
+  void hang(const std::string& prefix, Hang what);
+  void release();
+  // How many wait.
+  std::size_t hanging() const;
 
   bool exists(const std::string& path) const;
   std::vector<std::string> files(const std::string& prefix) const;
@@ -84,6 +92,9 @@ class SimulatedDisk final : public disk::FileSystem {
   std::vector<NameChange> unsynced_names_;
   std::set<std::string> locks_;
   std::map<std::string, std::pair<int, bool>> faults_;
+  std::map<std::string, Hang> hangs_;
+  std::condition_variable_any released_;
+  std::size_t hanging_ = 0;
   std::uint64_t operations_ = 0;
   std::uint64_t stop_at_ = ~std::uint64_t{0};
   std::uint64_t life_ = 0;

@@ -15,7 +15,7 @@
 namespace seawall::test {
 
 // Moves only when told, and may be read by any thread meanwhile.
-class SharedClock final : public Clock {
+class SharedClock : public Clock {
  public:
   WallTime wall_now() const override { return WallTime{wall_ms_.load()}; }
   MonoTime mono_now() const override { return MonoTime{mono_us_.load()}; }

@@ -3,10 +3,14 @@
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -38,6 +42,20 @@ http::HeaderMap accepting(std::string_view what) {
   return map;
 }
 
+// Something may happen in the middle of a call, where that looks at the time.
+class HookedClock final : public SharedClock {
+ public:
+  WallTime wall_now() const override {
+    if (std::this_thread::get_id() == thread_ && hook) std::exchange(hook, {})();
+    return SharedClock::wall_now();
+  }
+
+  mutable std::function<void()> hook;
+
+ private:
+  const std::thread::id thread_ = std::this_thread::get_id();
+};
+
 class Fixture {
  public:
   explicit Fixture(std::uint64_t seed = 1) : disk(seed) {
@@ -54,6 +72,10 @@ class Fixture {
     options.readers = 2;
     options.clock = &clock;
     options.file_system = &disk;
+    options.log = [this](disk::LogLevel, const std::string& line) {
+      const std::scoped_lock lock(log_mutex);
+      log.push_back(line);
+    };
     auto opened = DiskTier::open(std::move(options), *store);
     BOOST_REQUIRE_MESSAGE(opened, (opened ? std::string() : opened.error()));
     tier = std::move(*opened);
@@ -111,11 +133,13 @@ class Fixture {
       return tier->stats().puts[0] >= count;
     });
   }
-  // Until what was erased is certain to be.
-  void settle() {
-    bool is_done = false;
-    const disk::Pending wait = tier->settle(executor, [&](bool) { is_done = true; });
-    executor.run_until([&] { return is_done; });
+  // Until what was erased is certain to be; or until it is too late for that.
+  bool settle(Millis later = Millis{0}) {
+    std::optional<bool> is_durable;
+    const disk::Pending wait = tier->settle(executor, [&](bool durable) { is_durable = durable; });
+    clock.advance(later);
+    executor.run_until([&] { return is_durable.has_value(); });
+    return *is_durable;
   }
   bool load(const std::string& key) {
     bool is_done = false;
@@ -150,11 +174,13 @@ class Fixture {
     settle();
   }
 
-  SharedClock clock;
+  HookedClock clock;
   SimulatedDisk disk;
   WaitingExecutor executor{clock};
   std::unique_ptr<Store> store;
   std::unique_ptr<DiskTier> tier;
+  std::mutex log_mutex;
+  std::vector<std::string> log;
 
  private:
   std::string scratch_;
@@ -367,6 +393,143 @@ BOOST_AUTO_TEST_CASE(a_validated_response_is_not_written_again) {
   f.restart();
   BOOST_TEST(f.get(kKey) == "one");
   BOOST_TEST(f.lifetime(kKey)->count() == 3600);
+}
+
+BOOST_AUTO_TEST_CASE(an_older_version_that_was_on_its_way_up_does_not_outlast_what_was_evicted_at_once) {
+  Fixture f;
+  f.insert({.body = "one"});
+  f.restart();
+  bool is_done = false;
+  const auto wait = f.tier->load(kKey, nullptr, f.executor, [&] { is_done = true; });
+  const Ref<Object> two = f.make({.body = "two"});
+  // Between publishing and keeping.
+  f.clock.hook = [&] {
+    f.forget_in_memory(kKey);
+    f.executor.run_until([&] { return is_done; });
+  };
+  BOOST_TEST(f.store->insert(two));
+  BOOST_TEST(is_done);
+  BOOST_TEST(f.get(kKey) != "one");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_purged_while_it_is_read_is_not_found_for_a_moment_even) {
+  Fixture f;
+  f.insert({.body = "one"});
+  f.restart();
+  bool is_done = false;
+  const auto wait = f.tier->load(kKey, nullptr, f.executor, [&] { is_done = true; });
+  f.store->purge_url(kKey, policy::hash_key(kKey), false, f.clock.wall_now());
+  bool is_found = false;
+  f.clock.hook = [&] { is_found = !f.store->peek_all(kKey, policy::hash_key(kKey)).empty(); };
+  f.executor.run_until([&] { return is_done; });
+  BOOST_TEST(!is_found);
+  BOOST_TEST(f.store->peek_all(kKey, policy::hash_key(kKey)).empty());
+}
+
+BOOST_AUTO_TEST_CASE(variants_that_memory_has_are_not_read_again) {
+  Fixture f;
+  for (const char* type : {"text/html", "text/plain"}) {
+    f.insert({.body = type, .vary = {"accept"}, .request = accepting(type)});
+  }
+  f.restart();
+  BOOST_TEST(f.get(kKey, accepting("text/html")) == "text/html");
+  BOOST_TEST(f.tier->stats().reads == 2U);
+  BOOST_TEST(f.get(kKey, accepting("image/png")) == "-");
+  BOOST_TEST(f.tier->stats().reads == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(what_the_share_has_no_room_for_is_not_read) {
+  Fixture f;
+  f.insert({.body = std::string(100'000, 'x')});
+  f.restart();
+  const auto share = make_ref<cache::ShareGroup>(std::uint64_t{50'000});
+  bool is_done = false;
+  const auto wait = f.tier->load(kKey, share, f.executor, [&] { is_done = true; });
+  f.executor.run_until([&] { return is_done; });
+  BOOST_TEST(f.tier->stats().reads == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_purge_that_the_disk_does_not_take_in_time_says_so) {
+  Fixture f;
+  f.insert({.body = "one"});
+  f.written(1);
+  f.disk.hang("/d/journal", SimulatedDisk::Hang::kChanges);
+  for (int i = 0; i < 3; ++i) {
+    f.store->purge_url(kKey, policy::hash_key(kKey), false, f.clock.wall_now());
+    f.insert({.body = "one"});
+    f.store->purge_by_rule({.kind = cache::PurgeKind::kTag, .text = std::to_string(i), .at = f.clock.wall_now()});
+    BOOST_TEST(!f.settle(Millis{2001}));
+  }
+  {
+    const std::scoped_lock lock(f.log_mutex);
+    BOOST_TEST(std::ranges::count_if(f.log, [](const auto& line) { return line.contains("a purge was not"); }) == 1);
+  }
+  f.disk.release();
+  BOOST_TEST(f.settle());
+}
+
+BOOST_AUTO_TEST_CASE(the_same_soft_purge_over_and_over_takes_no_more_room) {
+  Fixture f;
+  f.insert({.body = "one", .tag = std::string(2000, 't')});
+  f.restart();
+  f.clock.advance(Seconds{20});
+  const std::uint64_t before = f.tier->stats().volumes[0].journal_bytes;
+  for (int i = 0; i < 2000; ++i) {
+    f.store->purge_by_rule(
+        {.kind = cache::PurgeKind::kTag, .text = std::string(2000, 't'), .is_soft = true, .at = f.clock.wall_now()});
+    f.clock.advance(Seconds{1});
+    if (i % 50 == 49) BOOST_TEST(f.settle());
+  }
+  BOOST_TEST(f.tier->stats().volumes[0].journal_bytes <= 2 * before);
+  f.die(true);
+  // As of the first.
+  BOOST_TEST(f.lifetime(kKey)->count() == 20);
+}
+
+BOOST_AUTO_TEST_CASE(soft_rules_past_their_bound_take_what_is_older_along) {
+  Fixture f;
+  f.insert({.body = "one"});
+  f.restart();
+  for (int i = 0; i < 1000; ++i) {
+    const std::string text = std::to_string(1000 + i) + std::string(1000, 't');
+    f.store->purge_by_rule({.kind = cache::PurgeKind::kTag, .text = text, .is_soft = true, .at = f.clock.wall_now()});
+  }
+  BOOST_TEST(f.settle());
+  f.insert({.key = kKey + "new", .body = "two"});
+  f.written(1);
+  f.die(false);
+  BOOST_TEST(f.get(kKey) == "-");
+  BOOST_TEST(f.get(kKey + "new") == "two");
+}
+
+BOOST_AUTO_TEST_CASE(a_disk_that_does_not_answer_a_read_is_waited_for_until_its_deadline) {
+  Fixture f;
+  f.insert({.body = "one"});
+  f.restart();
+  f.disk.hang("/d", SimulatedDisk::Hang::kReads);
+  bool is_done = false;
+  const auto wait = f.tier->load(kKey, nullptr, f.executor, [&] { is_done = true; });
+  f.executor.run_until([&] { return f.disk.hanging() > 0; });
+  BOOST_TEST(!is_done);
+  f.clock.advance(Millis{1001});
+  f.executor.run_until([&] { return is_done; });
+  BOOST_TEST(f.store->peek_all(kKey, policy::hash_key(kKey)).empty());
+  BOOST_TEST(f.tier->stats().reads_timeout == 1U);
+  f.disk.release();
+}
+
+BOOST_AUTO_TEST_CASE(a_disk_that_does_not_answer_a_write_costs_neither_hits_nor_memory) {
+  Fixture f;
+  f.disk.hang("/d/segment", SimulatedDisk::Hang::kChanges);
+  for (int i = 0; i < 40; ++i) f.insert({.key = kKey + std::to_string(i), .body = std::string(100'000, 'x')});
+  const disk::TierStats stats = f.tier->stats();
+  BOOST_TEST(stats.volumes[0].backlog_bytes <= (std::size_t{8} << 20) / 8);
+  BOOST_TEST(stats.puts[static_cast<std::size_t>(disk::PutStatus::kBacklog)] >= 25U);
+  BOOST_TEST(f.store->peek_all(kKey + "39", policy::hash_key(kKey + "39")).size() == 1U);
+  // And it leaves service.
+  f.clock.advance(Millis{10'001});
+  f.executor.run_until([&] { return f.tier->stats().volumes[0].state == disk::VolumeState::kOutOfService; });
+  f.disk.release();
 }
 
 // Whatever happens, each key has its newest body or none, and what was purged for certain never comes back.

@@ -19,7 +19,6 @@ constexpr std::uint64_t kVariants = 2;
 
 struct Version {
   std::uint64_t number = 0;  // 0: erased
-  std::uint32_t tag = 0;
   std::uint64_t epoch = 0;
   bool is_stored = false;  // its completion said so
   bool is_synced = false;
@@ -115,8 +114,6 @@ class Model {
       stream(random_id());
     } else if (what < 60) {
       erase(1 + rng_.below(kKeys));
-    } else if (what < 64) {
-      erase_tagged(static_cast<std::uint32_t>(1 + rng_.below(3)));
     } else if (what < 70) {
       note();
     } else if (what < 76) {
@@ -144,11 +141,9 @@ class Model {
 
   disk::Meta begin(Id id, Version& v) {
     v.number = ++last_version_;
-    v.tag = static_cast<std::uint32_t>(rng_.below(4));
     // Some have been on their way since before a purge; but not since before the start.
     v.epoch = std::max(first_epoch_, epoch_ - std::min(epoch_, rng_.below(4) == 0 ? rng_.below(3) : 0));
     disk::Meta m = bench_.meta(id.first, id.second);
-    if (v.tag != 0) m.tags.push_back(v.tag);
     m.purge_epoch = v.epoch;
     return m;
   }
@@ -226,20 +221,6 @@ class Model {
     } else {
       bench_.tier->erase(key, one, &bench_.executor, when_durable(std::move(upto)));
     }
-  }
-
-  void erase_tagged(std::uint32_t tag) {
-    settle();  // what is on its way is not found by its tag
-    std::map<Id, std::size_t> upto;
-    for (auto& [id, h] : histories_) {
-      if (h.steps.back().tag != tag || unsure_.contains(id)) continue;
-      erased(id);
-      upto[id] = h.steps.size() - 1;
-    }
-    bench_.tier->erase_tagged(tag);
-    bench_.tier->erase(999'999, &bench_.executor, when_durable(std::move(upto)));
-    // What a stream left undecided may have carried the tag too.
-    for (const Id& id : unsure_) history(id).may_be_lost = true;
   }
 
   void note() {

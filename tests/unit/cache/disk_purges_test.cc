@@ -10,6 +10,13 @@ namespace {
 
 constexpr WallTime kAt = WallTime::from_unix_seconds(1'700'000'000);
 
+constexpr std::size_t kMaxBytes = 64 << 10;
+
+MemoryBudget& budget() {
+  static MemoryBudget budget(1 << 20);
+  return budget;
+}
+
 PurgeRule rule(PurgeKind kind, std::string text, std::uint64_t epoch, bool is_soft = false, WallTime at = kAt) {
   return {.kind = kind, .text = std::move(text), .is_soft = is_soft, .at = at, .epoch = epoch};
 }
@@ -25,7 +32,7 @@ std::string verdict(const DiskPurges& purges, std::uint64_t seen, std::string_vi
 BOOST_AUTO_TEST_SUITE(cache_disk_purges)
 
 BOOST_AUTO_TEST_CASE(rules_are_for_what_is_older_and_matches) {
-  DiskPurges purges;
+  DiskPurges purges(budget(), kMaxBytes);
   BOOST_TEST(verdict(purges, 0, "http://a.test/x") == "-");
   purges.add(rule(PurgeKind::kPrefix, "http://a.test/x", 5));
   purges.add(rule(PurgeKind::kTag, "red", 6));
@@ -42,17 +49,17 @@ BOOST_AUTO_TEST_CASE(rules_are_for_what_is_older_and_matches) {
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_text_means_everything) {
-  DiskPurges keys;
+  DiskPurges keys(budget(), kMaxBytes);
   keys.add(rule(PurgeKind::kPrefix, "", 5));
   BOOST_TEST(verdict(keys, 4, "http://a.test/") == "hard");
-  DiskPurges tagged;
+  DiskPurges tagged(budget(), kMaxBytes);
   tagged.add(rule(PurgeKind::kTag, "", 5));
   BOOST_TEST(verdict(tagged, 4, "http://a.test/") == "-");
   BOOST_TEST(verdict(tagged, 4, "http://a.test/", {"any"}) == "hard");
 }
 
 BOOST_AUTO_TEST_CASE(soft_rules_tell_since_when_and_hard_ones_win) {
-  DiskPurges purges;
+  DiskPurges purges(budget(), kMaxBytes);
   purges.add(rule(PurgeKind::kPrefix, "http://a.test/", 5, true, kAt + Seconds{10}));
   purges.add(rule(PurgeKind::kTag, "red", 6, true, kAt + Seconds{3}));
   BOOST_TEST(verdict(purges, 4, "http://a.test/x") == "soft 10");
@@ -70,19 +77,45 @@ BOOST_AUTO_TEST_CASE(soft_rules_tell_since_when_and_hard_ones_win) {
 }
 
 BOOST_AUTO_TEST_CASE(past_the_bound_the_oldest_are_forgotten_and_count_as_met_by_nobody) {
-  DiskPurges purges;
-  for (std::uint64_t epoch = 1; epoch <= DiskPurges::kMaxRules + 1; ++epoch) {
-    purges.add(rule(PurgeKind::kTag, std::to_string(epoch), epoch));
+  for (const std::size_t text_bytes : {4U, 4000U}) {
+    DiskPurges purges(budget(), kMaxBytes);
+    std::optional<std::uint64_t> forgotten;
+    std::uint64_t epoch = 0;
+    for (; !forgotten && epoch < 1000; ++epoch) {
+      std::string text = std::to_string(1000 + epoch);
+      text.resize(text_bytes, '.');
+      forgotten = purges.add(rule(PurgeKind::kTag, text, epoch + 1, epoch % 2 == 0)).forgotten;
+      BOOST_TEST(budget().used_bytes() <= kMaxBytes);
+    }
+    BOOST_TEST_REQUIRE(forgotten.has_value());
+    BOOST_TEST(epoch > kMaxBytes / (DiskPurges::kRuleBytes + text_bytes));
+    // Whatever is older than a rule that is gone, whether that would have matched or not, and though it was soft.
+    BOOST_TEST(verdict(purges, *forgotten - 1, "http://a.test/") == "hard");
+    BOOST_TEST(verdict(purges, *forgotten, "http://a.test/") == "-");
+    // And so in the next process.
+    DiskPurges next(budget(), kMaxBytes);
+    next.forget_until(*forgotten);
+    BOOST_TEST(verdict(next, *forgotten - 1, "http://a.test/") == "hard");
+    BOOST_TEST(next.epoch() == *forgotten);
   }
-  // Whatever is older than a rule that is gone, whether that would have matched or not.
-  BOOST_TEST(verdict(purges, 0, "http://a.test/") == "hard");
-  BOOST_TEST(verdict(purges, DiskPurges::kMaxRules - 1, "http://a.test/") == "-");
-  BOOST_TEST(verdict(purges, DiskPurges::kMaxRules - 1, "", {std::to_string(DiskPurges::kMaxRules)}) == "hard");
-  BOOST_TEST(verdict(purges, DiskPurges::kMaxRules, "", {std::to_string(DiskPurges::kMaxRules)}) == "-");
+  BOOST_TEST(budget().used_bytes() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_soft_rule_tells_since_when_those_of_its_text_are_in_force) {
+  DiskPurges purges(budget(), kMaxBytes);
+  BOOST_TEST((purges.add(rule(PurgeKind::kTag, "red", 1, true, kAt)).at == kAt));
+  BOOST_TEST((purges.add(rule(PurgeKind::kTag, "red", 2, true, kAt + Seconds{9})).at == kAt));
+  BOOST_TEST((purges.add(rule(PurgeKind::kTag, "blue", 3, true, kAt + Seconds{9})).at == kAt + Seconds{9}));
+  const auto name = [](const PurgeRule& r) { return DiskPurges::name_of(DiskPurges::encode(r)); };
+  BOOST_TEST(name(rule(PurgeKind::kTag, "red", 1, true)) ==
+             name(rule(PurgeKind::kTag, "red", 2, true, kAt + Millis{1})));
+  BOOST_TEST(name(rule(PurgeKind::kTag, "red", 1, true)) != name(rule(PurgeKind::kTag, "red", 1)));
+  BOOST_TEST(name(rule(PurgeKind::kTag, "red", 1)) != name(rule(PurgeKind::kPrefix, "red", 1)));
+  BOOST_TEST(DiskPurges::name_of("other") == "");
 }
 
 BOOST_AUTO_TEST_CASE(epochs_go_on_from_a_former_process) {
-  DiskPurges purges;
+  DiskPurges purges(budget(), kMaxBytes);
   purges.begin_at(40);
   BOOST_TEST(purges.epoch() == 40U);
   purges.add(rule(PurgeKind::kTag, "old", 7));

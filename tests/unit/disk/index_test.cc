@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <map>
+#include <tuple>
 
 #include "base/rng.h"
 
@@ -20,15 +21,15 @@ struct Fixture {
   MemoryBudget budget{1 << 30};
   Index index{buried, &budget};
 
-  static Meta meta(std::uint64_t hash, std::uint64_t variant = 0, std::vector<std::uint32_t> tags = {}) {
+  static Meta meta(std::uint64_t hash, std::uint64_t variant = 0) {
     Meta m;
-    m.hash = hash, m.variant = variant, m.tags = std::move(tags);
+    m.hash = hash, m.variant = variant;
     return m;
   }
   static Entry entry(const PendingPut& put, const Meta& m, std::uint64_t offset = 4096) {
     Entry e;
     e.hash = m.hash, e.variant = m.variant, e.sequence = put.sequence, e.offset = offset, e.stored_bytes = 600;
-    e.usable_until = 1000, e.body_class = body_class_of(500), e.tags = m.tags;
+    e.usable_until = 1000, e.body_class = body_class_of(500);
     return e;
   }
   std::uint64_t put(const Meta& m, std::uint16_t slot = 0, std::uint64_t offset = 4096) {
@@ -108,13 +109,43 @@ BOOST_AUTO_TEST_CASE(what_is_loaded_gives_way_to_what_was_done_meanwhile) {
   BOOST_TEST(index.size() == 3U);
 }
 
-BOOST_AUTO_TEST_CASE(a_tag_takes_what_carries_it) {
-  put(meta(1, 0, {7, 8}));
-  put(meta(2, 3, {8}));
-  put(meta(3));
-  BOOST_TEST(index.erase_tagged(8) == 2U);
-  BOOST_TEST(index.size() == 1U);
-  BOOST_TEST(buried.all.size() == 2U);
+BOOST_AUTO_TEST_CASE(all_it_holds_is_charged) {
+  const std::size_t other = budget.used_bytes();
+  put(meta(1));
+  const std::size_t plain = budget.used_bytes() - other;
+  BOOST_TEST(plain > 0U);
+  BOOST_TEST(plain == index.bytes());
+  const auto pending = index.begin_put(meta(2, 7), 0);
+  BOOST_TEST(budget.used_bytes() - other > plain);
+  BOOST_TEST(index.settle(*pending, entry(*pending, meta(2, 7)), 0));
+  const std::size_t with_variant = budget.used_bytes() - other;
+  BOOST_TEST(with_variant > plain);
+  BOOST_TEST(with_variant == index.bytes());
+  const auto stream = index.begin_stream(meta(1), 0);
+  BOOST_TEST(budget.used_bytes() - other > with_variant);
+  index.abandon(*stream);
+  BOOST_TEST(budget.used_bytes() - other == with_variant);
+  index.erase(2, std::nullopt);
+  BOOST_TEST(budget.used_bytes() - other < with_variant);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_dead_while_volumes_load_is_charged_until_then) {
+  const std::size_t other = budget.used_bytes();
+  {
+    Index loading(buried, &budget);
+    JournalEntry dead;
+    dead.hash = 5, dead.sequence = 50;
+    loading.start(100, 1, std::vector<JournalEntry>(10, dead));
+    const std::size_t at_first = budget.used_bytes();
+    BOOST_TEST(at_first > other);
+    loading.erase(5, std::nullopt);
+    BOOST_TEST(budget.used_bytes() > at_first);
+    loading.loaded(0);
+    BOOST_TEST(budget.used_bytes() == other);
+    loading.abandon(*loading.begin_put(meta(3), 0));
+    std::ignore = loading.begin_put(meta(4), 0);
+  }
+  BOOST_TEST(budget.used_bytes() == other);
 }
 
 BOOST_AUTO_TEST_CASE(what_was_written_again_is_covered_by_a_tombstone_that_came_in_between) {
