@@ -442,7 +442,7 @@ BOOST_AUTO_TEST_CASE(what_the_share_has_no_room_for_is_not_read) {
   Fixture f;
   f.insert({.body = std::string(100'000, 'x')});
   f.restart();
-  const auto share = make_ref<cache::ShareGroup>(std::uint64_t{50'000});
+  const auto share = make_ref<cache::ShareGroup>(cache::ShareBounds{.max_bytes = 50'000});
   bool is_done = false;
   const auto wait = f.tier->load(kKey, share, f.executor, [&] { is_done = true; });
   f.executor.run_until([&] { return is_done; });
