@@ -77,12 +77,12 @@ BOOST_AUTO_TEST_CASE(curl_reads_it_over_http2_too, *boost::unit_test::preconditi
   origin.on("/a", [](Exchange& x) { x.respond(page()); });
   Seawall seawall(origin, encoding());
   get(seawall, "/a");
-  encoded(seawall, "/a", "br");
+  // What the route likes best of all that curl can read.
+  encoded(seawall, "/a", "zstd");
   for (const char* version : {"--http1.1", "--http2-prior-knowledge"}) {
-    const CurlResponse response =
-        curl({version, "-H", "Accept-Encoding: br", "--compressed", "http://" + seawall.address() + "/a"});
+    const CurlResponse response = curl({version, "--compressed", "http://" + seawall.address() + "/a"});
     BOOST_TEST(response.code == 0, response.errors);
-    BOOST_TEST(response.get("content-encoding") == "br");
+    BOOST_TEST(response.get("content-encoding") == "zstd");
     BOOST_TEST(response.body == text());
   }
 }
