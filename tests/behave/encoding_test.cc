@@ -80,7 +80,8 @@ BOOST_AUTO_TEST_CASE(curl_reads_it_over_http2_too, *boost::unit_test::preconditi
   // What the route likes best of all that curl can read.
   encoded(seawall, "/a", "zstd");
   for (const char* version : {"--http1.1", "--http2-prior-knowledge"}) {
-    const CurlResponse response = curl({version, "--compressed", "http://" + seawall.address() + "/a"});
+    const CurlResponse response =
+        curl({version, "--compressed", "-H", "Host: a.test", "http://" + seawall.address() + "/a"});
     BOOST_TEST(response.code == 0, response.errors);
     BOOST_TEST(response.get("content-encoding") == "zstd");
     BOOST_TEST(response.body == text());
