@@ -291,6 +291,7 @@ void add_encode(Prometheus& out, const encode::Stats& encode) {
   family(out, "seawall_encode_dropped_total", "Encoded forms that came to nothing, by why.");
   put(out, {{"reason", "no_gain"}}, encode.no_gain);
   put(out, {{"reason", "queue_full"}}, encode.queue_full);
+  put(out, {{"reason", "no_room"}}, encode.no_room);
   put(out, {{"reason", "outdated"}}, encode.outdated);
   add(out, "seawall_encode_waiting", "Encoded forms that wait to be made.", encode.waiting);
 }

@@ -84,6 +84,11 @@ std::string compose_head(const Object::Init& init) {
   return head;
 }
 
+std::uint64_t next_serial() {
+  static std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 }  // namespace
 
 Ref<Object> Object::create(MemoryBudget& budget, Init init) {
@@ -110,6 +115,7 @@ Ref<Object> Object::with_form(MemoryBudget& budget, http::Coding coding, SliceCh
   copy->original_ = original_;
   copy->identity_ = identity_;
   copy->encoding_.take_all(encoding_);
+  copy->refresh_.take(refresh_);
   return copy;
 }
 
@@ -141,7 +147,8 @@ Object::Object(MemoryBudget& budget, Init init)
     : d_(std::move(init)),
       head_block_(compose_head(d_)),
       is_complete_(holds_everything(d_)),
-      purge_epoch_(d_.purge_epoch) {
+      purge_epoch_(d_.purge_epoch),
+      serial_(next_serial()) {
   const std::size_t own = own_bytes();
   charge_ = BudgetCharge(budget, own);
   charged_bytes_ = own + segment_bytes(d_.parts) + kIndexNodeBytes;

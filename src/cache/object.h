@@ -142,9 +142,11 @@ class Object final : public RefCounted<Object> {
   mutable EncodingState encoding_;
   mutable std::atomic<bool> is_published_{false};
   mutable Listing listing_ = Listing::kNotYet;
-  // What with_freshness() and with_form() began with, and what with_form() did; to be compared only, it may be gone.
-  const Object* original_ = this;
-  const Object* identity_ = this;
+  // Whom with_freshness() and with_form() began with, and whom with_form() did. Not by address: he may be gone, and
+  // another in his place.
+  const std::uint64_t serial_;
+  std::uint64_t original_ = serial_;
+  std::uint64_t identity_ = serial_;
 };
 
 }  // namespace seawall::cache

@@ -38,4 +38,9 @@ MonoTime RefreshGate::not_before() const {
   return MonoTime{not_before_us_.load(std::memory_order_relaxed)};
 }
 
+void RefreshGate::take(const RefreshGate& other) {
+  not_before_us_.store(other.not_before_us_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  failures_.store(other.failures_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+}
+
 }  // namespace seawall::cache

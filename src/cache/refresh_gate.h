@@ -18,6 +18,8 @@ class RefreshGate {
   void on_failure(MonoTime now, double jitter);
   // The last attempt failed, and it is not time for the next; nor is it while that one is under way.
   bool is_backing_off(MonoTime now) const;
+  // As the other stands, before anybody knows of this one.
+  void take(const RefreshGate& other);
   // For people.
   std::uint32_t failures() const;
   MonoTime not_before() const;

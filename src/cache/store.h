@@ -70,6 +70,12 @@ struct LookupResult {
   Ref<const Object> held;  // instead of `set`, for an object that did not come from the index
 };
 
+enum class FormAdded : std::uint8_t {
+  kYes,
+  kGone,    // the object is not there any more, or has the form
+  kNoRoom,  // it would be too large with it, or the budget is used up
+};
+
 // Where a sweep is; a new one begins at the start of the index.
 struct SweepCursor {
   std::size_t shard = 0;
@@ -117,8 +123,8 @@ class Store {
   // stays.
   bool replace(const Object& expected, const Ref<Object>& fresh);
   // Puts a copy with this form more in the place of the object, or of a copy of it that has others; the disk goes on
-  // without. False when it is not there any more, or has the form, or there is no room.
-  bool add_form(const Object& object, http::Coding coding, const SliceChain& body);
+  // without.
+  FormAdded add_form(const Object& object, http::Coding coding, const SliceChain& body);
   // What stands in the object's place by now and differs in its forms at most; null when it was replaced or taken out.
   Ref<Object> find_same(const Object& object) const;
   // What was read from disk. Only where no variant of its selection is: that is newer; and only while the disk has that

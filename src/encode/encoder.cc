@@ -25,6 +25,7 @@ Stats Counters::sums() const {
   }
   stats.no_gain = no_gain_.load(std::memory_order_relaxed);
   stats.queue_full = queue_full_.load(std::memory_order_relaxed);
+  stats.no_room = no_room_.load(std::memory_order_relaxed);
   stats.outdated = outdated_.load(std::memory_order_relaxed);
   return stats;
 }
@@ -36,8 +37,12 @@ Pool::Pool(const Clock& clock, const PoolOptions& options, std::uint32_t workers
 
 bool Pool::submit(Job job) {
   const std::scoped_lock lock(mutex_);
-  if (is_stopped_ || queue_.size() >= options_.max_jobs) return false;
-  if (!queue_.empty() && waiting_bytes_ + job.body_bytes > options_.max_body_bytes) return false;
+  const bool has_room = queue_.empty() || (queue_.size() < options_.max_jobs &&
+                                           waiting_bytes_ + job.body_bytes <= options_.max_body_bytes);
+  if (is_stopped_ || !has_room) {
+    is_full_ = true;
+    return false;
+  }
   waiting_bytes_ += job.body_bytes;
   queue_.push_back(std::move(job));
   wake_.notify_one();
@@ -73,14 +78,19 @@ void Pool::run() {
     Job job = std::move(queue_.front());
     queue_.pop_front();
     waiting_bytes_ -= job.body_bytes;
+    is_full_ = false;
     lock.unlock();
-    const MonoTime begun = clock_.mono_now();
-    auto encoded = encode(job.body, job.coding, job.level, most_output_bytes(job.body_bytes), job.budget, is_stopped_);
-    counters().count_time(job.coding, clock_.mono_now() - begun);
-    job.executor->post(
-        [done = std::move(job.done), encoded = std::move(encoded)]() mutable { done(std::move(encoded)); });
+    work(std::move(job));
     lock.lock();
   }
+}
+
+void Pool::work(Job job) {
+  const MonoTime begun = clock_.mono_now();
+  auto encoded = encode(job.body, job.coding, job.level, most_output_bytes(job.body_bytes), job.budget, is_stopped_);
+  counters().count_time(job.coding, clock_.mono_now() - begun);
+  job.executor->post(
+      [done = std::move(job.done), encoded = std::move(encoded)]() mutable { done(std::move(encoded)); });
 }
 
 }  // namespace seawall::encode

@@ -48,6 +48,7 @@ struct Stats {
   std::array<OfCoding, http::kCodings.size()> codings{};
   std::uint64_t no_gain = 0;
   std::uint64_t queue_full = 0;
+  std::uint64_t no_room = 0;
   std::uint64_t outdated = 0;
   std::uint64_t waiting = 0;
 };
@@ -68,6 +69,7 @@ class Counters {
   }
   void count_no_gain() { no_gain_.fetch_add(1, std::memory_order_relaxed); }
   void count_queue_full() { queue_full_.fetch_add(1, std::memory_order_relaxed); }
+  void count_no_room() { no_room_.fetch_add(1, std::memory_order_relaxed); }
   void count_outdated() { outdated_.fetch_add(1, std::memory_order_relaxed); }
   Stats sums() const;
 
@@ -87,6 +89,7 @@ class Counters {
   ByCoding time_us_{};
   std::atomic<std::uint64_t> no_gain_{0};
   std::atomic<std::uint64_t> queue_full_{0};
+  std::atomic<std::uint64_t> no_room_{0};
   std::atomic<std::uint64_t> outdated_{0};
 };
 
@@ -99,6 +102,8 @@ class Encoder {
 
   // `done` runs in a turn of its own on the job's executor. False when the queue is full: then it never does.
   virtual bool submit(Job job) = 0;
+  // Whether submit() has refused, and nothing has left the queue since. No lock.
+  virtual bool is_full() const { return false; }
   virtual Stats stats() const { return counters_.sums(); }
   Counters& counters() { return counters_; }
 
@@ -118,16 +123,19 @@ class Pool final : public Encoder {
   ~Pool() override { stop(); }
 
   bool submit(Job job) override;
+  bool is_full() const override { return is_full_.load(std::memory_order_relaxed); }
   Stats stats() const override;
   // What waits and what is being worked at is given up. Before the executors go.
   void stop();
 
  private:
   void run();
+  void work(Job job);
 
   const Clock& clock_;
   const PoolOptions options_;
   std::atomic<bool> is_stopped_{false};
+  std::atomic<bool> is_full_{false};
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> queue_;

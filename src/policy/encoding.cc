@@ -13,6 +13,9 @@ namespace {
 using http::Field;
 using http::HeaderMap;
 
+// Between an entity-tag and the coding of a form.
+constexpr char kFormMark = '~';
+
 // Of the bytes that are encoded, and so not of the encoded form's.
 constexpr std::array<std::string_view, 4> kDigests = {"Content-MD5", "Content-Digest", "Repr-Digest", "Digest"};
 
@@ -36,14 +39,19 @@ bool forbids_transforming(const HeaderMap& headers, const std::vector<std::strin
          parse_response_directives(headers, targeted_fields).no_transform;
 }
 
-// The members with the suffixes off; nullopt when none has one.
-std::optional<std::string> plain_list(std::string_view list) {
+bool accepts(const HeaderMap& request, http::Coding coding) {
+  return http::negotiate(request, {&coding, 1}).has_value();
+}
+
+// The members with those suffixes off for which `is_meant`; nullopt when none has one.
+template <typename Predicate>
+std::optional<std::string> plain_list(std::string_view list, Predicate is_meant) {
   std::string out;
   bool has_changed = false;
   for (http::EtagCursor cursor(list); const auto member = cursor.next();) {
     if (!out.empty()) out += ", ";
-    if (const auto plain = plain_etag(*member)) {
-      out += *plain;
+    if (const auto plain = plain_etag(*member); plain && is_meant(plain->coding)) {
+      out += plain->etag;
       has_changed = true;
     } else {
       out += *member;
@@ -98,28 +106,32 @@ HeaderMap encoded_fields(const HeaderMap& headers, http::Coding coding) {
 std::string encoded_etag(std::string_view etag, http::Coding coding) {
   if (!http::parse_etag(etag)) return {};
   std::string out(etag.substr(0, etag.size() - 1));
-  out += '-';
+  out += kFormMark;
   out += http::to_string(coding);
   out += '"';
   return out;
 }
 
-std::optional<std::string> plain_etag(std::string_view etag) {
+std::optional<PlainEtag> plain_etag(std::string_view etag) {
   if (!http::parse_etag(etag)) return std::nullopt;
   const std::string_view open = etag.substr(0, etag.size() - 1);
-  for (const std::string_view name : http::kCodings) {
+  for (const http::Coding coding : {http::Coding::kGzip, http::Coding::kBrotli, http::Coding::kZstd}) {
+    const std::string_view name = http::to_string(coding);
     if (!open.ends_with(name)) continue;
     const std::string_view rest = open.substr(0, open.size() - name.size());
-    if (rest.ends_with('-')) return std::string(rest.substr(0, rest.size() - 1)) + '"';
+    if (!rest.ends_with(kFormMark)) continue;
+    return PlainEtag{.etag = std::string(rest.substr(0, rest.size() - 1)) + '"', .coding = coding};
   }
   return std::nullopt;
 }
 
 void name_plain_etags(HeaderMap& request) {
-  for (const Field field : {Field::kIfMatch, Field::kIfNoneMatch, Field::kIfRange}) {
+  for (const Field field : {Field::kIfMatch, Field::kIfNoneMatch}) {
     const auto list = request.combined(field);
     if (!list) continue;
-    if (const auto plain = plain_list(*list)) request.set(field, *plain);
+    const auto plain =
+        plain_list(*list, [&](http::Coding coding) { return field == Field::kIfMatch || accepts(request, coding); });
+    if (plain) request.set(field, *plain);
   }
 }
 
@@ -134,7 +146,7 @@ void name_client_etag(const HeaderMap& request, HeaderMap& fields) {
       const auto given = http::parse_etag(*member);
       if (given && http::weak_match(*given, *wanted)) return;
       const auto plain = plain_etag(*member);
-      const auto parsed = plain ? http::parse_etag(*plain) : std::nullopt;
+      const auto parsed = plain && accepts(request, plain->coding) ? http::parse_etag(plain->etag) : std::nullopt;
       if (parsed && http::weak_match(*parsed, *wanted)) known = *member;
     }
   }

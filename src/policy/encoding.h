@@ -47,14 +47,21 @@ bool needs_vary(const http::HeaderMap& headers);
 // Those of the encoded form: Content-Encoding added, the entity-tag its own, digests of other bytes gone.
 http::HeaderMap encoded_fields(const http::HeaderMap& headers, http::Coding coding);
 
-// "abc" -> "abc-gzip", W/"abc" -> W/"abc-gzip"; empty when it is no entity-tag.
+// "abc" -> "abc~gzip", W/"abc" -> W/"abc~gzip"; empty when it is no entity-tag. Origins have tags that end in "-gzip"
+// or "-br" of their own.
 std::string encoded_etag(std::string_view etag, http::Coding coding);
 // The same backwards, for any of the codings; nullopt where there is no such suffix.
-std::optional<std::string> plain_etag(std::string_view etag);
-// If-Match, If-None-Match and If-Range of a request with the suffixes off each entity-tag: as the origin knows them.
+struct PlainEtag {
+  std::string etag;
+  http::Coding coding;
+};
+std::optional<PlainEtag> plain_etag(std::string_view etag);
+// If-Match and If-None-Match of a request with the suffixes off each entity-tag: as the origin knows them. Not
+// If-Range: the origin must not add a part of its bytes to one of a form. Nor If-None-Match of a form in a coding that
+// the request does not accept: whoever asks is to learn that this is not what it gets.
 void name_plain_etags(http::HeaderMap& request);
-// Where the request's If-None-Match knows the ETag of these fields in a form of ours and not as it stands: gives the
-// fields of a 304 for that form.
+// Where the request's If-None-Match knows the ETag of these fields in a form that it accepts and not as it stands:
+// gives the fields of a 304 for that form.
 void name_client_etag(const http::HeaderMap& request, http::HeaderMap& fields);
 
 }  // namespace seawall::policy

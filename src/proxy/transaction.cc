@@ -259,7 +259,7 @@ Transaction::Flow Transaction::decide_partial() {
 bool Transaction::holds_enough(const cache::Object& object) const {
   if (object.is_complete() || request_.method == Method::kHead) return true;
   const auto specs = requested_ranges();
-  if (!specs || !policy::if_range_holds(request_.headers, object.headers(), context_.executor.wall_now())) return false;
+  if (!specs || !may_cut(object.headers())) return false;
   return std::ranges::all_of(http::resolve(*specs, object.complete_length()), [&](http::ByteRange range) {
     return !fill::missing_run(object.parts(), range).has_value();
   });
@@ -280,7 +280,7 @@ void Transaction::choose_kind(FillKind& kind, std::optional<http::ByteRange>& mi
   if (plan_.why == Why::kPartialMiss && policy::strong_etag(found_.object->headers())) {
     const std::uint64_t length = found_.object->complete_length();
     http::ByteRange wanted{0, length - 1};
-    if (specs && policy::if_range_holds(request_.headers, found_.object->headers(), context_.executor.wall_now())) {
+    if (specs && may_cut(found_.object->headers())) {
       const auto ranges = http::resolve(*specs, length);
       if (!ranges.empty()) wanted = ranges.front();
       for (const http::ByteRange range : ranges) {

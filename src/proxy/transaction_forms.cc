@@ -64,8 +64,8 @@ const cache::Form* Transaction::select_form(const cache::Object& stored) {
 }
 
 void Transaction::ask_for_form(const cache::Object& stored, http::Coding coding) {
-  if (!context_.encoder || !stored.is_complete() || !stored.trailers().empty() || !stored.encoding().try_ask(coding))
-    return;
+  if (!context_.encoder || !stored.is_complete() || !stored.trailers().empty()) return;
+  if (context_.encoder->is_full() || !stored.encoding().try_ask(coding)) return;
   encode::Job job{.body = stored.body(),
                   .body_bytes = stored.complete_length(),
                   .coding = coding,
@@ -75,21 +75,28 @@ void Transaction::ask_for_form(const cache::Object& stored, http::Coding coding)
                   .done = nullptr};
   job.done = [&store = context_.store, &counters = context_.encoder->counters(), coding,
               object = Ref<const cache::Object>(&stored)](std::expected<SliceChain, encode::Failure> encoded) {
-    if (encoded && store.add_form(*object, coding, *encoded)) {
+    const bool gains = encoded || encoded.error() != encode::Failure::kNoGain;
+    const auto added = encoded ? store.add_form(*object, coding, *encoded) : cache::FormAdded::kGone;
+    if (added == cache::FormAdded::kYes) {
       return counters.count_made(coding, object->complete_length(), total_size(*encoded));
     }
-    const Ref<cache::Object> present = store.find_same(*object);
-    if (!encoded && encoded.error() == encode::Failure::kNoGain) {
+    if (!gains) {
       counters.count_no_gain();
-      if (present) present->encoding().mark_useless(coding);
-      return;
+    } else if (added == cache::FormAdded::kNoRoom) {
+      counters.count_no_room();
+    } else {
+      counters.count_outdated();
     }
-    counters.count_outdated();
-    if (present) present->encoding().give_up(coding);
+    const Ref<cache::Object> present = store.find_same(*object);
+    if (!present) return;
+    if (!gains || added == cache::FormAdded::kNoRoom) return present->encoding().mark_useless(coding);
+    present->encoding().give_up(coding);
   };
   if (context_.encoder->submit(std::move(job))) return;
   context_.encoder->counters().count_queue_full();
   stored.encoding().give_up(coding);
+  // A copy that another form made meanwhile has it as asked for.
+  if (const auto present = context_.store.find_same(stored)) present->encoding().give_up(coding);
 }
 
 // As if each entity-tag were that of the stored bytes: they are one and the same version of the resource.
@@ -118,7 +125,7 @@ Transaction::Flow Transaction::answer_form_not_modified(const http::HeaderMap& s
 // By If-Range. A date does not tell of which form it is that a client has a part.
 bool Transaction::may_cut(const http::HeaderMap& fields) const {
   const auto condition = request_.headers.find(Field::kIfRange);
-  if (has_forms_ && condition && !http::parse_etag(*condition) &&
+  if (route_->encode.is_on() && condition && !http::parse_etag(*condition) &&
       http::negotiate(request_.headers, route_->encode.codings)) {
     return false;
   }
