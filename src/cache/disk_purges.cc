@@ -26,7 +26,7 @@ DiskPurges::Added DiskPurges::add(const PurgeRule& rule) {
   Added added{.at = rule.at, .forgotten = {}};
   Table& table = rule.kind == PurgeKind::kPrefix ? prefixes_ : tags_;
   const std::size_t more = kRuleBytes + rule.text.size();
-  if (bytes_ + more > max_bytes_ && bytes_ > 0) added.forgotten = forget_some();
+  if (!table.contains(rule.text) && bytes_ + more > max_bytes_ && bytes_ > 0) added.forgotten = forget_some();
   const auto [entry, is_new] = table.try_emplace(rule.text);
   if (is_new) bytes_ += more;
   recharge();

@@ -186,7 +186,7 @@ void DiskTier::drop_held(const Loading& loading, std::vector<disk::Candidate>& c
 bool DiskTier::has_room_for(const Loading& loading, const disk::Candidate& candidate) const {
   const std::uint64_t least = candidate.body_bytes_max - candidate.body_bytes_max / 8;
   return least <= store_.max_object_bytes() && (!loading.share || loading.share->admits(least)) &&
-         store_.make_room(candidate.body_bytes_max);
+         store_.make_room(candidate.body_bytes_max, loading.share.get());
 }
 
 void DiskTier::take(Loading& loading, const disk::Candidate& candidate, disk::StoredHead head, SliceChain body) {

@@ -193,12 +193,10 @@ void Store::keep_below(const Ref<Object>& object, const Object* replaced) {
   disk_->keep(object, replaced);
   if (find_same(*object)) return;
   disk_->forget(*object);
-  const Ref<const VariantSet> set = shard_of(object->hash()).find(object->key(), object->hash());
-  if (!set) return;
   // Evicted, it may be, before keep(): what was read until then is older.
-  for (const Ref<Object>& variant : set->variants()) {
-    if (variant->is_from_disk() && is_same_selection(*variant, *object)) take_back(*variant);
-  }
+  retire(remove_if(object->key(), object->hash(), [&](const Object& variant) {
+    return variant.is_from_disk() && is_same_selection(variant, *object);
+  }));
 }
 
 void Store::forget_unseen(std::string_view key, std::uint64_t hash) {
@@ -227,17 +225,17 @@ bool Store::replace(const Object& expected, const Ref<Object>& fresh) {
   return true;
 }
 
-bool Store::add_form(const Object& object, http::Coding coding, const SliceChain& body) {
+FormAdded Store::add_form(const Object& object, http::Coding coding, const SliceChain& body) {
   // Others may put theirs in between, one of each coding.
   for (std::size_t turn = 0; turn <= http::kCodings.size(); ++turn) {
     const Ref<Object> present = find_same(object);
-    if (!present || present->form(coding) || is_removed_by_purge(*present)) return false;
+    if (!present || present->form(coding) || is_removed_by_purge(*present)) return FormAdded::kGone;
     const Ref<Object> fresh = present->with_form(budget_, coding, body);
-    if (!admit(*fresh)) return false;
+    if (!admit(*fresh)) return FormAdded::kNoRoom;
     take_heat(*fresh, *present);
-    if (publish(present.get(), fresh, Place::kOfExpected)) return true;
+    if (publish(present.get(), fresh, Place::kOfExpected)) return FormAdded::kYes;
   }
-  return false;
+  return FormAdded::kGone;
 }
 
 Ref<Object> Store::find_same(const Object& object) const {
@@ -630,7 +628,11 @@ std::size_t Store::evict_some(std::size_t target_bytes, bool only_if_enough, Sha
     MutexLock lock(policy_mutex_);
     const std::size_t used = budget_.used_bytes();
     const std::size_t excess = used > target_bytes ? used - target_bytes : 0;
-    if (only_if_enough && excess > policy_->listed_bytes() - groups_.spared_from(*own)) return 0;
+    // `own` is given then.
+    const auto is_enough = [&] {
+      return excess <= policy_->listed_bytes() - groups_.spared_from(*own) || expiry_.expired() != nullptr;
+    };
+    if (only_if_enough && !is_enough()) return 0;
     std::size_t spared = 0;
     for (std::size_t freed = 0; count < kEvictionBatch && freed < excess; ++count) {
       EvictionEntry* entry = choose_victim(spared, own);

@@ -201,6 +201,7 @@ void Volume::start(std::shared_ptr<void> keep_alive) {
   spawn([](Volume& v) { v.journal_.run(); });
   spawn([](Volume& v) { v.keep_house(); });
   spawn([](Volume& v) { v.keep_watch(); });
+  spawn([](Volume& v) { v.keep_deadlines(); });
   for (std::size_t i = 0; i < reader_count(); ++i) {
     spawn([](Volume& v) { v.readers_.run(); });
   }
@@ -216,9 +217,9 @@ bool Volume::wait_for_threads(std::size_t running, std::chrono::milliseconds pat
   return wake_.wait_for(lock, patience, [&] { return threads_running_ <= running; });
 }
 
-// The journal, the housekeeper and the watch.
+// The journal, the housekeeper and those that watch.
 bool Volume::close_writer(std::chrono::milliseconds patience) {
-  return wait_for_threads(3, patience);
+  return wait_for_threads(4, patience);
 }
 
 bool Volume::close_house(std::chrono::milliseconds patience) {
@@ -233,7 +234,10 @@ bool Volume::close_house(std::chrono::milliseconds patience) {
 void Volume::close_journal(std::chrono::milliseconds patience) {
   journal_.stop();
   const bool ended = wait_for_threads(0, patience);
-  if (!ended) readers_.fail_all(ReadStatus::kClosed);
+  if (!ended) {
+    readers_.fail_all(ReadStatus::kClosed);
+    journal_.set_out(false);
+  }
   for (std::thread& t : threads_) {
     if (ended) {
       t.join();
@@ -356,12 +360,11 @@ VolumeStats Volume::stats() const {
   return s;
 }
 
-// --- the watch, which waits for no device of its own, and the housekeeper
+// --- those that watch, without I/O of their own, and the housekeeper
 
 void Volume::check_for_hangs() {
   const auto limit = context_.options.slow_limit;
   const MonoTime now = context_.options.clock->mono_now();
-  journal_.expire(now + std::chrono::microseconds(-context_.options.journal_deadline));
   bool hangs = readers_.expire() > limit;
   for (const auto* since : {&writer_io_, &journal_io_, &house_io_}) {
     const std::int64_t began = since->load(std::memory_order_relaxed);
@@ -387,13 +390,25 @@ void Volume::keep_watch() {
   }
 }
 
+// Apart from the watch, which may wait: to leave service is agreed upon with the other volumes, one of which may hang.
+void Volume::keep_deadlines() {
+  std::unique_lock lock(mutex_);
+  while (!closing_) {
+    wake_.wait_for(lock, tick(), [this] { return closing_; });
+    lock.unlock();
+    const MonoTime now = context_.options.clock->mono_now();
+    journal_.expire(now + std::chrono::microseconds(-context_.options.journal_deadline));
+    readers_.expire();
+    lock.lock();
+  }
+}
+
 void Volume::tend_house(MonoTime now) {
   if (state_ != VolumeState::kInService || now - aside_at_ < context_.options.aside_interval) return;
   aside_at_ = now;
-  mark_io(house_io_, true);
-  const auto r = write_aside();
-  mark_io(house_io_, false);
-  if (!r) context_.host.take_out(number_, "the index aside: " + error_text(r.error()));
+  if (const auto r = write_aside(); !r) {
+    context_.host.take_out(number_, "the index aside: " + error_text(r.error()));
+  }
 }
 
 void Volume::keep_house() {

@@ -120,6 +120,7 @@ class Volume {
  private:
   void keep_house();
   void keep_watch();
+  void keep_deadlines();
   std::chrono::milliseconds tick() const;
   IoResult<void> load();
   IoResult<void> load_segment(const std::shared_ptr<SegmentFile>& segment, const SegmentSummary* aside);

@@ -12,6 +12,9 @@ namespace seawall::disk {
 
 namespace {
 
+// What even a slow disk writes in a microsecond.
+constexpr std::size_t kSlowBytesPerUs = 8;
+
 constexpr std::size_t kMaxAsideBytes = std::size_t{8} << 30;
 
 }  // namespace
@@ -200,7 +203,11 @@ IoResult<void> Volume::write_aside() {
   const std::string bytes = encode(aside);
   // Without room for it, it stays away: a start takes longer then, and nothing else.
   if (!fits(0) || bytes.size() > own_.capacity_bytes / 8) return {};
-  if (const auto r = replace_file(context_.fs, own_.path, "index", bytes); !r) return r;
+  // All of a large index at once takes a slow disk its time.
+  house_io_ = context_.options.clock->mono_now().us + static_cast<std::int64_t>(bytes.size() / kSlowBytesPerUs);
+  const auto written = replace_file(context_.fs, own_.path, "index", bytes);
+  mark_io(house_io_, false);
+  if (!written) return written;
   aside_bytes_ = bytes.size();
   context_.counters.written_bytes += bytes.size();
   context_.counters.asides += 1;

@@ -9,6 +9,7 @@ namespace seawall::server {
 namespace {
 
 constexpr std::size_t kEvictedPerTurn = 512;
+constexpr std::size_t kStepBytes = std::size_t{16} << 20;
 // Free pages are given back while the cache shrinks each time that they may be so many, and at its end if so many.
 constexpr std::size_t kGiveBackBytes = std::size_t{64} << 20;
 constexpr std::size_t kLeastGiveBackBytes = std::size_t{1} << 20;
@@ -43,11 +44,14 @@ void MemoryKeeper::tick(MonoTime now) {
   }
   governor_.update(resident, now);
   set_limit();
-  begin_shrinking();
+  // Not for what others have charged past the limit for a while: that would be taken from what is guaranteed, too.
+  if (context_.store.budget().limit_bytes() != governor_.limit_bytes()) begin_shrinking();
 }
 
 void MemoryKeeper::set_limit() {
-  context_.store.budget().set_limit_bytes(governor_.limit_bytes());
+  MemoryBudget& budget = context_.store.budget();
+  // Else in steps: see shrink_slice().
+  if (governor_.limit_bytes() >= budget.used_bytes()) budget.set_limit_bytes(governor_.limit_bytes());
   shown_.configured_bytes = governor_.configured_bytes();
 }
 
@@ -74,10 +78,16 @@ void MemoryKeeper::shrink_some() {
   });
 }
 
-// Whether there is more.
+// Whether there is more. The limit comes down by steps: whoever stores something meanwhile has that much to evict.
 bool MemoryKeeper::shrink_slice() {
   cache::Store& store = context_.store;
+  MemoryBudget& budget = store.budget();
+  const std::size_t target = governor_.limit_bytes();
+  const std::size_t used = budget.used_bytes();
+  budget.set_limit_bytes(std::max(target, used - std::min(used, kStepBytes)));
   if (store.shrink_some(kEvictedPerTurn)) return true;
+  if (budget.limit_bytes() > target && budget.used_bytes() < used) return true;
+  budget.set_limit_bytes(target);
   return std::ranges::any_of(context_.router->routes(), [&](const proxy::Route& route) {
     cache::ShareGroup& share = *route.state->share;
     return share.is_over_max() && store.shrink_some(share, kEvictedPerTurn);

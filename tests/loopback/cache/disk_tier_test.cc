@@ -62,7 +62,10 @@ class Fixture {
     disk.make_directory("/d");
     start();
   }
-  ~Fixture() { stop(); }
+  ~Fixture() {
+    disk.release();  // whatever hangs after a failed test
+    stop();
+  }
 
   void start() {
     store = std::make_unique<Store>(cache::StoreOptions{.memory_bytes = std::size_t{8} << 20});
@@ -527,6 +530,7 @@ BOOST_AUTO_TEST_CASE(a_disk_that_does_not_answer_a_write_costs_neither_hits_nor_
   BOOST_TEST(stats.puts[static_cast<std::size_t>(disk::PutStatus::kBacklog)] >= 25U);
   BOOST_TEST(f.store->peek_all(kKey + "39", policy::hash_key(kKey + "39")).size() == 1U);
   // And it leaves service.
+  f.executor.run_until([&] { return f.disk.hanging() > 0; });
   f.clock.advance(Millis{10'001});
   f.executor.run_until([&] { return f.tier->stats().volumes[0].state == disk::VolumeState::kOutOfService; });
   f.disk.release();
