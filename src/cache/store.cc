@@ -628,11 +628,9 @@ std::size_t Store::evict_some(std::size_t target_bytes, bool only_if_enough, Sha
     MutexLock lock(policy_mutex_);
     const std::size_t used = budget_.used_bytes();
     const std::size_t excess = used > target_bytes ? used - target_bytes : 0;
-    // `own` is given then.
-    const auto is_enough = [&] {
-      return excess <= policy_->listed_bytes() - groups_.spared_from(*own) || expiry_.expired() != nullptr;
-    };
-    if (only_if_enough && !is_enough()) return 0;
+    const bool may_do = !only_if_enough || expiry_.expired() != nullptr ||
+                        excess <= policy_->listed_bytes() - groups_.spared_from(*own);
+    if (!may_do) return 0;
     std::size_t spared = 0;
     for (std::size_t freed = 0; count < kEvictionBatch && freed < excess; ++count) {
       EvictionEntry* entry = choose_victim(spared, own);
