@@ -121,6 +121,7 @@ Ref<Object> Object::with_form(MemoryBudget& budget, http::Coding coding, SliceCh
 
 std::vector<Form> Object::forms_under(MemoryBudget& budget, const http::HeaderMap& fields) const {
   std::vector<Form> forms;
+  forms.reserve(d_.forms.size());
   for (const Form& form : d_.forms) {
     forms.push_back({form.coding, make_form(budget, fields, form.coding, form.object->body())});
   }
