@@ -45,6 +45,7 @@ struct OpenRecord {
   };
   RecordHeader header;
   std::vector<Part> parts;
+  std::size_t first_part = 0;  // of the body's, when not all of them are here
   // Of the part read last.
   std::size_t loaded = ~std::size_t{0};
   std::vector<Block> blocks;
@@ -64,7 +65,7 @@ std::expected<void, ReadStatus> load_part(OpenRecord& r, std::size_t index, Deco
   if (!record) return std::unexpected(status_of(record.error()));
   const RecordHeader& h = record->header;
   if (h.kind != RecordKind::kChunk || h.hash != r.header.hash || h.sequence != r.header.sequence ||
-      h.chunk_index != index || h.body_bytes != part.bytes) {
+      h.chunk_index != r.first_part + index || h.body_bytes != part.bytes) {
     return std::unexpected(ReadStatus::kCorrupt);
   }
   cost.read_bytes += record->bytes.size();
@@ -398,6 +399,19 @@ class RecordBodyReader final : public BodyReader {
   std::shared_ptr<BodyState> state_;
 };
 
+std::unique_ptr<BodyReader> make_body_reader(std::shared_ptr<TierCore> core, std::shared_ptr<OpenRecord> record,
+                                             MemoryBudget* budget, Executor& executor) {
+  auto state = std::make_shared<BodyState>();
+  state->core = std::move(core);
+  state->volume = record->parts.empty() ? 0 : volume_of(record->parts.front().segment->slot);
+  state->executor = &executor;
+  state->budget = budget;
+  state->hash = record->header.hash;
+  state->sequence = record->header.sequence;
+  state->record = std::move(record);
+  return std::make_unique<RecordBodyReader>(std::move(state));
+}
+
 class OpenJob final : public RecordJob {
  public:
   OpenJob(std::shared_ptr<TierCore> core, const Candidate& candidate, MemoryBudget* budget, Executor& executor,
@@ -409,17 +423,10 @@ class OpenJob final : public RecordJob {
   std::expected<void, ReadStatus> read_body(OpenRecord&, DecodeCost&) override { return {}; }
 
   void post_success() override {
-    auto state = std::make_shared<BodyState>();
-    state->core = core_;
-    state->volume = volume_of(record_->parts.empty() ? candidate_.segment_slot : record_->parts[0].segment->slot);
-    state->executor = &executor_;
-    state->budget = budget_;
-    state->record = record_;
-    state->hash = candidate_.hash;
-    state->sequence = candidate_.sequence;
+    auto reader = make_body_reader(core_, record_, budget_, executor_);
     executor_.post(
-        [wanted = wanted_, done = std::move(done_), head = std::move(head_), state = std::move(state)]() mutable {
-          if (*wanted) done(ReadStatus::kOk, std::move(head), std::make_unique<RecordBodyReader>(std::move(state)));
+        [wanted = wanted_, done = std::move(done_), head = std::move(head_), reader = std::move(reader)]() mutable {
+          if (*wanted) done(ReadStatus::kOk, std::move(head), std::move(reader));
         });
   }
   void post_failure(ReadStatus status) override {
@@ -443,7 +450,35 @@ Pending submit(TierCore& core, const Candidate& candidate, std::shared_ptr<Recor
   return pending;
 }
 
+// Of a stream that is being written, at once: more than a reader takes before it asks again.
+constexpr std::size_t kMostReadBack = 16;
+
 }  // namespace
+
+std::unique_ptr<BodyReader> read_back(const std::shared_ptr<TierCore>& core, const StreamState& stream,
+                                      std::uint64_t offset, MemoryBudget* budget, Executor& executor) {
+  auto record = std::make_shared<OpenRecord>();
+  {
+    const MutexLock lock(stream.mutex);
+    const auto after = std::ranges::upper_bound(stream.written, offset, {}, &StreamState::Written::begin);
+    const auto first = static_cast<std::size_t>(after - stream.written.begin()) - 1;
+    const std::size_t last = std::min(stream.written.size(), first + kMostReadBack);
+    record->first_part = first;
+    record->parts.reserve(last - first);
+    for (std::size_t i = first; i < last; ++i) {
+      const StreamState::Written& w = stream.written[i];
+      record->parts.push_back({.begin = w.begin,
+                               .bytes = w.chunk.body_bytes,
+                               .segment = w.segment,
+                               .offset = w.chunk.offset,
+                               .stored_bytes = w.chunk.stored_bytes});
+    }
+  }
+  record->header.hash = stream.put->hash;
+  record->header.sequence = stream.put->sequence;
+  record->header.body_bytes = record->parts.back().begin + record->parts.back().bytes;
+  return make_body_reader(core, std::move(record), budget, executor);
+}
 
 Pending start_read(const std::shared_ptr<TierCore>& core, const Candidate& candidate, std::uint64_t max_body_bytes,
                    MemoryBudget* budget, Executor& executor, Tier::ReadDone done) {

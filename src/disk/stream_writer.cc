@@ -17,6 +17,7 @@ class ChunkedWriter final : public StreamWriter {
   }
 
   ~ChunkedWriter() override {
+    on_written({});
     if (!is_finished_) give_up(PutStatus::kAborted);
   }
 
@@ -33,8 +34,13 @@ class ChunkedWriter final : public StreamWriter {
         if (part_bytes_ == volume_.chunk_bytes() && !send_chunk()) return false;
       }
     }
-    if (body_bytes_ > volume_.max_body_bytes()) state_->has_failed = true;
+    if (body_bytes_ > core_->max_body_bytes()) state_->has_failed = true;
     return !has_failed();
+  }
+
+  Room room() const override {
+    if (volume_.writer().has_room_for(volume_.chunk_bytes())) return Room::kNow;
+    return body_bytes_ - part_bytes_ > state_->written_bytes ? Room::kLater : Room::kNone;
   }
 
   void finish(std::string head, std::uint32_t usable_until, Executor* executor, Done done) override {
@@ -68,6 +74,17 @@ class ChunkedWriter final : public StreamWriter {
     if (volume_.writer().submit(op)) return;
     core_->index().abandon(*state_->put);
     op.done(PutStatus::kClosed);
+  }
+
+  std::uint64_t written_bytes() const override { return state_->written_bytes; }
+
+  void on_written(std::function<void()> callback) override {
+    const MutexLock lock(state_->mutex);
+    state_->on_written.swap(callback);
+  }
+
+  std::unique_ptr<BodyReader> read_back(std::uint64_t offset, MemoryBudget* budget, Executor& executor) override {
+    return disk::read_back(core_, *state_, offset, budget, executor);
   }
 
  private:

@@ -342,6 +342,12 @@ std::uint64_t TierCore::min_record_epoch() const {
   return epoch;
 }
 
+std::uint64_t TierCore::max_body_bytes() const {
+  std::uint64_t most = options_.max_body_bytes > 0 ? options_.max_body_bytes : ~std::uint64_t{0};
+  for (const auto& volume : volumes_) most = std::min(most, volume->max_body_bytes());
+  return most;
+}
+
 Volume* TierCore::volume_for(std::uint64_t hash) const {
   Volume* best = nullptr;
   double best_score = 0;
@@ -482,7 +488,7 @@ void Tier::put(Meta meta, std::string head, SliceChain body, Executor* executor,
   std::optional<PutStatus> skipped;
   if (volume == nullptr) {
     skipped = PutStatus::kOutOfService;
-  } else if (meta.key.size() > kMaxKeyBytes || head.size() > kMaxHeadBytes || size > volume->max_body_bytes()) {
+  } else if (meta.key.size() > kMaxKeyBytes || head.size() > kMaxHeadBytes || size > core.max_body_bytes()) {
     skipped = PutStatus::kTooLarge;
   } else if (meta.purge_epoch < core.epoch_floor()) {
     skipped = PutStatus::kReplaced;
@@ -525,6 +531,10 @@ std::unique_ptr<StreamWriter> Tier::begin_stream(Meta meta) {
     return nullptr;
   }
   return make_stream_writer(core_, *volume, std::move(meta));
+}
+
+std::uint64_t Tier::max_body_bytes() const {
+  return core_->max_body_bytes();
 }
 
 namespace {

@@ -26,6 +26,7 @@
 
 #include "base/clock.h"
 #include "base/executor.h"
+#include "disk/candidate.h"
 #include "mem/budget.h"
 #include "mem/slice.h"
 
@@ -82,6 +83,7 @@ struct TierOptions {
       0;  // averaged over a day: past it only what was seen twice is admitted. 0: no limit
   std::size_t min_compress_bytes = 1024;
   bool compress = true;
+  std::uint64_t max_body_bytes = 0;  // 0: a quarter of the smallest volume, which is the most anyway
 
   const Clock* clock = nullptr;       // never null; outlives the tier
   MemoryBudget* budget = nullptr;     // the index and queued writes are charged to it; may be null; outlives the tier
@@ -96,20 +98,6 @@ struct TierOptions {
   // Whether a record is still worth writing again, and the epoch up to which it has been held against the user's rules;
   // nullopt: it is not. Without it no note that a used record is older than can ever be forgotten. Thread: a writer.
   std::function<std::optional<std::uint64_t>(const Revisit&)> recheck;
-};
-
-// What find() knows of a record without asking the disk. A value; stays good for as long as one likes: when the record
-// has gone meanwhile, reading it is a miss.
-struct Candidate {
-  std::uint64_t hash = 0;
-  std::uint64_t variant = 0;
-  std::uint64_t sequence = 0;        // of two records the one put later has the higher
-  std::uint32_t usable_until = 0;    // seconds since the Unix epoch
-  std::uint64_t body_bytes_max = 0;  // the body has at most so many bytes, and at least 7/8 of them
-  std::uint64_t stored_bytes = 0;  // what reading it whole takes from the disk; of a streamed record: without its body
-  // Where it is.
-  std::uint16_t segment_slot = 0;
-  std::uint32_t offset = 0;
 };
 
 enum class ReadStatus : std::uint8_t {
@@ -205,8 +193,9 @@ struct PutResult {
   bool durable = false;
 };
 
-// A body that is too large for memory, written as it comes. What is not finished was never there; destroying it aborts.
-// An erase or put of the same (hash, variant) after begin() has it end as kReplaced. Thread: one.
+// A body that is too large for memory, written as it comes. What is not finished was never there but for those who read
+// it back; destroying it aborts. An erase or put of the same (hash, variant) after begin() has it end as kReplaced.
+// Thread: one.
 class StreamWriter {
  public:
   using Done = std::move_only_function<void(PutResult)>;
@@ -214,8 +203,21 @@ class StreamWriter {
   virtual ~StreamWriter() = default;
   // False: it has failed or was replaced, and takes no more. The slices are held until written, and count as backlog.
   virtual bool append(SliceChain slices) = 0;
-  // `usable_until` as it is known at the end. At most once, and nothing after it.
+  // Whether append() would take a chunk's worth now, or once more of this has been written, or not at all: others are
+  // before it.
+  enum class Room : std::uint8_t { kNow, kLater, kNone };
+  virtual Room room() const = 0;
+  // `usable_until` as it is known at the end. At most once, and nothing is appended after it.
   virtual void finish(std::string head, std::uint32_t usable_until, Executor* executor, Done done) = 0;
+
+  // How much of the body can be read back by now, finished or not. Thread: any.
+  virtual std::uint64_t written_bytes() const = 0;
+  // Called when that has grown, under a lock and by a thread that others wait for: it has to be brief. What was set
+  // before is not being called any more when this returns. Thread: any.
+  virtual void on_written(std::function<void()> callback) = 0;
+  // From `offset` < written_bytes() to its body_bytes(), which need not be all that is written: whoever has come there
+  // asks again. Outlives the writer. Thread: any; then the executor's.
+  virtual std::unique_ptr<BodyReader> read_back(std::uint64_t offset, MemoryBudget* budget, Executor& executor) = 0;
 };
 
 enum class VolumeState : std::uint8_t { kLoading, kInService, kOutOfService };
@@ -307,6 +309,8 @@ class Tier {
   void put(Meta meta, std::string head, SliceChain body, Executor* executor = nullptr, PutDone done = {});
   // Null: not admitted, or out of service; then nothing was replaced, and the caller erases what must not stay.
   std::unique_ptr<StreamWriter> begin_stream(Meta meta);
+  // Larger bodies are kTooLarge, whichever volume they belong on.
+  std::uint64_t max_body_bytes() const;
 
   // Gone from the index when this returns, with what is on its way to the disk; durably so when `done` runs with true.
   // False: no volume that could bring it back took the note (it was said in the log), or not in time.

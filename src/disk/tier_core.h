@@ -47,6 +47,7 @@ class TierCore final : public VolumeHost, public Undertaker {
   std::shared_ptr<SegmentFile> segment(std::uint16_t slot) const {
     return volumes_[volume_of(slot)]->segments().find(slot);
   }
+  std::uint64_t max_body_bytes() const;
   // When everything buried or noted so far is on the devices.
   void when_durable(std::move_only_function<void(bool)> done);
   std::uint32_t now_seconds() const;
@@ -86,6 +87,9 @@ Pending start_read(const std::shared_ptr<TierCore>& core, const Candidate& candi
                    MemoryBudget* budget, Executor& executor, Tier::ReadDone done);
 Pending start_open_body(const std::shared_ptr<TierCore>& core, const Candidate& candidate, MemoryBudget* budget,
                         Executor& executor, Tier::OpenDone done);
+// What is written of a stream, from a chunk on that has `offset`.
+std::unique_ptr<BodyReader> read_back(const std::shared_ptr<TierCore>& core, const StreamState& stream,
+                                      std::uint64_t offset, MemoryBudget* budget, Executor& executor);
 // stream_writer.cc
 std::unique_ptr<StreamWriter> make_stream_writer(const std::shared_ptr<TierCore>& core, Volume& volume, Meta meta);
 

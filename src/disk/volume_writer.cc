@@ -40,6 +40,10 @@ bool VolumeWriter::submit(WriteOp& op) {
   return true;
 }
 
+bool VolumeWriter::has_room_for(std::uint64_t body_bytes) const {
+  return backlog_bytes() + body_bytes + kOpBytes <= volume_.context().options.backlog_bytes;
+}
+
 void VolumeWriter::stop() {
   const std::scoped_lock lock(mutex_);
   stopping_ = true;
@@ -154,11 +158,11 @@ void VolumeWriter::perform(WriteOp& op) {
   switch (op.kind) {
     case WriteOp::Kind::kPut: done = put(op); break;
     case WriteOp::Kind::kChunk:
-      done = chunk(*op.stream, op.body);
+      done = write_chunk(*op.stream, op.body);
       if (!done) op.stream->has_failed = true;
       break;
     case WriteOp::Kind::kFinish: {
-      if (!op.body.empty()) done = chunk(*op.stream, op.body);
+      if (!op.body.empty()) done = write_chunk(*op.stream, op.body);
       if (done) done = finish_stream(op, *op.stream, op.meta);
       break;
     }
@@ -281,6 +285,23 @@ IoResult<void> VolumeWriter::chunk(StreamState& stream, const SliceChain& body) 
                            .stored_bytes = placed->stored_bytes,
                            .body_bytes = static_cast<std::uint32_t>(header.body_bytes)});
   stream.body_bytes += header.body_bytes;
+  return {};
+}
+
+void StreamState::add_written(Written next) {
+  const MutexLock lock(mutex);
+  next.begin = written_bytes;
+  written_bytes += next.chunk.body_bytes;
+  written.push_back(std::move(next));
+  if (on_written) on_written();
+}
+
+// At once, for somebody may wait to read it back, and to be given more.
+IoResult<void> VolumeWriter::write_chunk(StreamState& stream, const SliceChain& body) {
+  if (const auto r = chunk(stream, body); !r) return r;
+  if (stream.has_failed) return {};
+  if (const auto r = flush(); !r) return r;
+  stream.add_written({.segment = open_, .begin = 0, .chunk = stream.chunks.back()});
   return {};
 }
 

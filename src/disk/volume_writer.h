@@ -7,11 +7,14 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "disk/block_codec.h"
 #include "disk/index.h"
 #include "disk/record_reader.h"
@@ -22,13 +25,27 @@ namespace seawall::disk {
 
 class Volume;
 
-// A streamed body on its way. The list of chunks is the writer thread's.
+// A streamed body on its way. `chunks` and `body_bytes` are the writer thread's.
 struct StreamState {
+  // A chunk that can be read back.
+  struct Written {
+    std::shared_ptr<SegmentFile> segment;
+    std::uint64_t begin = 0;  // in the body
+    Chunk chunk;
+  };
+
   std::shared_ptr<PendingPut> put;
   Meta meta;
   std::vector<Chunk> chunks;
   std::uint64_t body_bytes = 0;
   std::atomic<bool> has_failed{false};
+
+  std::atomic<std::uint64_t> written_bytes{0};
+  mutable Mutex mutex;
+  std::vector<Written> written SW_GUARDED_BY(mutex);
+  std::function<void()> on_written SW_GUARDED_BY(mutex);
+
+  void add_written(Written next);
 };
 
 struct WriteOp {
@@ -56,6 +73,8 @@ class VolumeWriter {
   // Wakes it to notice that the volume left service or shall be tried again.
   void wake();
   std::uint64_t backlog_bytes() const { return backlog_.load(std::memory_order_relaxed); }
+  // Whether submit() would take so much of a body now.
+  bool has_room_for(std::uint64_t body_bytes) const;
 
  private:
   // What becomes visible when its bytes are written.
@@ -75,6 +94,7 @@ class VolumeWriter {
   void finish_op(WriteOp& op, PutStatus status);
   void perform(WriteOp& op);
   IoResult<void> put(WriteOp& op);
+  IoResult<void> write_chunk(StreamState& stream, const SliceChain& body);
   IoResult<void> chunk(StreamState& stream, const SliceChain& body);
   IoResult<void> finish_stream(WriteOp& op, StreamState& stream, const Meta& meta);
   IoResult<Placed> append(RecordHeader header, const RecordMeta& meta, std::string_view blocks, Unsettled* unsettled);
