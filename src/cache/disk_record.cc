@@ -183,9 +183,12 @@ std::uint64_t disk_variant(const DiskKey& key, const policy::VarySpec& vary, std
 }
 
 std::uint32_t usable_until(const Object& object) {
-  const policy::Freshness& f = object.freshness();
+  return usable_until(object.status(), object.headers(), object.freshness());
+}
+
+std::uint32_t usable_until(std::uint16_t status, const http::HeaderMap& fields, const policy::Freshness& f) {
   const Seconds stale = std::max(f.stale_while_revalidate, f.stale_if_error);
-  const Seconds validatable = policy::can_validate(object.status(), object.headers()) ? kValidatable : Seconds{0};
+  const Seconds validatable = policy::can_validate(status, fields) ? kValidatable : Seconds{0};
   const std::int64_t until = f.response_time.unix_ms / 1000 - f.corrected_initial_age.count() + f.lifetime.count() +
                              stale.count() + validatable.count();
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(until, 0, std::numeric_limits<std::uint32_t>::max()));

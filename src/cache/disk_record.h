@@ -29,6 +29,7 @@ inline constexpr std::uint64_t kPlainVariant = 0;
 std::uint64_t disk_variant(const DiskKey& key, const policy::VarySpec& vary, std::string_view selecting_values);
 
 // Until when it is of any use, fresh, stale or to be validated; whole seconds since the Unix epoch.
+std::uint32_t usable_until(std::uint16_t status, const http::HeaderMap& fields, const policy::Freshness& freshness);
 std::uint32_t usable_until(const Object& object);
 
 }  // namespace seawall::cache

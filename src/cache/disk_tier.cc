@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "cache/body_cursor.h"
 #include "cache/store.h"
 #include "policy/freshness.h"
 #include "policy/key.h"
@@ -18,6 +19,9 @@ constexpr std::size_t kMostRules = 32;
 constexpr std::size_t kMaxRuleBytes = std::size_t{16} << 20;
 // Variants of a key that are read when one of them is asked for, the youngest first.
 constexpr std::size_t kMaxLoaded = 8;
+// Larger bodies are given to the client as they are read, and come back to memory when they are asked for again.
+constexpr std::uint64_t kReadAtOnce = std::uint64_t{1} << 20;
+constexpr std::uint8_t kAskedAgain = 2;  // hits, this one included
 // Of a key; the oldest goes.
 constexpr std::size_t kMaxVariants = 32;
 // The share of memory that may wait to be written: one in so many.
@@ -55,14 +59,19 @@ bool may_compress(const http::HeaderMap& headers) {
   return true;
 }
 
-// Whether what is on disk serves as well: the same response, but for when it was last found to be good.
-bool says_the_same(const Object& fresh, const Object& replaced) {
-  const policy::Freshness& a = fresh.freshness();
-  const policy::Freshness& b = replaced.freshness();
+// Whether `b` may stand for `a` without being fresh where that is not.
+bool lasts_no_longer(const policy::Freshness& b, const policy::Freshness& a) {
   const auto end_of = [](const policy::Freshness& f) {
     return f.response_time + std::chrono::duration_cast<Millis>(f.lifetime - f.corrected_initial_age);
   };
-  if (fresh.body().size() != replaced.body().size() || end_of(a) < end_of(b) || a.no_cache != b.no_cache) return false;
+  return end_of(b) <= end_of(a) && a.no_cache == b.no_cache && a.must_revalidate == b.must_revalidate;
+}
+
+// Whether what is on disk serves as well: the same response, but for when it was last found to be good.
+bool says_the_same(const Object& fresh, const Object& replaced) {
+  if (!replaced.is_complete() || replaced.disk_body() || replaced.purge_epoch() != fresh.purge_epoch()) return false;
+  if (!lasts_no_longer(replaced.freshness(), fresh.freshness())) return false;
+  if (fresh.body().size() != replaced.body().size()) return false;
   for (std::size_t i = 0; i < fresh.body().size(); ++i) {
     if (fresh.body()[i].data() != replaced.body()[i].data()) return false;
   }
@@ -160,18 +169,34 @@ std::optional<disk::Pending> DiskTier::load(std::string_view key, const Ref<Shar
 void DiskTier::read_next(const std::shared_ptr<Loading>& loading) {
   if (loading->next == loading->candidates.size()) return finish(loading);
   const disk::Candidate candidate = loading->candidates[loading->next++];
-  if (!has_room_for(*loading, candidate)) return read_next(loading);
+  const std::uint64_t most = candidate.body_bytes_max;
+  const bool is_read =
+      most <= kReadAtOnce && may_be_held(most, loading->share) && store_.make_room(most, loading->share.get());
+  if (!is_read) {
+    tier_
+        ->open_body(candidate, &store_.budget(), *loading->executor,
+                    [this, loading, candidate](disk::ReadStatus status, const disk::StoredHead& head, auto) {
+                      if (status == disk::ReadStatus::kOk) take(*loading, candidate, head, std::nullopt);
+                      go_on(loading, status);
+                    })
+        .detach();
+    return;
+  }
   tier_
       ->read(candidate, store_.max_object_bytes(), &store_.budget(), *loading->executor,
-             [this, loading, candidate](disk::ReadStatus status, disk::StoredHead head, SliceChain body) {
-               if (status == disk::ReadStatus::kOk) take(*loading, candidate, std::move(head), std::move(body));
-               // A disk that is slow, full of reads or failing does not get better by asking for the next.
-               const bool may_go_on = status == disk::ReadStatus::kOk || status == disk::ReadStatus::kGone ||
-                                      status == disk::ReadStatus::kCorrupt || status == disk::ReadStatus::kTooLarge;
-               if (!may_go_on) loading->next = loading->candidates.size();
-               read_next(loading);
+             [this, loading, candidate](disk::ReadStatus status, const disk::StoredHead& head, SliceChain body) {
+               if (status == disk::ReadStatus::kOk) take(*loading, candidate, head, std::move(body));
+               go_on(loading, status);
              })
       .detach();
+}
+
+// A disk that is slow, full of reads or failing does not get better by asking for the next.
+void DiskTier::go_on(const std::shared_ptr<Loading>& loading, disk::ReadStatus status) {
+  const bool may_go_on = status == disk::ReadStatus::kOk || status == disk::ReadStatus::kGone ||
+                         status == disk::ReadStatus::kCorrupt || status == disk::ReadStatus::kTooLarge;
+  if (!may_go_on) loading->next = loading->candidates.size();
+  read_next(loading);
 }
 
 // What memory has is no older.
@@ -182,31 +207,35 @@ void DiskTier::drop_held(const Loading& loading, std::vector<disk::Candidate>& c
   }
 }
 
-// Before it is read.
-bool DiskTier::has_room_for(const Loading& loading, const disk::Candidate& candidate) const {
-  const std::uint64_t least = candidate.body_bytes_max - candidate.body_bytes_max / 8;
-  return least <= store_.max_object_bytes() && (!loading.share || loading.share->admits(least)) &&
-         store_.make_room(candidate.body_bytes_max, loading.share.get());
+// In memory.
+bool DiskTier::may_be_held(std::uint64_t body_bytes, const Ref<ShareGroup>& share) const {
+  return body_bytes <= store_.max_object_bytes() && (!share || share->admits(body_bytes));
 }
 
-void DiskTier::take(Loading& loading, const disk::Candidate& candidate, disk::StoredHead head, SliceChain body) {
+// Without `body` that is where it is.
+void DiskTier::take(Loading& loading, const disk::Candidate& candidate, const disk::StoredHead& head,
+                    std::optional<SliceChain> body) {
   if (head.key != loading.key) return;
   std::optional<Object::Init> init = decode_head(head.head.view());
   // Of another version: nothing else replaces it.
-  if (!init || init->complete_length != total_size(body)) return tier_->erase(candidate.hash, candidate.variant);
+  if (!init || init->complete_length != head.body_bytes) return tier_->erase(candidate.hash, candidate.variant);
   const std::uint64_t epoch = purges_.epoch();
   const auto purged = purges_.match(head.purge_epoch, head.key, init->tags);
   if (purged && !purged->is_soft) return tier_->erase(candidate.hash, candidate.variant);
   if (purged) {
     init->freshness.lifetime = std::min(init->freshness.lifetime, policy::current_age(init->freshness, purged->at));
   }
-  init->key = std::move(head.key);
+  init->key = head.key;
   init->hash = policy::hash_key(init->key);
   init->purge_epoch = epoch;
   init->share = loading.share;
   init->is_from_disk = true;
   const std::uint64_t length = init->complete_length;
-  if (length > 0) init->parts.push_back({.first = 0, .size = length, .slices = std::move(body)});
+  if (!body) {
+    init->disk_body = make_ref<DiskBody>(candidate);
+  } else if (length > 0) {
+    init->parts.push_back({.first = 0, .size = length, .slices = std::move(*body)});
+  }
   const Ref<Object> object = Object::create(store_.budget(), std::move(*init));
   if (!store_.insert_loaded(object, candidate)) return;
   tier_->mark_used(candidate);
@@ -272,14 +301,15 @@ void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
   if (!is_worth_it) return tier_->erase(key.hash, variant);
   const std::vector<disk::Candidate> present = tier_->find(key.hash);
   const bool is_there = std::ranges::any_of(present, [&](const auto& there) { return there.variant == variant; });
-  if (is_there && replaced && replaced->is_complete() && replaced->purge_epoch() == object->purge_epoch() &&
-      says_the_same(*object, *replaced)) {
+  if (const DiskBody* const body = object->disk_body()) {
+    // A head is not written without its body: what is new of it goes with the process, if that does no harm.
+    const bool does_no_harm =
+        replaced && replaced->disk_body() == body && lasts_no_longer(replaced->freshness(), object->freshness());
+    if (!does_no_harm) tier_->erase(key.hash, variant);
     return;
   }
-  if (!is_there && present.size() >= kMaxVariants) {
-    const auto oldest = std::ranges::min_element(present, {}, &disk::Candidate::sequence);
-    tier_->erase(oldest->hash, oldest->variant);
-  }
+  if (is_there && replaced && says_the_same(*object, *replaced)) return;
+  if (!is_there) make_room_for_variant(present);
   tier_->put({.hash = key.hash,
               .variant = variant,
               .key = object->key(),
@@ -287,6 +317,62 @@ void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
               .usable_until = usable_until(*object),
               .may_compress = may_compress(object->headers())},
              encode_head(*object), object->body());
+}
+
+void DiskTier::make_room_for_variant(const std::vector<disk::Candidate>& present) {
+  if (present.size() < kMaxVariants) return;
+  const auto oldest = std::ranges::min_element(present, {}, &disk::Candidate::sequence);
+  tier_->erase(oldest->hash, oldest->variant);
+}
+
+disk::Pending DiskTier::open_body(const Object& object, Executor& executor, std::function<void()> on_progress,
+                                  Opened done) {
+  const disk::Candidate& record = object.disk_body()->record;
+  tier_->mark_used(record);
+  if (object.eviction().hits.load(std::memory_order_relaxed) >= kAskedAgain) bring_back(object, executor);
+  auto open = [this, object = Ref<const Object>(&object), on_progress = std::move(on_progress), done = std::move(done)](
+                  disk::ReadStatus status, const disk::StoredHead&, std::unique_ptr<disk::BodyReader> reader) mutable {
+    if (reader) return done(std::make_unique<BodyCursor>(std::move(reader), std::move(on_progress)));
+    if (status == disk::ReadStatus::kGone || status == disk::ReadStatus::kCorrupt) store_.take_back(*object);
+    done(nullptr);
+  };
+  return tier_->open_body(record, &store_.budget(), executor, std::move(open));
+}
+
+void DiskTier::bring_back(const Object& object, Executor& executor) {
+  const std::uint64_t bytes = object.complete_length();
+  if (!may_be_held(bytes, object.share()) || object.disk_body()->is_coming_back.exchange(true)) return;
+  const Ref<const DiskBody> body(object.disk_body());
+  if (!store_.make_room(bytes, object.share().get())) {
+    body->is_coming_back = false;
+    return;
+  }
+  auto take_in = [this, body, object = Ref<const Object>(&object)](disk::ReadStatus status, const disk::StoredHead&,
+                                                                   SliceChain slices) {
+    if (status == disk::ReadStatus::kOk && store_.add_body(*object, std::move(slices))) {
+      loaded_.fetch_add(1, std::memory_order_relaxed);
+    }
+    body->is_coming_back = false;
+  };
+  tier_->read(body->record, store_.max_object_bytes(), &store_.budget(), executor, std::move(take_in)).detach();
+}
+
+std::unique_ptr<DiskStream> DiskTier::begin_stream(const Object::Init& head) {
+  const std::uint32_t until = usable_until(head.status, head.headers, head.freshness);
+  if (head.vary.any || until <= head.freshness.response_time.unix_seconds() + kLeastUse.count()) return nullptr;
+  const DiskKey key = disk_key(head.key);
+  const disk::Meta meta{.hash = key.hash,
+                        .variant = disk_variant(key, head.vary, head.selecting_values),
+                        .key = head.key,
+                        .purge_epoch = head.purge_epoch,
+                        .usable_until = until,
+                        .may_compress = may_compress(head.headers)};
+  std::unique_ptr<disk::StreamWriter> writer = tier_->begin_stream(meta);
+  if (!writer) return nullptr;
+  const std::vector<disk::Candidate> present = tier_->find(key.hash);
+  const bool is_there = std::ranges::any_of(present, [&](const auto& there) { return there.variant == meta.variant; });
+  if (!is_there) make_room_for_variant(present);
+  return std::make_unique<DiskStream>(store_, *tier_, meta, std::move(writer));
 }
 
 void DiskTier::keep_evicted(const Object& object) {

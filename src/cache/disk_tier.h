@@ -24,8 +24,10 @@
 #include "base/executor.h"
 #include "base/mutex.h"
 #include "base/ref.h"
+#include "cache/body_source.h"
 #include "cache/disk_purges.h"
 #include "cache/disk_record.h"
+#include "cache/disk_stream.h"
 #include "cache/object.h"
 #include "cache/share_group.h"
 #include "disk/tier.h"
@@ -47,6 +49,16 @@ class DiskTier {
   // which is to happen on the executor's thread. `share`: of what is loaded.
   std::optional<disk::Pending> load(std::string_view key, const Ref<ShareGroup>& share, Executor& executor,
                                     std::function<void()> done);
+
+  // The body of an object that has none in memory. What is not to be had any more is taken out of memory; what is asked
+  // for again comes back, if there is room. As with load(), the result is to be kept until then.
+  using Opened = std::move_only_function<void(std::unique_ptr<BodySource>)>;  // null: it cannot be read
+  [[nodiscard]] disk::Pending open_body(const Object& object, Executor& executor, std::function<void()> on_progress,
+                                        Opened done);
+  // For a response of which memory has no room for the body, with what is known of it at its head. Null: the disk does
+  // not take it, and nothing has changed.
+  std::unique_ptr<DiskStream> begin_stream(const Object::Init& head);
+  std::uint64_t max_body_bytes() const { return tier_->max_body_bytes(); }
 
   using Durable = std::move_only_function<void(bool is_durable)>;
   // Runs `done` once it is certain that nothing comes back of what was erased and purged before this call; is_durable
@@ -75,11 +87,15 @@ class DiskTier {
   bool holds(const disk::Candidate& candidate) const { return tier_->holds(candidate); }
 
   void tell_durable(bool is_durable);
+  void make_room_for_variant(const std::vector<disk::Candidate>& present);
   void drop_held(const Loading& loading, std::vector<disk::Candidate>& candidates) const;
-  bool has_room_for(const Loading& loading, const disk::Candidate& candidate) const;
+  bool may_be_held(std::uint64_t body_bytes, const Ref<ShareGroup>& share) const;
+  void bring_back(const Object& object, Executor& executor);
   std::optional<disk::Candidate> find(std::uint64_t hash, std::uint64_t variant) const;
   void read_next(const std::shared_ptr<Loading>& loading);
-  void take(Loading& loading, const disk::Candidate& candidate, disk::StoredHead head, SliceChain body);
+  void go_on(const std::shared_ptr<Loading>& loading, disk::ReadStatus status);
+  void take(Loading& loading, const disk::Candidate& candidate, const disk::StoredHead& head,
+            std::optional<SliceChain> body);
   void finish(const std::shared_ptr<Loading>& loading);
   std::optional<std::uint64_t> recheck(const disk::Revisit& record) const;
 

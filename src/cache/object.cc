@@ -62,6 +62,7 @@ void drop_spare_capacity(Object::Init& init) {
 }
 
 bool holds_everything(const Object::Init& init) {
+  if (init.disk_body) return true;
   if (init.parts.empty()) return init.complete_length == 0;
   return init.parts.size() == 1 && init.parts[0].first == 0 && init.parts[0].size == init.complete_length;
 }
@@ -111,6 +112,19 @@ Ref<Object> Object::with_form(MemoryBudget& budget, http::Coding coding, SliceCh
   Init init = d_;
   init.purge_epoch = purge_epoch();
   init.forms.push_back({coding, make_form(budget, d_.headers, coding, std::move(body))});
+  return same_with(budget, std::move(init));
+}
+
+Ref<Object> Object::with_body(MemoryBudget& budget, SliceChain body) const {
+  Init init = d_;
+  init.purge_epoch = purge_epoch();
+  init.disk_body = nullptr;
+  init.parts = {{.first = 0, .size = init.complete_length, .slices = std::move(body)}};
+  return same_with(budget, std::move(init));
+}
+
+// To all who know this object it is the same.
+Ref<Object> Object::same_with(MemoryBudget& budget, Init init) const {
   Ref<Object> copy = create(budget, std::move(init));
   copy->original_ = original_;
   copy->identity_ = identity_;
@@ -173,11 +187,12 @@ std::size_t Object::own_bytes() const {
   n += heap_bytes(d_.parts);
   for (const Part& part : d_.parts) n += heap_bytes(part.slices);
   n += heap_bytes(d_.forms);
+  if (d_.disk_body) n += sizeof(DiskBody);
   return n;
 }
 
 const SliceChain& Object::body() const {
-  SW_CHECK(is_complete_, "the body of a partial object");
+  SW_CHECK(is_complete_ && !d_.disk_body, "a body that is in memory");
   static const SliceChain kEmpty;
   return d_.parts.empty() ? kEmpty : d_.parts.front().slices;
 }

@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "base/ref.h"
+#include "cache/disk_body.h"
 #include "cache/encoding_state.h"
 #include "cache/eviction.h"
 #include "cache/refresh_gate.h"
@@ -53,8 +54,9 @@ class Object final : public RefCounted<Object> {
     http::HeaderMap trailers;
     policy::Freshness freshness;
     policy::VarySpec vary;
-    std::string selecting_values;  // of the request it answered
-    std::vector<Part> parts;       // sorted, disjoint, not adjacent; exactly one from 0 when complete
+    std::string selecting_values;   // of the request it answered
+    std::vector<Part> parts;        // sorted, disjoint, not adjacent; exactly one from 0 when complete
+    Ref<const DiskBody> disk_body;  // where all of the body is, instead of parts; null: not on disk only
     std::uint64_t complete_length = 0;
     bool no_content_length = false;  // 204 and such: Content-Length must not be sent
     std::vector<std::string> tags;   // to purge it by; see policy/tags.h
@@ -69,6 +71,8 @@ class Object final : public RefCounted<Object> {
   Ref<Object> with_freshness(MemoryBudget& budget, const policy::Freshness& freshness, std::uint64_t purge_epoch) const;
   // The same, and with one form more, whose body this is. To all who know this object it is the same.
   Ref<Object> with_form(MemoryBudget& budget, http::Coding coding, SliceChain body) const;
+  // The same, with its body in memory.
+  Ref<Object> with_body(MemoryBudget& budget, SliceChain body) const;
   // The forms for an object over the same parts with these fields.
   std::vector<Form> forms_under(MemoryBudget& budget, const http::HeaderMap& fields) const;
 
@@ -83,7 +87,10 @@ class Object final : public RefCounted<Object> {
   const std::string& selecting_values() const { return d_.selecting_values; }
   const std::vector<Part>& parts() const { return d_.parts; }
   std::uint64_t complete_length() const { return d_.complete_length; }
+  // All of the body is there, in memory or on disk.
   bool is_complete() const { return is_complete_; }
+  // Null: what there is of the body is in memory.
+  const DiskBody* disk_body() const { return d_.disk_body.get(); }
   bool sends_content_length() const { return !d_.no_content_length; }
   const std::vector<std::string>& tags() const { return d_.tags; }
   std::uint32_t fetch_ms() const { return d_.fetch_ms; }
@@ -102,7 +109,7 @@ class Object final : public RefCounted<Object> {
   // Status line, every stored field and Content-Length: all of the head of a full answer but Age, Cache-Status,
   // Connection and the closing empty line.
   std::string_view head_block() const { return head_block_; }
-  // The whole body; only when complete.
+  // The whole body; only when complete, and in memory.
   const SliceChain& body() const;
   // The slices that hold `range`; empty when not all of it is held.
   SliceChain slices_of(http::ByteRange range) const;
@@ -126,6 +133,7 @@ class Object final : public RefCounted<Object> {
   enum class Listing : std::uint8_t { kNotYet, kListed, kRetired };
 
   Object(MemoryBudget& budget, Init init);
+  Ref<Object> same_with(MemoryBudget& budget, Init init) const;
   ~Object() = default;
   std::size_t own_bytes() const;
   Ref<const Object> make_form(MemoryBudget& budget, const http::HeaderMap& fields, http::Coding coding,

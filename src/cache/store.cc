@@ -187,6 +187,13 @@ bool Store::insert_loaded(const Ref<Object>& object, const disk::Candidate& reco
   return !is_removed_by_purge(*object) && admit(*object) && publish(nullptr, object, Place::kLastIfAlone, &record);
 }
 
+bool Store::insert_written(const Ref<Object>& object) {
+  if (is_removed_by_purge(*object)) return false;
+  if (admit(*object)) return publish(nullptr, object, Place::kFirst, &object->disk_body()->record);
+  remove_same_selection(*object);
+  return false;
+}
+
 // The order is in disk_tier.h.
 void Store::keep_below(const Ref<Object>& object, const Object* replaced) {
   if (!disk_) return;
@@ -229,13 +236,24 @@ FormAdded Store::add_form(const Object& object, http::Coding coding, const Slice
   // Others may put theirs in between, one of each coding.
   for (std::size_t turn = 0; turn <= http::kCodings.size(); ++turn) {
     const Ref<Object> present = find_same(object);
-    if (!present || present->form(coding) || is_removed_by_purge(*present)) return FormAdded::kGone;
+    if (!present || present->disk_body() || present->form(coding) || is_removed_by_purge(*present)) {
+      return FormAdded::kGone;
+    }
     const Ref<Object> fresh = present->with_form(budget_, coding, body);
     if (!admit(*fresh)) return FormAdded::kNoRoom;
     take_heat(*fresh, *present);
     if (publish(present.get(), fresh, Place::kOfExpected)) return FormAdded::kYes;
   }
   return FormAdded::kGone;
+}
+
+bool Store::add_body(const Object& object, SliceChain body) {
+  const Ref<Object> present = find_same(object);
+  if (!present || !present->disk_body() || is_removed_by_purge(*present)) return false;
+  const Ref<Object> fresh = present->with_body(budget_, std::move(body));
+  if (!admit(*fresh)) return false;
+  take_heat(*fresh, *present);
+  return publish(present.get(), fresh, Place::kOfExpected);
 }
 
 Ref<Object> Store::find_same(const Object& object) const {

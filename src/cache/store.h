@@ -125,11 +125,17 @@ class Store {
   // Puts a copy with this form more in the place of the object, or of a copy of it that has others; the disk goes on
   // without.
   FormAdded add_form(const Object& object, http::Coding coding, const SliceChain& body);
+  // Puts a copy with its body in the place of an object that has it on disk only. False: it is not there any more, or
+  // has no room.
+  bool add_body(const Object& object, SliceChain body);
   // What stands in the object's place by now and differs in its forms at most; null when it was replaced or taken out.
   Ref<Object> find_same(const Object& object) const;
   // What was read from disk. Only where no variant of its selection is: that is newer; and only while the disk has that
   // record, for what was erased there before is erased here already.
   bool insert_loaded(const Ref<Object>& object, const disk::Candidate& record);
+  // What has been written to disk, and has its body there only: in place of what is there of its selection, as long as
+  // the disk has it.
+  bool insert_written(const Ref<Object>& object);
   // Takes it out of memory again, itself or the stale copy that a soft purge put in its place; nothing else.
   bool take_back(const Object& object);
   // Removes one variant if it is still there, itself or the stale copy that a soft purge put in its place; all variants

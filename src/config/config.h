@@ -92,6 +92,7 @@ struct Config {
   net::TlsServerOptions tls;
   cache::StoreOptions cache;
   std::vector<disk::VolumeOptions> disk;          // absolute paths; empty: memory alone
+  std::uint64_t disk_max_object_bytes = 0;
   std::uint64_t disk_write_bytes_per_second = 0;  // averaged over a day; 0: no limit
   EncodeConfig encode;
   fill::FillOptions fill;

@@ -429,7 +429,7 @@ const std::array kDirectives = {
     with<SW_AT(d.config->cache.memory_bytes)>({.path = "cache.memory", .kind = Kind::kSize, .default_text = "\"256MiB\"", .min = kMiB, .max = kPiB,
         .help = "Memory for everything the cache holds: bodies, headers, index, and bodies on their way."}),
     with<SW_AT(*d.max_object)>({.path = "cache.max_object", .kind = Kind::kShare, .default_text = "\"10%\"",
-        .help = "Largest object that is stored, as a percentage of memory or a size; larger ones stream through."}),
+        .help = "Largest object that memory holds, as a percentage of it or a size; larger ones go to disk, or stream through."}),
     with<SW_AT(d.config->cache.max_variants)>({.path = "cache.max_variants", .kind = Kind::kCount, .default_text = "32", .min = 1, .max = 1000,
         .help = "Variants (Vary) kept for one URL; one more replaces the oldest."}),
     with<SW_AT(d.config->cache.eviction)>({.path = "cache.eviction", .kind = Kind::kChoice, .default_text = "\"tide\"", .choices = cache::eviction_names(),
@@ -438,6 +438,8 @@ const std::array kDirectives = {
         .help = "Directory of its own for what is kept on disk, over restarts too; created when there is none. Several: disk = [{ path = ..., size = ... }, ...]."}),
     with<SW_AT(d.disk->capacity_bytes)>({.path = "cache.disk.size", .kind = Kind::kSize, .min = kMinDisk, .max = kPiB,
         .help = "The most that the files in it take; required."}),
+    with<SW_AT(d.config->disk_max_object_bytes)>({.path = "cache.disk_max_object", .kind = Kind::kSize, .default_text = "\"1GiB\"", .min = kMiB, .max = kPiB,
+        .help = "Largest object that is stored on disk, and at most a quarter of the smallest directory; larger ones stream through."}),
     with<SW_AT(d.config->disk_write_bytes_per_second)>({.path = "cache.disk_writes", .kind = Kind::kSize, .default_text = "\"0\"", .min = 0, .max = kPiB,
         .help = "Bytes a second to disk, averaged over a day, past which only what was asked for twice is written; \"0\": no bound."}),
 

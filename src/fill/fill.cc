@@ -359,14 +359,15 @@ void Fill::begin_body(http::ResponseHead head, const policy::StoreDecision& deci
   }
 
   keeping_ = decision.may_store && may_keep_kind;
-  if (keeping_ && published->body_bytes && *published->body_bytes > store_.max_object_bytes()) {
-    keeping_ = false;
-    published->not_stored_why = Why::kResponseTooLarge;
-  }
   if (keeping_) {
     freshness_ = decision.freshness;
     content_range_ = published->content_range;
     stored_headers_ = stored_fields(head, decision.directives);
+  }
+  const bool is_too_large = keeping_ && published->body_bytes && *published->body_bytes > store_.max_object_bytes();
+  if (is_too_large && !begin_spilling(*published, head.status)) {
+    keeping_ = false;
+    published->not_stored_why = Why::kResponseTooLarge;
   }
   published->is_stored = keeping_;
   if (kind_ == FillKind::kFetch || kind_ == FillKind::kRevalidate) {
@@ -397,7 +398,7 @@ void Fill::begin_body(http::ResponseHead head, const policy::StoreDecision& deci
   {
     MutexLock lock(mutex_);
     body_ = BodyBuffer(store_.budget(), keeping_ ? published->body_bytes : std::nullopt);
-    keeps_all_ = keeping_;
+    keeps_all_ = keeping_ && !spilling_;
   }
   published->response = std::move(head);
   published->response.headers = policy::end_to_end_fields(published->response.headers);
@@ -417,26 +418,33 @@ void Fill::publish_head(Ref<FillHead> head, FillState state) {
 
 void Fill::on_body(std::string_view payload) {
   if (has_head() && head_->object) return;  // a 304 has no body; the parser saw to that, but the type does not say so
-  if (keeping_ || completing_) {
-    std::size_t needed = 0;
-    std::uint64_t size = 0;
-    {
-      MutexLock lock(mutex_);
-      needed = body_.next_allocation(payload.size());
-      size = body_.size() + payload.size();
-    }
-    if (size > store_.max_object_bytes()) {
-      if (!stop_keeping(Why::kResponseTooLarge)) return;
-    } else if (needed > 0 && !store_.make_room(needed, request_.share.get())) {
-      if (!stop_keeping(Why::kStoreFull)) return;
-    }
-  }
+  if ((keeping_ || completing_) && !make_room_for(payload.size())) return;
   {
     MutexLock lock(mutex_);
     body_.append(payload);
+  }
+  feed_disk();
+  {
+    MutexLock lock(mutex_);
     update_flow();
   }
   wake_readers();
+}
+
+// False when the payload is of no use any more.
+bool Fill::make_room_for(std::size_t payload_bytes) {
+  std::size_t needed = 0;
+  std::uint64_t size = 0;
+  {
+    MutexLock lock(mutex_);
+    needed = body_.next_allocation(payload_bytes);
+    size = body_.size() + payload_bytes;
+  }
+  const bool is_too_large = !spilling_ && size > store_.max_object_bytes();
+  const bool has_room = needed == 0 || store_.make_room(needed, request_.share.get());
+  if (!is_too_large && has_room) return true;
+  if (!spilling_ && begin_spilling(*head_, head_->response.status)) return true;
+  return stop_keeping(is_too_large ? Why::kResponseTooLarge : Why::kStoreFull);
 }
 
 // From here on the body is a window that slides behind the slowest reader.
@@ -453,89 +461,53 @@ bool Fill::stop_keeping(Why why) {
     return false;
   }
   keeping_ = false;
+  spilling_ = nullptr;
   if (why == Why::kResponseTooLarge) table_.mark_uncacheable(request_.hash, executor_.mono_now());
-  joinable_.store(false, std::memory_order_release);
-  table_.remove(*this);
+  stop_being_joined();
   {
     MutexLock lock(mutex_);
-    keeps_all_ = false;
+    keeps_all_ = trims_to_disk_ = false;
   }
   cancel_if_unwanted();
   return exchange_ != nullptr;
 }
 
-void Fill::update_flow() {
-  if (keeps_all_) return;
-  std::uint64_t slowest = body_.size();
-  for (const FillReader* reader : all_readers_) slowest = std::min(slowest, reader->offset());
-  body_.trim_to(slowest);
-  const bool full = body_.size() - slowest > table_.options().window_bytes;
-  if (full == paused_ || !exchange_) return;
-  paused_ = full;
-  if (full) {
-    exchange_->pause();
-  } else {
-    exchange_->resume();
-  }
-}
-
-void Fill::schedule_flow_check() {
-  if (flow_check_pending_.exchange(true, std::memory_order_acq_rel)) return;
-  executor_.post([self = Ref<Fill>(this)] { self->check_flow(); });
-}
-
-void Fill::check_flow() {
-  // Exchanged, so that what a reader did before it found the flag still set is seen below.
-  flow_check_pending_.exchange(false, std::memory_order_acq_rel);
-  if (!exchange_) return;
-  {
-    MutexLock lock(mutex_);
-    if (has_head()) update_flow();
-  }
-  cancel_if_unwanted();
-}
-
-void Fill::cancel_if_unwanted() {
-  if (!exchange_ || keeping_ || completing_) return;
-  // Before the head a shared fetch may still turn out worth keeping, and so may one that nobody was to read.
-  const bool undecided = !has_head() && (request_.sharing == Sharing::kShared || request_.is_background);
-  if (undecided) return;
-  {
-    MutexLock lock(mutex_);
-    if (reader_count_ > 0) return;
-  }
-  fail({ErrorCode::kAborted, Side::kLocal});
+void Fill::stop_being_joined() {
+  joinable_.store(false, std::memory_order_release);
+  table_.remove(*this);
 }
 
 void Fill::on_complete(const http::HeaderMap& trailers) {
   if (completing_) {
     if (!finish_completion()) return fail({ErrorCode::kIncompleteBody, Side::kOrigin});
-  } else if (keeping_) {
+  } else if (keeping_ && !spilling_) {
     store_body(trailers);
   }
-  table_.remove(*this);
+  if (!spilling_) table_.remove(*this);
   {
     MutexLock lock(mutex_);
     trailers_ = trailers;
     state_.store(FillState::kComplete, std::memory_order_release);
   }
   wake_readers();
-  end();
+  if (!spilling_) return end();
+  exchange_.reset();
+  feed_disk();
 }
 
 // Over the stored body.
 Ref<cache::Object> Fill::make_updated(const cache::Object& stored, http::HeaderMap headers,
                                       const policy::Freshness& freshness) {
-  // By now there may be forms that were not when it was asked about.
+  // By now there may be forms that were not when it was asked about, or the body may be elsewhere.
   const Ref<cache::Object> present = store_.find_same(stored);
   const cache::Object& latest = present ? *present : stored;
-  Ref<cache::Object> object = make_object(std::move(headers), freshness, stored.parts(), stored.complete_length(),
-                                          stored.status(), stored.reason(), &latest);
+  Ref<cache::Object> object = make_object(std::move(headers), freshness, latest.parts(), latest.complete_length(),
+                                          latest.status(), latest.reason(), &latest);
   object->encoding().take_useless(latest.encoding());
   return object;
 }
 
-// `body_of`: whose forms it may have too; null: nobody's.
+// `body_of`: whose forms it may have too, and whose body on disk; null: nobody's.
 Ref<cache::Object> Fill::make_object(http::HeaderMap headers, const policy::Freshness& freshness,
                                      std::vector<cache::Part> parts, std::uint64_t complete_length,
                                      std::uint16_t status, std::string reason, const cache::Object* body_of) {
@@ -546,7 +518,10 @@ Ref<cache::Object> Fill::make_object(http::HeaderMap headers, const policy::Fres
   init.reason = std::move(reason);
   init.vary = policy::parse_vary(headers);
   policy::append_selecting_values(init.vary, request_.head.headers, init.selecting_values);
-  if (body_of) init.forms = body_of->forms_under(store_.budget(), headers);
+  if (body_of) {
+    init.forms = body_of->forms_under(store_.budget(), headers);
+    init.disk_body = Ref<const cache::DiskBody>(body_of->disk_body());
+  }
   init.headers = std::move(headers);
   init.freshness = freshness;
   init.parts = std::move(parts);
@@ -563,6 +538,21 @@ void Fill::describe(cache::Object::Init& init) const {
   init.share = request_.share;
 }
 
+// The head of what will be stored of this response.
+cache::Object::Init Fill::describe_body(const FillHead& head, std::uint16_t status) const {
+  cache::Object::Init init;
+  init.key = request_.key;
+  init.hash = request_.hash;
+  init.reason = head.response.reason;
+  init.status = status;
+  init.headers = stored_headers_;
+  init.freshness = freshness_;
+  init.vary = head.vary;
+  init.selecting_values = head.selecting_values;
+  init.no_content_length = status == 204;
+  return init;
+}
+
 void Fill::store_body(const http::HeaderMap& trailers) {
   SliceChain slices;
   std::uint64_t size = 0;
@@ -572,18 +562,9 @@ void Fill::store_body(const http::HeaderMap& trailers) {
     size = body_.size();
     body_.land();
   }
-  cache::Object::Init init;
-  init.key = request_.key;
-  init.hash = request_.hash;
-  init.reason = head_->response.reason;
-  init.status = head_->response.status;
-  init.headers = std::move(stored_headers_);
+  cache::Object::Init init = describe_body(*head_, head_->response.status);
   init.trailers = trailers;
-  init.freshness = freshness_;
-  init.vary = head_->vary;
-  init.selecting_values = head_->selecting_values;
   init.complete_length = size;
-  init.no_content_length = init.status == 204;
   if (init.status == 206) {
     if (!content_range_ || !content_range_->range || !content_range_->complete_length) return;
     if (content_range_->range->size() != size) return;  // contradictory; a length in the head was checked before
@@ -666,9 +647,8 @@ void Fill::on_error(Error error) {
 }
 
 void Fill::fail(Error error) {
-  if (state() == FillState::kComplete) return end();  // a 304 had said all there was to say
-  joinable_.store(false, std::memory_order_release);
-  table_.remove(*this);
+  stop_being_joined();
+  if (state() == FillState::kComplete) return end();  // a 304 had said all there was to say, or the disk is late
   if (was_asked(error.code)) back_off();
   {
     MutexLock lock(mutex_);
@@ -683,6 +663,14 @@ void Fill::end() {
   head_timer_.cancel();
   keeping_ = false;
   completing_ = false;
+  spilling_ = nullptr;
+  std::shared_ptr<cache::DiskStream> spill;
+  {
+    MutexLock lock(mutex_);
+    spill = spill_;
+    trims_to_disk_ = false;
+  }
+  if (spill) spill->on_written({});
   exchange_.reset();
   running_link_.unlink();
   if (on_end_) {
@@ -722,67 +710,6 @@ void Fill::run_readers(const Ref<Fill>& fill, std::uint32_t worker) {
   here.is_running = false;
   std::erase(here.readers, nullptr);
   if (here.readers.empty()) here.has_readers.store(false, std::memory_order_release);
-}
-
-FillReader::FillReader(Ref<Fill> fill, Executor& executor, std::function<void()> on_progress)
-    : fill_(std::move(fill)), executor_(executor), on_progress_(std::move(on_progress)) {
-  Fill::WorkerReaders& here = fill_->workers_[executor_.worker_id()];
-  here.readers.push_back(this);
-  MutexLock lock(fill_->mutex_);
-  if (!here.executor) here.executor = &executor_;
-  here.has_readers.store(true, std::memory_order_release);
-  fill_->all_readers_.push_back(this);
-  ++fill_->reader_count_;
-}
-
-FillReader::~FillReader() {
-  Fill::WorkerReaders& here = fill_->workers_[executor_.worker_id()];
-  const auto at = std::ranges::find(here.readers, this);
-  if (here.is_running) {
-    *at = nullptr;
-  } else {
-    here.readers.erase(at);
-    if (here.readers.empty()) here.has_readers.store(false, std::memory_order_release);
-  }
-  {
-    MutexLock lock(fill_->mutex_);
-    std::erase(fill_->all_readers_, this);
-    --fill_->reader_count_;
-  }
-  const FillState state = fill_->state();
-  if (state == FillState::kWaiting || state == FillState::kStreaming) fill_->schedule_flow_check();
-}
-
-void FillReader::skip_to(std::uint64_t offset) {
-  offset_.store(offset, std::memory_order_relaxed);
-}
-
-bool FillReader::has_missed_bytes() const {
-  MutexLock lock(fill_->mutex_);
-  return offset() < fill_->body_.trimmed();
-}
-
-FillReader::Outcome FillReader::read(std::size_t max_bytes, SliceChain& out) {
-  std::size_t n = 0;
-  bool may_flow = false;
-  {
-    MutexLock lock(fill_->mutex_);
-    const std::uint64_t at = offset();
-    if (at < fill_->body_.trimmed()) return Outcome::kFailed;
-    if (at >= fill_->body_.size()) {
-      switch (fill_->state()) {
-        case FillState::kComplete: return at == fill_->body_.size() ? Outcome::kEnd : Outcome::kFailed;
-        case FillState::kFailed: return Outcome::kFailed;
-        case FillState::kWaiting:
-        case FillState::kStreaming: return Outcome::kNothingYet;
-      }
-    }
-    n = fill_->body_.read(at, max_bytes, out);
-    offset_.store(at + n, std::memory_order_relaxed);
-    may_flow = !fill_->keeps_all_;
-  }
-  if (may_flow && fill_->state() == FillState::kStreaming) fill_->schedule_flow_check();
-  return Outcome::kBytes;
 }
 
 }  // namespace seawall::fill

@@ -14,6 +14,9 @@
 //   error in mid-body        each aborts its client's connection: a short body is never shown as complete
 //   nobody left              a body that is being kept is finished and stored, any other is cancelled
 //
+// A body that memory may not hold is kept on disk, if there is one (fill_flow.cc): it goes there as it arrives, what
+// the disk has leaves memory, and whoever is behind, or comes late, reads it back.
+//
 // Threads: it runs on the worker that started it (ExchangeSink and run state). Readers live on any worker: state() and
 // head() are published with release order, the body is behind `mutex_`, and progress wakes each worker that has readers
 // with at most one message at a time. A reader's client is never touched inside a fill's step.
@@ -33,6 +36,8 @@
 #include "base/ref.h"
 #include "base/result.h"
 #include "base/timer_wheel.h"
+#include "cache/body_source.h"
+#include "cache/disk_stream.h"
 #include "cache/object.h"
 #include "cache/store.h"
 #include "fill/body_buffer.h"
@@ -211,6 +216,14 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   bool finish_completion();
   // False when this exchange's bytes are of no use any more.
   bool stop_keeping(policy::Why why);
+  void stop_being_joined();
+  bool make_room_for(std::size_t payload_bytes);
+  cache::Object::Init describe_body(const FillHead& head, std::uint16_t status) const;
+  // In fill_flow.cc.
+  bool begin_spilling(const FillHead& head, std::uint16_t status);
+  void feed_disk();
+  void finish_spilling(std::uint64_t body_bytes);
+  void end_spilling(const Ref<cache::Object>& stored);
   policy::StoreDecision decide(const http::ResponseHead& head, WallTime request_time, WallTime response_time) const;
   bool keeps_good_copy_over(std::uint16_t status, WallTime now) const;
   // Those who would ask again wait a while first.
@@ -251,6 +264,9 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   bool completing_ = false;
   bool may_share_completed_ = false;
   std::optional<http::ByteRange> arriving_;
+  cache::DiskStream* spilling_ = nullptr;  // spill_, while all of the body goes there
+  std::uint64_t spilled_ = 0;              // bytes that it was given
+  bool is_spilled_ = false;                // and that is all of them
 
   std::atomic<FillState> state_{FillState::kWaiting};
   std::atomic<bool> has_head_{false};
@@ -263,6 +279,8 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   mutable Mutex mutex_;
   BodyBuffer body_ SW_GUARDED_BY(mutex_);
   bool keeps_all_ SW_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<cache::DiskStream> spill_ SW_GUARDED_BY(mutex_);  // to read back from, even if it came to nothing
+  bool trims_to_disk_ SW_GUARDED_BY(mutex_) = false;                // what spill_ has written need not be held
   std::uint32_t reader_count_ SW_GUARDED_BY(mutex_) = 0;
   std::vector<FillReader*> all_readers_ SW_GUARDED_BY(mutex_);  // for their offsets only
   std::optional<Error> error_ SW_GUARDED_BY(mutex_);
@@ -296,10 +314,12 @@ class FillReader {
 
  private:
   friend class Fill;
+  Outcome read_back(const cache::DiskStream& spill, std::size_t max_bytes, SliceChain& out);
   Ref<Fill> fill_;
   Executor& executor_;
   std::function<void()> on_progress_;
   std::atomic<std::uint64_t> offset_{0};
+  std::unique_ptr<cache::BodySource> behind_;  // what memory does not have any more
 };
 
 }  // namespace seawall::fill

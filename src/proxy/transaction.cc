@@ -118,7 +118,7 @@ void Transaction::begin_refused(Error error) {
 }
 
 void Transaction::on_writable() {
-  if (step_ == Step::kBody) run();
+  if (step_ == Step::kBody || step_ == Step::kDiskBody) run();
 }
 
 void Transaction::on_client_gone() {
@@ -145,8 +145,10 @@ void Transaction::run() {
       case Step::kAttach: flow = attach(); break;
       case Step::kAwaitHead: flow = await_head(); break;
       case Step::kRespondStored: flow = respond_stored(); break;
+      case Step::kOpenBody: flow = open_body(); break;
       case Step::kRespondStream: flow = respond_stream(); break;
       case Step::kBody: flow = body(); break;
+      case Step::kDiskBody: flow = disk_body(); break;
       case Step::kFinish:
         flow = finish();
         finished = true;
@@ -472,7 +474,7 @@ Transaction::Flow Transaction::go_alone(Why why) {
 
 bool Transaction::stale_is_usable() const {
   if (patience_ && may_serve_without_asking()) return true;  // others of its route get it without a failure
-  return found_.object && found_.object->is_complete() &&
+  return found_.object && found_.object->is_complete() && !is_body_lost_ &&
          policy::may_serve_stale_on_error(facts_, found_.object->freshness(), route_->rules,
                                           context_.executor.wall_now());
 }
@@ -633,13 +635,18 @@ Transaction::Flow Transaction::respond_stream() {
   return go(Step::kBody);
 }
 
+// Nothing when it takes more now.
+std::optional<Transaction::Flow> Transaction::wait_for_client() {
+  if (writer_.unsent_bytes() < ResponseWriter::kHighWater) return std::nullopt;
+  writer_.flush();
+  if (is_client_gone_) return Flow::kContinue;  // the writer has found out
+  if (writer_.unsent_bytes() < ResponseWriter::kHighWater) return std::nullopt;
+  return Flow::kPark;
+}
+
 Transaction::Flow Transaction::body() {
   while (true) {
-    if (writer_.unsent_bytes() >= ResponseWriter::kHighWater) {
-      writer_.flush();
-      if (step_ != Step::kBody) return Flow::kContinue;  // the writer found the client gone
-      if (writer_.unsent_bytes() >= ResponseWriter::kHighWater) return Flow::kPark;
-    }
+    if (const auto wait = wait_for_client()) return *wait;
     std::size_t most = kReadChunk;
     if (range_end_ != 0) {
       const std::uint64_t left = range_end_ - reader_->offset();
@@ -698,7 +705,9 @@ Transaction::Flow Transaction::finish() {
   status_ = 0;
   body_bytes_ = 0;
   disk_wait_.reset();
-  has_asked_disk_ = false;
+  has_asked_disk_ = is_body_lost_ = false;
+  answer_body_.reset();
+  body_source_.reset();
   forwarded_ip_ = {};
   hop_scheme_ = {};
   step_ = Step::kIdle;

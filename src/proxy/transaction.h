@@ -8,9 +8,13 @@
 //   kMiss     the route's miss policy, and how the origin fares -> kRespondStored | kAttach | kAwaitHead | answered
 //   kAttach   start a fill or join one                 -> kAwaitHead | kLookup (the store has changed) | answered
 //   kAwaitHead  parked until the fill has a head or failed -> kRespondStored | kRespondStream | kAttach (alone) |
-//   kLookup | answered kRespondStored  an object: preconditions, ranges   -> kFinish kRespondStream  head of a response
-//   that arrives    -> kBody | kFinish kBody     parked between the fill's progress and the client's -> kFinish kFinish
-//   log, hand back to the session
+//             kLookup | answered
+//   kRespondStored  an object: preconditions, ranges    -> kFinish | kOpenBody
+//   kOpenBody  parked until a body that is on disk only can be read -> kRespondStored | kMiss | answered
+//   kRespondStream  head of a response that arrives     -> kBody | kFinish
+//   kBody     parked between the fill's progress and the client's -> kFinish
+//   kDiskBody  parked between the disk's progress and the client's -> kFinish
+//   kFinish   log, hand back to the session
 //
 // It meets the fill only through FillReader, and the client only through ResponseWriter. Reused for the next request of
 // its connection. Thread: the session's worker.
@@ -25,6 +29,7 @@
 
 #include "base/result.h"
 #include "base/timer_wheel.h"
+#include "cache/body_source.h"
 #include "cache/disk_tier.h"
 #include "cache/store.h"
 #include "fill/fill.h"
@@ -33,6 +38,7 @@
 #include "policy/plan.h"
 #include "policy/validation.h"
 #include "policy/why.h"
+#include "proxy/answer_body.h"
 #include "proxy/client_info.h"
 #include "proxy/context.h"
 #include "proxy/forwarded.h"
@@ -68,8 +74,10 @@ class Transaction final : public RequestHandler {
     kAttach,
     kAwaitHead,
     kRespondStored,
+    kOpenBody,
     kRespondStream,
     kBody,
+    kDiskBody,
     kFinish,
   };
   enum class Flow : std::uint8_t { kContinue, kPark };
@@ -147,6 +155,11 @@ class Transaction final : public RequestHandler {
   void append_age(const policy::Freshness& freshness);
   std::optional<std::vector<http::RangeSpec>> requested_ranges() const;
   void log_access();
+  std::optional<Flow> wait_for_client();
+  // In transaction_disk.cc.
+  Flow open_body();
+  Flow go_without_body();
+  Flow disk_body();
   // In transaction_forms.cc.
   bool may_encode(const fill::FillHead& head, fill::FillKind kind) const;
   const cache::Form* select_form(const cache::Object& stored);
@@ -177,6 +190,9 @@ class Transaction final : public RequestHandler {
   policy::Plan plan_;
   cache::LookupResult found_;
   std::optional<disk::Pending> disk_wait_;
+  std::unique_ptr<cache::BodySource> body_source_;  // of found_.object, where that is on disk only
+  std::optional<AnswerBody> answer_body_;           // what of it the answer has yet to bring
+  bool is_body_lost_ = false;                       // it could not be read for this request
   bool has_asked_disk_ = false;
   std::size_t purged_ = 0;
   bool is_purge_durable_ = true;

@@ -116,12 +116,14 @@ void Transaction::send_head(AnswerHead head) {
 
 Transaction::Flow Transaction::respond_stored() {
   const cache::Object& stored = *found_.object;
-  const cache::Form* const form = route_->encode.is_on() ? select_form(stored) : nullptr;
+  const cache::Form* const form = route_->encode.is_on() && !stored.disk_body() ? select_form(stored) : nullptr;
   switch (evaluate_preconditions(stored.status(), stored.headers())) {
     case policy::Precondition::kNotModified: return answer_form_not_modified(stored.headers(), form);
     case policy::Precondition::kFailed: return answer_precondition_failed();
     case policy::Precondition::kProceed: break;
   }
+  const bool is_head = request_.method == Method::kHead;
+  if (stored.disk_body() && !is_head && !body_source_) return go(Step::kOpenBody);
   if (form) context_.encoder->counters().count_answer(context_.executor.worker_id(), form->coding);
   const cache::Object& object = form ? *form->object : stored;
   if (object.status() == 200 && request_.headers.contains(Field::kRange)) {
@@ -134,8 +136,7 @@ Transaction::Flow Transaction::respond_stored() {
   }
   compose_status();
   found_.object = &object;  // of a form the stored one holds a reference
-  const bool is_head = request_.method == Method::kHead;
-  if (object.is_complete() && object.trailers().empty()) {
+  if (object.is_complete() && !object.disk_body() && object.trailers().empty()) {
     status_ = object.status();
     answered_at_ = context_.executor.mono_now();
     if (!is_head) body_bytes_ = object.complete_length();
@@ -151,6 +152,11 @@ Transaction::Flow Transaction::respond_stored() {
   const bool with_trailers = !is_head && !object.trailers().empty() && request_.version != http::Version::kHttp10;
   if (with_trailers) answer.length.reset();
   send_head(answer);
+  if (!is_head && object.disk_body()) {
+    answer_body_.emplace(std::move(body_source_));
+    answer_body_->add_range({.first = 0, .last = object.complete_length() - 1});
+    return go(Step::kDiskBody);
+  }
   if (!is_head) {
     body_bytes_ = object.complete_length();
     writer_.send_body(object.body());
@@ -186,6 +192,11 @@ Transaction::Flow Transaction::answer_ranges(const cache::Object& object, const 
   fields.set(Field::kContentRange, http::format_content_range(range, object.complete_length()));
   compose_status();
   send_head({.status = 206, .fields = &fields, .length = range.size()});
+  if (object.disk_body()) {
+    answer_body_.emplace(std::move(body_source_));
+    answer_body_->add_range(range);
+    return go(Step::kDiskBody);
+  }
   body_bytes_ = range.size();
   writer_.send_body(object.slices_of(range));
   writer_.end({});
@@ -199,8 +210,7 @@ Transaction::Flow Transaction::answer_multipart(const cache::Object& object,
     for (std::uint64_t bits = context_.rng.next(); bits != 0; bits >>= 4) boundary += "0123456789abcdef"[bits & 15];
   }
   const std::string type(object.headers().find(Field::kContentType).value_or("application/octet-stream"));
-  SliceChain body;
-  for (const http::ByteRange range : ranges) {
+  const auto head_of = [&](http::ByteRange range) {
     std::string head = "\r\n--";
     head += boundary;
     head += "\r\nContent-Type: ";
@@ -208,18 +218,31 @@ Transaction::Flow Transaction::answer_multipart(const cache::Object& object,
     head += "\r\nContent-Range: ";
     head += http::format_content_range(range, object.complete_length());
     head += "\r\n\r\n";
-    body.push_back(Slice::copy_of(nullptr, head));
-    const SliceChain part = object.slices_of(range);
-    body.insert(body.end(), part.begin(), part.end());
-  }
-  body.push_back(Slice::copy_of(nullptr, "\r\n--" + boundary + "--\r\n"));
-
+    return head;
+  };
+  const std::string tail = "\r\n--" + boundary + "--\r\n";
   http::HeaderMap fields = object.headers();
   fields.set(Field::kContentType, "multipart/byteranges; boundary=" + boundary);
   compose_status();
-  const std::uint64_t length = total_size(body);
-  send_head({.status = 206, .fields = &fields, .length = length});
-  body_bytes_ = length;
+  if (object.disk_body()) {
+    answer_body_.emplace(std::move(body_source_));
+    for (const http::ByteRange range : ranges) {
+      answer_body_->add_text(head_of(range));
+      answer_body_->add_range(range);
+    }
+    answer_body_->add_text(tail);
+    send_head({.status = 206, .fields = &fields, .length = answer_body_->size()});
+    return go(Step::kDiskBody);
+  }
+  SliceChain body;
+  for (const http::ByteRange range : ranges) {
+    body.push_back(Slice::copy_of(nullptr, head_of(range)));
+    const SliceChain part = object.slices_of(range);
+    body.insert(body.end(), part.begin(), part.end());
+  }
+  body.push_back(Slice::copy_of(nullptr, tail));
+  body_bytes_ = total_size(body);
+  send_head({.status = 206, .fields = &fields, .length = body_bytes_});
   writer_.send_body(std::move(body));
   writer_.end({});
   return go(Step::kFinish);

@@ -72,7 +72,7 @@ MissPolicy Transaction::miss_policy() {
 }
 
 bool Transaction::may_serve_without_asking() const {
-  return found_.object && holds_enough(*found_.object) &&
+  return found_.object && !is_body_lost_ && holds_enough(*found_.object) &&
          policy::may_serve_without_asking(found_.object->freshness(), route_->rules, context_.executor.wall_now());
 }
 

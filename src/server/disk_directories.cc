@@ -70,6 +70,7 @@ std::expected<std::unique_ptr<cache::DiskTier>, std::string> open_disk(const con
   }
   disk::TierOptions options;
   options.volumes = config.disk;
+  options.max_body_bytes = config.disk_max_object_bytes;
   options.write_bytes_per_second = config.disk_write_bytes_per_second;
   options.clock = &clock;
   options.log = log_line;
@@ -85,7 +86,8 @@ bool has_same_disk(const config::Config& a, const config::Config& b) {
   const auto is_same = [](const disk::VolumeOptions& x, const disk::VolumeOptions& y) {
     return x.path == y.path && x.capacity_bytes == y.capacity_bytes;
   };
-  return std::ranges::equal(a.disk, b.disk, is_same) && a.disk_write_bytes_per_second == b.disk_write_bytes_per_second;
+  return std::ranges::equal(a.disk, b.disk, is_same) && a.disk_max_object_bytes == b.disk_max_object_bytes &&
+         a.disk_write_bytes_per_second == b.disk_write_bytes_per_second;
 }
 
 }  // namespace seawall::server

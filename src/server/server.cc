@@ -188,7 +188,8 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
     log(LogLevel::kWarning, "reload: a change of encode.threads needs a restart");
   }
   if (!has_same_disk(*config, first)) {
-    log(LogLevel::kWarning, "reload: changes of cache.disk and cache.disk_writes need a restart");
+    log(LogLevel::kWarning,
+        "reload: changes of cache.disk, cache.disk_max_object and cache.disk_writes need a restart");
   }
   CertificateWatch certificates(*config);  // before they are read, so that no change is missed
   const auto workers = static_cast<std::uint32_t>(running.workers.size());

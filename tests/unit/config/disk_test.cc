@@ -16,6 +16,7 @@ BOOST_AUTO_TEST_CASE(without_it_all_is_in_memory) {
   const Config config = load_good(kOrigin);
   BOOST_TEST(config.disk.empty());
   BOOST_TEST(config.disk_write_bytes_per_second == 0U);
+  BOOST_TEST(config.disk_max_object_bytes == kGiB);
   BOOST_TEST(dump(config).find("disk") == std::string::npos);
 }
 
@@ -53,13 +54,14 @@ BOOST_AUTO_TEST_CASE(as_many_as_there_may_be_are_dumped_and_read_back) {
   std::string text = kOrigin;
   for (int i = 0; i < 16; ++i)
     text += "[[cache.disk]]\npath = \"/" + long_name + "\\\"" + std::to_string(i) + "\"\nsize = \"1GB\"\n";
-  text += "[cache]\ndisk_writes = \"11MB\"\n";
+  text += "[cache]\ndisk_writes = \"11MB\"\ndisk_max_object = \"5GB\"\n";
   const Config config = load_good(text);
   BOOST_TEST(config.disk.size() == 16U);
   const Config again = load_good(dump(config));
   BOOST_REQUIRE(again.disk.size() == 16U);
   BOOST_TEST(again.disk[15].path == "/" + long_name + "\"15");
   BOOST_TEST(again.disk_write_bytes_per_second == 11'000'000U);
+  BOOST_TEST(again.disk_max_object_bytes == 5'000'000'000U);
   BOOST_TEST(dump(again) == dump(config));
 }
 
@@ -98,6 +100,8 @@ BOOST_AUTO_TEST_CASE(mistakes) {
       {"one within another",
        "[cache]\ndisk = [{ path = \"/a\", size = \"1GiB\" }, { path = \"/a/b\", size = \"1GiB\" }]",
        "4:50: disk cache directory /a/b: it overlaps with /a | give each a directory of its own"},
+      {"objects of no disk", "[cache]\ndisk_max_object = \"1GB\"",
+       "4:19: cache.disk_max_object has no effect without disk | add disk, or remove it"},
       {"writes of no disk", "[cache]\ndisk_writes = \"1MB\"",
        "4:15: cache.disk_writes has no effect without disk | add disk, or remove it"},
   };
