@@ -61,7 +61,7 @@ inline constexpr std::uint32_t kRecordMagic = 0x43525753;  // "SWRC"
 
 struct RecordHeader {
   RecordKind kind = RecordKind::kWhole;
-  std::uint16_t tag_count = 0;     // of former versions; passed over
+  std::uint16_t tag_count = 0;     // 0 or 1, the group; more of former versions
   std::uint32_t stored_bytes = 0;  // all of it, a multiple of kRecordAlign
   std::uint32_t key_bytes = 0;
   std::uint32_t head_bytes = 0;
@@ -124,6 +124,13 @@ struct Entry {
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 inline constexpr std::size_t kEntryBytes = 40;
+// The label of a record's group stands as its only tag; former versions had tags of their own. 0: none.
+inline std::uint32_t group_of(const std::vector<std::uint32_t>& tags) {
+  return tags.size() == 1 ? tags.front() : 0;
+}
+inline std::vector<std::uint32_t> tags_of(std::uint32_t group) {
+  return group == 0 ? std::vector<std::uint32_t>() : std::vector{group};
+}
 // A size in eight bits, rounded up by less than an eighth.
 std::uint8_t body_class_of(std::uint64_t bytes);
 std::uint64_t body_class_bytes(std::uint8_t body_class);
