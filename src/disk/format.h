@@ -118,13 +118,14 @@ struct Entry {
   std::uint32_t stored_bytes = 0;
   std::uint32_t usable_until = 0;
   RecordKind kind = RecordKind::kWhole;
-  std::uint8_t body_class = 0;  // see body_class_of()
-  std::vector<std::uint32_t> tags;
+  std::uint8_t body_class = 0;      // see body_class_of()
+  std::uint32_t group = 0;          // its label, which stands as the only tag; 0: none
+  std::vector<std::uint32_t> tags;  // of former versions, but for a single one; passed over
 
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 inline constexpr std::size_t kEntryBytes = 40;
-// The label of a record's group stands as its only tag; former versions had tags of their own. 0: none.
+// As the label of a record's group stands in RecordMeta::tags; former versions had tags of their own.
 inline std::uint32_t group_of(const std::vector<std::uint32_t>& tags) {
   return tags.size() == 1 ? tags.front() : 0;
 }

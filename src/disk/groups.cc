@@ -49,6 +49,8 @@ GroupUse Groups::use(std::uint32_t label) {
   GroupUse use;
   if (number == 0) return use;
   for (std::size_t volume = 0; volume < parts_.size(); ++volume) use.used_bytes += used_bytes(volume, number);
+  use.bounds = {.guaranteed_bytes = guaranteed_[number].load(std::memory_order_relaxed),
+                .max_bytes = max_[number].load(std::memory_order_relaxed)};
   use.evicted = evicted_[number].load(std::memory_order_relaxed);
   return use;
 }

@@ -94,7 +94,7 @@ Entry Index::entry_at(const Shard& s, std::size_t at) const {
   e.kind = (slot.flags & kStreamed) != 0 ? RecordKind::kFinal : RecordKind::kWhole;
   e.body_class = static_cast<std::uint8_t>(slot.size & 0xff);
   e.variant = variant_at(s, at);
-  e.tags = tags_of(groups_.label_of(slot.flags >> kGroupShift));
+  e.group = groups_.label_of(slot.flags >> kGroupShift);
   return e;
 }
 
@@ -133,7 +133,7 @@ void Index::insert(Shard& s, const Entry& e, std::uint16_t segment) {
   slot.size = static_cast<std::uint32_t>(round_up(e.stored_bytes, kSizeUnit) / kSizeUnit) << 8 | e.body_class;
   slot.usable_until = e.usable_until;
   slot.segment = segment;
-  const std::uint16_t group = groups_.number_of(group_of(e.tags));
+  const std::uint16_t group = groups_.number_of(e.group);
   slot.flags = static_cast<std::uint16_t>(group << kGroupShift | (e.kind == RecordKind::kFinal ? kStreamed : 0));
   groups_.add(volume_of(segment), group, group_bytes_of(slot.size, slot.flags));
   if (e.variant != 0) {

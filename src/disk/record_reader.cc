@@ -170,7 +170,7 @@ Entry entry_of(const RecordHeader& h, const RecordMeta& meta, std::uint64_t offs
           .usable_until = h.usable_until,
           .kind = h.kind,
           .body_class = body_class_of(h.body_bytes),
-          .tags = tags_of(group_of(meta.tags))};
+          .group = group_of(meta.tags)};
 }
 
 }  // namespace seawall::disk

@@ -196,6 +196,7 @@ struct GroupBounds {
 
 struct GroupUse {
   std::uint64_t used_bytes = 0;
+  GroupBounds bounds;
   std::uint64_t evicted = 0;  // records that went because of the maximum
 };
 

@@ -45,7 +45,7 @@ void VolumeWriter::trim_to(std::uint16_t group, std::uint64_t target_bytes, std:
     std::vector<Aged> oldest;
     const auto take = [&](const std::vector<Entry>& entries) {
       for (const Entry& e : entries) {
-        if (group_of(e.tags) != label || e.offset < trimmed.offset || (is_open && e.offset >= end)) continue;
+        if (e.group != label || e.offset < trimmed.offset || (is_open && e.offset >= end)) continue;
         oldest.push_back({.offset = e.offset, .hash = e.hash, .sequence = e.sequence});
       }
     };

@@ -400,7 +400,7 @@ void VolumeWriter::settle(Unsettled& u) {
   // A note that would have applied to it may have been forgotten since it was begun; its own epoch has been counted
   // since append(), so either it is seen here or the note is kept.
   if (u.put->purge_epoch < volume_.context().host.epoch_floor()) index.erase(u.put->hash, u.put->variant);
-  const std::uint16_t group = volume_.context().groups.number_of(group_of(u.entry.tags));
+  const std::uint16_t group = volume_.context().groups.number_of(u.entry.group);
   const bool has_room = u.put->is_dead || make_group_room(group, Index::group_bytes(u.entry), u.entry.offset);
   if (!has_room) index.erase(u.put->hash, u.put->variant);
   const bool is_current = index.settle(*u.put, u.entry, open_->slot);

@@ -9,6 +9,7 @@ using namespace seawall;
 using namespace seawall::disk;
 
 constexpr std::uint32_t kLabel = 1234;
+constexpr auto kNumbers = static_cast<std::uint32_t>(Groups::kNumbers);
 
 std::vector<VolumeOptions> volumes(std::initializer_list<std::uint64_t> capacities) {
   std::vector<VolumeOptions> all;
@@ -25,11 +26,11 @@ BOOST_AUTO_TEST_CASE(each_label_has_a_number_of_its_own) {
   BOOST_TEST(groups.number_of(0) == 0U);
   std::set<std::uint16_t> numbers;
   // Labels that begin at one place, the first of which is none.
-  for (std::uint32_t i = 1; i <= 100; ++i) numbers.insert(groups.number_of(i * Groups::kNumbers));
+  for (std::uint32_t i = 1; i <= 100; ++i) numbers.insert(groups.number_of(i * kNumbers));
   BOOST_TEST(numbers.size() == 100U);
   BOOST_TEST(!numbers.contains(0));
   for (std::uint32_t i = 1; i <= 100; ++i) {
-    const std::uint32_t label = i * Groups::kNumbers;
+    const std::uint32_t label = i * kNumbers;
     BOOST_TEST_REQUIRE(groups.label_of(groups.number_of(label)) == label);
   }
 }
@@ -37,9 +38,9 @@ BOOST_AUTO_TEST_CASE(each_label_has_a_number_of_its_own) {
 BOOST_AUTO_TEST_CASE(a_full_table_has_no_number_for_a_new_label) {
   Groups groups(volumes({100}));
   std::size_t taken = 0;
-  for (std::uint32_t label = 1; label <= 2 * Groups::kNumbers; ++label) taken += groups.number_of(label) != 0 ? 1 : 0;
-  BOOST_TEST(taken == Groups::kNumbers - 1);
-  groups.set_bounds(2 * Groups::kNumbers, {.max_bytes = 1});
+  for (std::uint32_t label = 1; label <= 2 * kNumbers; ++label) taken += groups.number_of(label) != 0 ? 1U : 0U;
+  BOOST_TEST(taken == kNumbers - 1);
+  groups.set_bounds(2 * kNumbers, {.max_bytes = 1});
   BOOST_TEST(groups.max_bytes(0, 0) == 0U);
   groups.add(0, 0, 50);
   BOOST_TEST(groups.used_bytes(0, 0) == 0U);
@@ -55,6 +56,8 @@ BOOST_AUTO_TEST_CASE(each_volume_has_its_part_of_the_bounds) {
   groups.add(0, group, 15);
   groups.add(1, group, 60);
   BOOST_TEST(groups.use(kLabel).used_bytes == 75U);
+  BOOST_TEST(groups.use(kLabel).bounds.guaranteed_bytes == 40U);
+  BOOST_TEST(groups.use(kLabel).bounds.max_bytes == 80U);
   BOOST_TEST(!groups.is_over_max(0, group));
   BOOST_TEST(!groups.exceeds(0, group, 20));
   BOOST_TEST(groups.exceeds(0, group, 21));

@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(what_a_group_has_is_counted_as_it_comes_and_goes) {
   const auto add = [&](std::uint64_t hash, std::uint16_t slot, RecordKind kind) {
     const auto pending = index.begin_put(meta(hash), volume_of(slot));
     Entry e = entry(*pending, meta(hash));
-    e.kind = kind, e.tags = tags_of(kLabel);
+    e.kind = kind, e.group = kLabel;
     BOOST_TEST(index.settle(*pending, e, slot));
     return e;
   };
@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(what_a_group_has_is_counted_as_it_comes_and_goes) {
   BOOST_TEST(!standing->is_used);
   BOOST_TEST(!index.standing(1, first.sequence, 1));
   std::size_t labelled = 0;
-  index.collect(0, [&](std::uint16_t, const Entry& e) { labelled += group_of(e.tags) == kLabel ? 1 : 0; });
+  index.collect(0, [&](std::uint16_t, const Entry& e) { labelled += e.group == kLabel ? 1 : 0; });
   BOOST_TEST(labelled == 2U);
   add(1, 3 << kSlotBits, RecordKind::kWhole);  // replaces the first on another volume
   BOOST_TEST(used() == 1024U + 512U);
