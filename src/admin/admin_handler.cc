@@ -118,7 +118,8 @@ AdminReply metrics(const Call& call) {
       .certificates = context.certificates};
   const obs::Prometheus::Format format = wanted_format(call.request.head.headers);
   return {.content_type = std::string(obs::content_type(format)),
-          .body = metrics_text(server, route_views(*context.router, now), origin_views(*context.router, now), format)};
+          .body = metrics_text(server, route_views(*context.router, context.store.disk(), now),
+                               origin_views(*context.router, now), format)};
 }
 
 AdminReply link_list(const Call&) {
@@ -140,7 +141,7 @@ std::vector<OriginView> origins_of(const Call& call) {
 
 std::vector<RouteView> routes_of(const Call& call) {
   const proxy::Context& context = call.services.context;
-  return route_views(*context.router, context.executor.mono_now());
+  return route_views(*context.router, context.store.disk(), context.executor.mono_now());
 }
 
 constexpr auto kEndpoints = std::to_array<Endpoint>({

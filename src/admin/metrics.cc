@@ -344,6 +344,14 @@ void add_routes(Prometheus& out, std::span<const RouteView> routes) {
       [](const RouteView& r) { return r.memory.guaranteed_bytes; });
   add(out, "seawall_route_memory_max_bytes", "The most that it may be; 0: no bound of its own.", routes,
       [](const RouteView& r) { return r.memory.max_bytes; });
+  add(out, "seawall_route_disk_bytes", "What the route's stored responses take on disk.", routes,
+      [](const RouteView& r) { return r.disk.used_bytes; });
+  add(out, "seawall_route_disk_guaranteed_bytes", "What of it does not give way to other routes.", routes,
+      [](const RouteView& r) { return r.disk.guaranteed_bytes; });
+  add(out, "seawall_route_disk_max_bytes", "The most that it may be; 0: no bound of its own.", routes,
+      [](const RouteView& r) { return r.disk.max_bytes; });
+  add(out, "seawall_route_disk_evictions_total", "Responses on disk that went because of the most.", routes,
+      [](const RouteView& r) { return r.disk_evicted; });
   add(out, "seawall_storm_active", "Whether the route is in storm mode: misses do not wait for the origin.", routes,
       [](const RouteView& r) { return r.storm.is_active; });
   add(out, "seawall_storms_total", "How often storm mode began.", routes,

@@ -178,9 +178,15 @@ Json to_json(const MemoryView& memory) {
   return json;
 }
 
-Json to_json(const RouteView::Memory& memory) {
-  Json json{{"used_bytes", memory.used_bytes}, {"guaranteed_bytes", memory.guaranteed_bytes}, {"max_bytes", nullptr}};
-  if (memory.max_bytes > 0) json["max_bytes"] = memory.max_bytes;
+Json to_json(const RouteView::Share& share) {
+  Json json{{"used_bytes", share.used_bytes}, {"guaranteed_bytes", share.guaranteed_bytes}, {"max_bytes", nullptr}};
+  if (share.max_bytes > 0) json["max_bytes"] = share.max_bytes;
+  return json;
+}
+
+Json disk_share_json(const RouteView& route) {
+  Json json = to_json(route.disk);
+  json["evicted"] = route.disk_evicted;
   return json;
 }
 
@@ -248,7 +254,8 @@ Json to_json(const RouteView& route) {
               {"requests", requests},
               {"stale", route.stale},
               {"refreshed", route.refreshed},
-              {"memory", to_json(route.memory)}};
+              {"memory", to_json(route.memory)},
+              {"disk", disk_share_json(route)}};
 }
 
 template <typename View>
@@ -336,7 +343,7 @@ std::vector<OriginView> origin_views(const proxy::Router& router, MonoTime now) 
   return views;
 }
 
-std::vector<RouteView> route_views(const proxy::Router& router, MonoTime now) {
+std::vector<RouteView> route_views(const proxy::Router& router, const cache::DiskTier* disk, MonoTime now) {
   std::vector<RouteView> views;
   views.reserve(router.routes().size());
   for (const proxy::Route& route : router.routes()) {
@@ -358,6 +365,13 @@ std::vector<RouteView> route_views(const proxy::Router& router, MonoTime now) {
       view.memory = {.used_bytes = state.share->used_bytes(),
                      .guaranteed_bytes = state.share->guaranteed_bytes(),
                      .max_bytes = state.share->max_bytes()};
+    }
+    if (state.share && disk) {
+      const disk::GroupUse use = disk->use_of(*state.share);
+      view.disk = {.used_bytes = use.used_bytes,
+                   .guaranteed_bytes = use.bounds.guaranteed_bytes,
+                   .max_bytes = use.bounds.max_bytes};
+      view.disk_evicted = use.evicted;
     }
     if (view.storm.begun > 0) view.storm.since = std::chrono::floor<Millis>(now - state.storm.since());
     views.push_back(std::move(view));

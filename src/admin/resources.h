@@ -48,12 +48,14 @@ struct RouteView {
   obs::RouteSums sums;
   std::uint64_t stale = 0;
   std::uint64_t refreshed = 0;
-  struct Memory {
+  struct Share {
     std::uint64_t used_bytes = 0;
     std::uint64_t guaranteed_bytes = 0;
     std::uint64_t max_bytes = 0;  // 0: no bound of its own
   };
-  Memory memory{};
+  Share memory{};
+  Share disk{};
+  std::uint64_t disk_evicted = 0;  // because of the maximum
 };
 
 // What is known of the memory beside the cache's own sums.
@@ -87,7 +89,7 @@ DiskView disk_view(const cache::DiskTier* disk);
 
 // In the order of the configuration.
 std::vector<OriginView> origin_views(const proxy::Router& router, MonoTime now);
-std::vector<RouteView> route_views(const proxy::Router& router, MonoTime now);
+std::vector<RouteView> route_views(const proxy::Router& router, const cache::DiskTier* disk, MonoTime now);
 
 AdminReply origins_reply(std::span<const OriginView> origins);
 AdminReply routes_reply(std::span<const RouteView> routes);

@@ -173,6 +173,10 @@ DiskKey disk_key(std::string_view key) {
   return {.hash = hash.high64, .rest = hash.low64};
 }
 
+std::uint32_t disk_label(std::string_view name) {
+  return std::max(static_cast<std::uint32_t>(XXH3_64bits(name.data(), name.size())), std::uint32_t{1});
+}
+
 std::uint64_t disk_variant(const DiskKey& key, const policy::VarySpec& vary, std::string_view selecting_values) {
   if (vary.empty()) return kPlainVariant;
   std::string text;

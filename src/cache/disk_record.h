@@ -23,6 +23,8 @@ struct DiskKey {
   std::uint64_t rest = 0;  // what else is known of the key
 };
 DiskKey disk_key(std::string_view key);
+// Of a group, by its name: the same in every process, and never 0.
+std::uint32_t disk_label(std::string_view name);
 // kPlainVariant without Vary, and only then: the index spends nothing on it. Two keys of one hash then stand in each
 // other's way: what is stored or purged of one is gone of the other too, which costs a fetch.
 inline constexpr std::uint64_t kPlainVariant = 0;

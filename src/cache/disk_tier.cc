@@ -109,6 +109,7 @@ DiskTier::DiskTier(Store& store)
 
 std::expected<std::unique_ptr<DiskTier>, std::string> DiskTier::open(disk::TierOptions options, Store& store) {
   std::unique_ptr<DiskTier> tier(new DiskTier(store));
+  for (const disk::VolumeOptions& volume : options.volumes) tier->capacity_bytes_ += volume.capacity_bytes;
   options.budget = &store.budget();
   // What waits to be written is memory that nothing else can have.
   options.backlog_bytes = std::min(options.backlog_bytes, store.budget().limit_bytes() / kMostBacklog);
@@ -315,7 +316,8 @@ void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
               .key = object->key(),
               .purge_epoch = object->purge_epoch(),
               .usable_until = usable_until(*object),
-              .may_compress = may_compress(object->headers())},
+              .may_compress = may_compress(object->headers()),
+              .group = object->share() ? object->share()->disk_label() : 0},
              encode_head(*object), object->body());
 }
 
@@ -366,7 +368,8 @@ std::unique_ptr<DiskStream> DiskTier::begin_stream(const Object::Init& head) {
                         .key = head.key,
                         .purge_epoch = head.purge_epoch,
                         .usable_until = until,
-                        .may_compress = may_compress(head.headers)};
+                        .may_compress = may_compress(head.headers),
+                        .group = head.share ? head.share->disk_label() : 0};
   std::unique_ptr<disk::StreamWriter> writer = tier_->begin_stream(meta);
   if (!writer) return nullptr;
   const std::vector<disk::Candidate> present = tier_->find(key.hash);

@@ -66,6 +66,13 @@ class DiskTier {
   // for each time that it begins. As with load(), the result is to be kept until then.
   [[nodiscard]] disk::Pending settle(Executor& executor, Durable done);
 
+  // Of the group's records, those of before the start included; see disk::GroupBounds.
+  void set_bounds(const ShareGroup& share, ShareBounds bounds) {
+    tier_->set_group(share.disk_label(), {.guaranteed_bytes = bounds.guaranteed_bytes, .max_bytes = bounds.max_bytes});
+  }
+  disk::GroupUse use_of(const ShareGroup& share) const { return tier_->group_use(share.disk_label()); }
+  // Of all directories together.
+  std::uint64_t capacity_bytes() const { return capacity_bytes_; }
   disk::TierStats stats() const { return tier_->stats(); }
   bool is_loaded() const { return tier_->is_loaded(); }
   // Responses read into memory since the start.
@@ -100,6 +107,7 @@ class DiskTier {
   std::optional<std::uint64_t> recheck(const disk::Revisit& record) const;
 
   Store& store_;
+  std::uint64_t capacity_bytes_ = 0;
   DiskPurges purges_;
   std::function<void(disk::LogLevel, const std::string&)> log_;
   std::atomic<bool> is_durable_{true};  // what was told last

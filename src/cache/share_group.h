@@ -25,7 +25,11 @@ struct ShareBounds {
 
 class ShareGroup final : public RefCounted<ShareGroup> {
  public:
-  explicit ShareGroup(ShareBounds bounds = {}) : guaranteed_(bounds.guaranteed_bytes), max_(bounds.max_bytes) {}
+  explicit ShareGroup(ShareBounds bounds = {}, std::uint32_t disk_label = 0)
+      : disk_label_(disk_label), guaranteed_(bounds.guaranteed_bytes), max_(bounds.max_bytes) {}
+
+  // By which its records on disk are known: see cache::disk_label(); 0: by none.
+  std::uint32_t disk_label() const { return disk_label_; }
 
   std::uint64_t guaranteed_bytes() const { return guaranteed_.load(std::memory_order_relaxed); }
   std::uint64_t max_bytes() const { return max_.load(std::memory_order_relaxed); }
@@ -47,6 +51,7 @@ class ShareGroup final : public RefCounted<ShareGroup> {
   std::uint64_t spared_limit() const { return guaranteed_bytes() + guaranteed_bytes() / 8; }
   std::uint64_t spared_bytes() const { return std::min(used_bytes(), spared_limit()); }
 
+  const std::uint32_t disk_label_;
   std::atomic<std::uint64_t> guaranteed_;
   std::atomic<std::uint64_t> max_;
   std::atomic<std::uint64_t> used_{0};  // written under the store's policy lock

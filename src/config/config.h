@@ -25,7 +25,7 @@
 
 namespace seawall::config {
 
-// Of the cache's memory: a percentage, or bytes when those were given.
+// Of the cache's memory or disk: a percentage, or bytes when those were given.
 struct Share {
   double percent = 0;  // 0: none
   std::optional<std::uint64_t> bytes;
@@ -60,6 +60,7 @@ struct RouteConfig {
   policy::Rules rules;
   std::vector<http::Coding> encode;  // the codings that its responses are also kept in, the preferred one first
   ShareConfig memory;                // of the cache's, for its objects
+  ShareConfig disk;                  // likewise
 };
 
 struct EncodeConfig {

@@ -690,6 +690,10 @@ const std::array kDirectives = {
         .help = "What its objects may take of the cache's memory without giving way to those of other routes, as a percentage or a size; \"\": nothing."}),
     with<SW_AT(d.route->memory.max)>({.path = "route.memory.max", .kind = Kind::kShare, .default_text = "\"\"",
         .help = "The most that they may take; \"\": no bound of its own."}),
+    with<SW_AT(d.route->disk.guaranteed)>({.path = "route.disk.guaranteed", .kind = Kind::kShare, .default_text = "\"\"",
+        .help = "What its objects may take of the disk without giving way to those of other routes, as a percentage of all directories or a size; \"\": nothing."}),
+    with<SW_AT(d.route->disk.max)>({.path = "route.disk.max", .kind = Kind::kShare, .default_text = "\"\"",
+        .help = "The most that they may take there; \"\": no bound of its own."}),
     with<SW_AT(d.route->rules.honour_request_directives)>({.path = "route.honour_request_directives", .kind = Kind::kFlag, .default_text = "true",
         .help = "Whether Cache-Control and Pragma of requests may make the cache ask the origin."}),
 };

@@ -221,6 +221,7 @@ std::string why_moot(const Directive& directive, const Draft& draft) {
   const std::string_view section = directive.section();
   if (section == "tls") return why_moot_in_tls(directive, *draft.config);
   if (section == "origin") return why_moot_in_origin(directive, draft.origin->options);
+  if (directive.path.starts_with("route.disk.")) return draft.config->disk.empty() ? "without cache.disk" : "";
   if (section == "route") return why_moot_in_route(directive, *draft.route);
   const bool is_of_disk = directive.path == "cache.disk_writes" || directive.path == "cache.disk_max_object";
   if (is_of_disk && draft.config->disk.empty()) return "without disk";

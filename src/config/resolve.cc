@@ -298,9 +298,6 @@ void resolve_routes(Input& input, Report& report) {
   for (RouteDraft& route : input.routes) resolve_route(input, route, report);
 }
 
-// Of all the memory, what is guaranteed to the routes together: the rest is for everybody, and for bodies on their way.
-constexpr std::uint64_t kMostGuaranteedPercent = 80;
-
 std::string format_percent_of(std::uint64_t part, std::uint64_t whole) {
   return format_percent(std::round(static_cast<double>(part) / static_cast<double>(whole) * 1000) / 10);
 }
@@ -310,31 +307,67 @@ std::string shown(std::string_view path, const Share& share) {
   return fmt::format("{} = {}", path, format_value(*find_directive(path), share));
 }
 
-void check_shares(Input& input, Report& report) {
-  const std::uint64_t memory = input.config.cache.memory_bytes;
-  const std::string whole = fmt::format("cache.memory = \"{}\"", format_size(memory));
+// What routes have shares of.
+struct Shared {
+  std::string_view key;  // "cache.memory"
+  std::string text;      // as messages say it
+  std::uint64_t bytes;
+  std::uint64_t most_guaranteed_percent;  // to the routes together: the rest is for everybody
+  std::string_view guaranteed;            // a directive, as is `max`
+  std::string_view max;
+  ShareConfig RouteConfig::* share;
+};
+
+void check_shares_of(const Shared& whole, Input& input, Report& report) {
   std::uint64_t guaranteed = 0;
   for (RouteDraft& route : input.routes) {
-    const ShareConfig& share = route.config.memory;
+    const ShareConfig& share = route.config.*whole.share;
     const auto too_much = [&](std::string_view path, const Share& lesser, std::string_view greater) {
       report.add(route.set[path], fmt::format("{} is more than {}", shown(path, lesser), greater), "lower it");
     };
-    constexpr std::string_view kGuaranteed = "route.memory.guaranteed";
-    constexpr std::string_view kMax = "route.memory.max";
     const bool has_max = !share.max.is_none();
-    if (has_max && share.max.of(memory) > memory) too_much(kMax, share.max, whole);
-    if (has_max && share.guaranteed.of(memory) > share.max.of(memory)) {
-      too_much(kGuaranteed, share.guaranteed, shown(kMax, share.max));
+    if (has_max && share.max.of(whole.bytes) > whole.bytes) too_much(whole.max, share.max, whole.text);
+    if (has_max && share.guaranteed.of(whole.bytes) > share.max.of(whole.bytes)) {
+      too_much(whole.guaranteed, share.guaranteed, shown(whole.max, share.max));
     }
-    const std::uint64_t most = memory * kMostGuaranteedPercent / 100;
-    const std::uint64_t before = std::exchange(guaranteed, guaranteed + share.guaranteed.of(memory));
+    const std::uint64_t most = whole.bytes * whole.most_guaranteed_percent / 100;
+    const std::uint64_t before = std::exchange(guaranteed, guaranteed + share.guaranteed.of(whole.bytes));
     if (before > most || guaranteed <= most) continue;
-    report.add(route.set[kGuaranteed],
-               fmt::format("{} is more than what is left to guarantee: the routes before have {} of {}",
-                           shown(kGuaranteed, share.guaranteed), format_percent_of(before, memory), whole),
-               fmt::format("lower some of them, so that all together have {}% of cache.memory at most",
-                           kMostGuaranteedPercent));
+    report.add(
+        route.set[whole.guaranteed],
+        fmt::format("{} is more than what is left to guarantee: the routes before have {} of {}",
+                    shown(whole.guaranteed, share.guaranteed), format_percent_of(before, whole.bytes), whole.text),
+        fmt::format("lower some of them, so that all together have {}% of {} at most", whole.most_guaranteed_percent,
+                    whole.key));
   }
+}
+
+void check_shares(Input& input, Report& report) {
+  const std::uint64_t memory = input.config.cache.memory_bytes;
+  // What is not guaranteed is for bodies on their way, too.
+  check_shares_of({.key = "cache.memory",
+                   .text = fmt::format("cache.memory = \"{}\"", format_size(memory)),
+                   .bytes = memory,
+                   .most_guaranteed_percent = 80,
+                   .guaranteed = "route.memory.guaranteed",
+                   .max = "route.memory.max",
+                   .share = &RouteConfig::memory},
+                  input, report);
+  std::uint64_t disk = 0;
+  for (const disk::VolumeOptions& volume : input.config.disk) {
+    if (volume.capacity_bytes == 0) return;  // it could not be read
+    disk += volume.capacity_bytes;
+  }
+  if (disk == 0) return;
+  // What is guaranteed is written again each time that as much as the rest has been.
+  check_shares_of({.key = "cache.disk",
+                   .text = fmt::format("cache.disk with its \"{}\"", format_size(disk)),
+                   .bytes = disk,
+                   .most_guaranteed_percent = 50,
+                   .guaranteed = "route.disk.guaranteed",
+                   .max = "route.disk.max",
+                   .share = &RouteConfig::disk},
+                  input, report);
 }
 
 // How many routes share each origin.

@@ -62,9 +62,13 @@ std::size_t part_bytes(RecordKind kind) {
   return kind == RecordKind::kFinal ? kChunkEntryBytes : kBlockEntryBytes;
 }
 
+std::size_t count_tags(const Entry& e) {
+  return e.group != 0 ? 1 : e.tags.size();
+}
+
 std::size_t count_tags(std::span<const Entry> entries) {
   std::size_t n = 0;
-  for (const Entry& e : entries) n += e.tags.size();
+  for (const Entry& e : entries) n += count_tags(e);
   return n;
 }
 
@@ -79,10 +83,14 @@ void append_entries(std::string& out, std::span<const Entry> entries) {
     store(b + 32, e.usable_until);
     store(b + 36, static_cast<std::uint8_t>(e.kind));
     store(b + 37, e.body_class);
-    store(b + 38, static_cast<std::uint16_t>(e.tags.size()));
+    store(b + 38, static_cast<std::uint16_t>(count_tags(e)));
     out.append(b, sizeof b);
   }
   for (const Entry& e : entries) {
+    if (e.group != 0) {
+      append(out, e.group);
+      continue;
+    }
     for (const std::uint32_t tag : e.tags) append(out, tag);
   }
 }
@@ -107,6 +115,11 @@ std::optional<std::vector<Entry>> decode_entries(std::string_view bytes, std::si
     const std::size_t n = load<std::uint16_t>(b + 38);
     if (n > tags_left || (e.kind != RecordKind::kWhole && e.kind != RecordKind::kFinal)) return std::nullopt;
     tags_left -= n;
+    if (n == 1) {
+      e.group = load<std::uint32_t>(tags);
+      tags += 4;
+      continue;
+    }
     for (std::size_t t = 0; t < n; ++t, tags += 4) e.tags.push_back(load<std::uint32_t>(tags));
   }
   if (tags_left != 0) return std::nullopt;

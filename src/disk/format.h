@@ -61,7 +61,7 @@ inline constexpr std::uint32_t kRecordMagic = 0x43525753;  // "SWRC"
 
 struct RecordHeader {
   RecordKind kind = RecordKind::kWhole;
-  std::uint16_t tag_count = 0;     // of former versions; passed over
+  std::uint16_t tag_count = 0;     // 0 or 1, the group; more of former versions
   std::uint32_t stored_bytes = 0;  // all of it, a multiple of kRecordAlign
   std::uint32_t key_bytes = 0;
   std::uint32_t head_bytes = 0;
@@ -118,12 +118,20 @@ struct Entry {
   std::uint32_t stored_bytes = 0;
   std::uint32_t usable_until = 0;
   RecordKind kind = RecordKind::kWhole;
-  std::uint8_t body_class = 0;  // see body_class_of()
-  std::vector<std::uint32_t> tags;
+  std::uint8_t body_class = 0;      // see body_class_of()
+  std::uint32_t group = 0;          // its label, which stands as the only tag; 0: none
+  std::vector<std::uint32_t> tags;  // of former versions, but for a single one; passed over
 
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 inline constexpr std::size_t kEntryBytes = 40;
+// As the label of a record's group stands in RecordMeta::tags; former versions had tags of their own.
+inline std::uint32_t group_of(const std::vector<std::uint32_t>& tags) {
+  return tags.size() == 1 ? tags.front() : 0;
+}
+inline std::vector<std::uint32_t> tags_of(std::uint32_t group) {
+  return group == 0 ? std::vector<std::uint32_t>() : std::vector{group};
+}
 // A size in eight bits, rounded up by less than an eighth.
 std::uint8_t body_class_of(std::uint64_t bytes);
 std::uint64_t body_class_bytes(std::uint8_t body_class);

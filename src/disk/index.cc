@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint16_t kUsed = 1;
 constexpr std::uint16_t kHasVariant = 2;
 constexpr std::uint16_t kStreamed = 4;
+constexpr unsigned kGroupShift = 16 - Groups::kBits;
 constexpr std::uint64_t kSizeUnit = 512;
 // Nodes of the maps with what the allocator adds, and their part of the table; the slack of lists.
 constexpr std::int64_t kVariantBytes = 56;
@@ -38,6 +39,11 @@ JournalEntry tombstone(std::uint64_t hash, std::optional<std::uint64_t> variant,
 
 std::uint64_t stored_bytes_of(std::uint32_t size) {
   return (size >> 8) * kSizeUnit;
+}
+
+std::uint64_t group_bytes_of(std::uint32_t size, std::uint16_t flags) {
+  const bool is_streamed = (flags & kStreamed) != 0;
+  return stored_bytes_of(size) + (is_streamed ? body_class_bytes(static_cast<std::uint8_t>(size & 0xff)) : 0);
 }
 
 }  // namespace
@@ -77,7 +83,7 @@ std::size_t Index::locate_variant(const Shard& s, std::uint64_t hash, std::uint6
   return kNone;
 }
 
-Entry Index::entry_at(const Shard& s, std::size_t at) {
+Entry Index::entry_at(const Shard& s, std::size_t at) const {
   const Slot& slot = s.slots[at];
   Entry e;
   e.hash = slot.hash;
@@ -88,6 +94,7 @@ Entry Index::entry_at(const Shard& s, std::size_t at) {
   e.kind = (slot.flags & kStreamed) != 0 ? RecordKind::kFinal : RecordKind::kWhole;
   e.body_class = static_cast<std::uint8_t>(slot.size & 0xff);
   e.variant = variant_at(s, at);
+  e.group = groups_.label_of(slot.flags >> kGroupShift);
   return e;
 }
 
@@ -126,7 +133,9 @@ void Index::insert(Shard& s, const Entry& e, std::uint16_t segment) {
   slot.size = static_cast<std::uint32_t>(round_up(e.stored_bytes, kSizeUnit) / kSizeUnit) << 8 | e.body_class;
   slot.usable_until = e.usable_until;
   slot.segment = segment;
-  slot.flags = e.kind == RecordKind::kFinal ? kStreamed : std::uint16_t{0};
+  const std::uint16_t group = groups_.number_of(e.group);
+  slot.flags = static_cast<std::uint16_t>(group << kGroupShift | (e.kind == RecordKind::kFinal ? kStreamed : 0));
+  groups_.add(volume_of(segment), group, group_bytes_of(slot.size, slot.flags));
   if (e.variant != 0) {
     slot.flags |= kHasVariant;
     s.variants[e.sequence] = e.variant;
@@ -142,7 +151,9 @@ void Index::remove(Shard& s, std::size_t at) {
     s.variants.erase(s.slots[at].sequence);
     occupy(-kVariantBytes);
   }
-  by_volume_[volume_of(s.slots[at].segment)].fetch_sub(1, std::memory_order_relaxed);
+  const std::size_t volume = volume_of(s.slots[at].segment);
+  groups_.remove(volume, s.slots[at].flags >> kGroupShift, group_bytes_of(s.slots[at].size, s.slots[at].flags));
+  by_volume_[volume].fetch_sub(1, std::memory_order_relaxed);
   size_.fetch_sub(1, std::memory_order_relaxed);
   --s.used;
   // What probed past the hole moves into it, so that there are no markers of the deleted.
@@ -209,11 +220,19 @@ void Index::mark_used(std::uint64_t hash, std::uint64_t sequence) {
   if (const std::size_t at = locate(s, hash, sequence); at != kNone) s.slots[at].flags |= kUsed;
 }
 
-bool Index::is_used(std::uint64_t hash, std::uint64_t sequence, std::uint16_t slot) const {
+std::uint64_t Index::group_bytes(const Entry& e) {
+  return round_up(e.stored_bytes, kSizeUnit) + (e.kind == RecordKind::kFinal ? body_class_bytes(e.body_class) : 0);
+}
+
+std::optional<Index::Standing> Index::standing(std::uint64_t hash, std::uint64_t sequence, std::uint16_t slot) const {
   const Shard& s = shard_of(hash);
   const MutexLock lock(s.mutex);
   const std::size_t at = locate(s, hash, sequence);
-  return at != kNone && s.slots[at].segment == slot && (s.slots[at].flags & kUsed) != 0;
+  if (at == kNone || s.slots[at].segment != slot) return std::nullopt;
+  const Slot& found = s.slots[at];
+  return Standing{.is_used = (found.flags & kUsed) != 0,
+                  .group = static_cast<std::uint16_t>(found.flags >> kGroupShift),
+                  .bytes = group_bytes_of(found.size, found.flags)};
 }
 
 void Index::bury_at(const Shard& s, std::size_t at, std::uint64_t sequence) {
@@ -317,12 +336,14 @@ std::size_t Index::erase(std::uint64_t hash, std::optional<std::uint64_t> varian
   return kill(s, hash, variant, next_sequence_.fetch_add(1));
 }
 
-void Index::forget(std::uint64_t hash, std::uint64_t sequence) {
+bool Index::forget(std::uint64_t hash, std::uint64_t sequence) {
   Shard& s = shard_of(hash);
   const MutexLock lock(s.mutex);
   const std::size_t at = locate(s, hash, sequence);
   // A number of its own, so that a copy on its way to another segment is covered too.
-  if (at != kNone) kill(s, hash, variant_at(s, at), next_sequence_.fetch_add(1));
+  if (at == kNone) return false;
+  kill(s, hash, variant_at(s, at), next_sequence_.fetch_add(1));
+  return true;
 }
 
 std::optional<std::uint64_t> Index::renumber(std::uint64_t hash, std::uint64_t sequence, std::uint16_t slot) {

@@ -22,6 +22,7 @@
 
 #include "base/mutex.h"
 #include "disk/format.h"
+#include "disk/groups.h"
 #include "disk/tier.h"
 #include "mem/budget.h"
 
@@ -59,7 +60,8 @@ struct Place {
 
 class Index {
  public:
-  Index(Undertaker& undertaker, MemoryBudget* budget) : undertaker_(undertaker), budget_(budget) {}
+  Index(Undertaker& undertaker, Groups& groups, MemoryBudget* budget)
+      : undertaker_(undertaker), groups_(groups), budget_(budget) {}
   ~Index() { occupy(-static_cast<std::int64_t>(bytes())); }
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
@@ -71,7 +73,15 @@ class Index {
   std::vector<Candidate> find(std::uint64_t hash, std::uint32_t now) const;
   std::optional<Place> place_of(std::uint64_t hash, std::uint64_t sequence) const;
   void mark_used(std::uint64_t hash, std::uint64_t sequence);
-  bool is_used(std::uint64_t hash, std::uint64_t sequence, std::uint16_t slot) const;
+  struct Standing {
+    bool is_used = false;
+    std::uint16_t group = 0;
+    std::uint64_t bytes = 0;  // group_bytes()
+  };
+  // What a record counts in its group.
+  static std::uint64_t group_bytes(const Entry& entry);
+  // nullopt: it is not there any more.
+  std::optional<Standing> standing(std::uint64_t hash, std::uint64_t sequence, std::uint16_t slot) const;
 
   // Replaces what is older, and draws the put's number. The caller settles or abandons it.
   std::shared_ptr<PendingPut> begin_put(const Meta& meta, std::size_t volume);
@@ -85,8 +95,8 @@ class Index {
 
   // With those on their way. How many.
   std::size_t erase(std::uint64_t hash, std::optional<std::uint64_t> variant);
-  // One record that turned out unreadable.
-  void forget(std::uint64_t hash, std::uint64_t sequence);
+  // One record that turned out unreadable, or has to go. False: it had gone.
+  bool forget(std::uint64_t hash, std::uint64_t sequence);
 
   // For writing a used record again: a new number if it is still where it was.
   std::optional<std::uint64_t> renumber(std::uint64_t hash, std::uint64_t sequence, std::uint16_t slot);
@@ -123,7 +133,7 @@ class Index {
     std::uint32_t size;      // stored bytes in 512, rounded up, in the upper 24 bits; the body's class below
     std::uint32_t usable_until;
     std::uint16_t segment;
-    std::uint16_t flags;
+    std::uint16_t flags;  // above them the number of the group
   };
   static_assert(sizeof(Slot) == 32);
   struct Dead {
@@ -149,7 +159,7 @@ class Index {
   static std::size_t locate(const Shard& s, std::uint64_t hash, std::uint64_t sequence) SW_REQUIRES(s.mutex);
   static std::size_t locate_variant(const Shard& s, std::uint64_t hash, std::uint64_t variant) SW_REQUIRES(s.mutex);
   static std::uint64_t variant_at(const Shard& s, std::size_t at) SW_REQUIRES(s.mutex);
-  static Entry entry_at(const Shard& s, std::size_t at) SW_REQUIRES(s.mutex);
+  Entry entry_at(const Shard& s, std::size_t at) const SW_REQUIRES(s.mutex);
   void insert(Shard& s, const Entry& entry, std::uint16_t slot) SW_REQUIRES(s.mutex);
   void remove(Shard& s, std::size_t at) SW_REQUIRES(s.mutex);
   void resize(Shard& s, std::size_t slots) SW_REQUIRES(s.mutex);
@@ -166,6 +176,7 @@ class Index {
   std::size_t drop_if(Shard& s, Matches matches) SW_REQUIRES(s.mutex);
 
   Undertaker& undertaker_;
+  Groups& groups_;
   MemoryBudget* budget_;
   mutable std::array<Shard, kShards> shards_;
   std::atomic<std::uint64_t> next_sequence_{1};

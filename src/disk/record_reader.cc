@@ -161,7 +161,7 @@ std::expected<std::uint64_t, RecordFault> scan_records(
   return end;
 }
 
-Entry entry_of(const RecordHeader& h, std::uint64_t offset) {
+Entry entry_of(const RecordHeader& h, const RecordMeta& meta, std::uint64_t offset) {
   return {.hash = h.hash,
           .variant = h.variant,
           .sequence = h.sequence,
@@ -169,7 +169,8 @@ Entry entry_of(const RecordHeader& h, std::uint64_t offset) {
           .stored_bytes = h.stored_bytes,
           .usable_until = h.usable_until,
           .kind = h.kind,
-          .body_class = body_class_of(h.body_bytes)};
+          .body_class = body_class_of(h.body_bytes),
+          .group = group_of(meta.tags)};
 }
 
 }  // namespace seawall::disk

@@ -58,6 +58,6 @@ std::expected<std::uint64_t, RecordFault> scan_records(
     const std::function<void(std::uint64_t offset, const RecordHeader&, const RecordMeta&)>& each,
     const std::function<void(std::uint64_t offset)>& on_gap = {});
 
-Entry entry_of(const RecordHeader& header, std::uint64_t offset);
+Entry entry_of(const RecordHeader& header, const RecordMeta& meta, std::uint64_t offset);
 
 }  // namespace seawall::disk

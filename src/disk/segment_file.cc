@@ -48,6 +48,12 @@ std::shared_ptr<SegmentFile> SegmentTable::find_id(std::uint64_t id) const {
   return found == by_id_.end() ? nullptr : found->second;
 }
 
+std::shared_ptr<SegmentFile> SegmentTable::find_from(std::uint64_t id) const {
+  const MutexLock lock(mutex_);
+  const auto found = by_id_.lower_bound(id);
+  return found == by_id_.end() ? nullptr : found->second;
+}
+
 std::shared_ptr<SegmentFile> SegmentTable::oldest_sealed() const {
   const MutexLock lock(mutex_);
   for (const auto& [id, segment] : by_id_) {

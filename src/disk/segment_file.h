@@ -59,6 +59,8 @@ class SegmentTable {
   std::shared_ptr<SegmentFile> find(std::uint16_t slot) const;
   std::shared_ptr<SegmentFile> find_id(std::uint64_t id) const;
   std::shared_ptr<SegmentFile> oldest_sealed() const;
+  // The oldest that is no older.
+  std::shared_ptr<SegmentFile> find_from(std::uint64_t id) const;
   std::vector<std::shared_ptr<SegmentFile>> all() const;  // by age
 
   std::uint64_t bytes() const;

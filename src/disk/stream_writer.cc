@@ -34,7 +34,11 @@ class ChunkedWriter final : public StreamWriter {
         if (part_bytes_ == volume_.chunk_bytes() && !send_chunk()) return false;
       }
     }
-    if (body_bytes_ > core_->max_body_bytes()) state_->has_failed = true;
+    Groups& groups = core_->groups();
+    if (body_bytes_ > core_->max_body_bytes() ||
+        groups.exceeds(volume_.number(), groups.number_of(state_->meta.group), body_bytes_)) {
+      state_->has_failed = true;
+    }
     return !has_failed();
   }
 
@@ -45,22 +49,25 @@ class ChunkedWriter final : public StreamWriter {
 
   void finish(std::string head, std::uint32_t usable_until, Executor* executor, Done done) override {
     is_finished_ = true;
-    auto report = [core = core_.get(), executor, done = std::move(done)](PutStatus status) mutable {
+    const bool replaces = !has_failed() && head.size() <= kMaxHeadBytes && core_->index().finish_stream(*state_->put);
+    auto report = [core = core_.get(), executor, replaces, done = std::move(done)](PutStatus status) mutable {
       core->counters().puts[static_cast<std::size_t>(status)].fetch_add(1, std::memory_order_relaxed);
       if (executor == nullptr || !done) return;
-      core->when_durable([status, executor, done = std::move(done)](bool durable) mutable {
+      auto answer = [status, executor, done = std::move(done)](bool durable) mutable {
         executor->post([done = std::move(done), status, durable]() mutable {
           done(PutResult{.status = status, .durable = durable});
         });
-      });
+      };
+      // What was there before may be there still.
+      if (!replaces) return answer(false);
+      core->when_durable(std::move(answer));
     };
     WriteOp op;
     op.kind = WriteOp::Kind::kFinish;
     op.put = state_->put;
     op.stream = state_;
     op.done = std::move(report);
-    if (state_->put->is_dead || has_failed() || head.size() > kMaxHeadBytes ||
-        !core_->index().finish_stream(*state_->put)) {
+    if (!replaces) {
       const bool replaced = state_->put->is_dead;
       state_->has_failed = true;
       core_->index().abandon(*state_->put);

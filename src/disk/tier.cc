@@ -77,9 +77,11 @@ std::optional<std::string> check_volumes(const std::vector<VolumeOptions>& volum
 TierCore::TierCore(TierOptions options)
     : options_(std::move(options)),
       fs_(options_.file_system != nullptr ? *options_.file_system : posix_file_system()),
-      index_(*this, options_.budget),
+      groups_(options_.volumes),
+      index_(*this, groups_, options_.budget),
       admission_(options_.write_bytes_per_second, options_.clock->mono_now()) {
-  const VolumeContext context{.options = options_, .fs = fs_, .index = index_, .counters = counters_, .host = *this};
+  const VolumeContext context{
+      .options = options_, .fs = fs_, .index = index_, .groups = groups_, .counters = counters_, .host = *this};
   for (std::size_t i = 0; i < options_.volumes.size(); ++i) {
     volumes_.push_back(std::make_unique<Volume>(i, options_.volumes[i], context));
   }
@@ -488,7 +490,8 @@ void Tier::put(Meta meta, std::string head, SliceChain body, Executor* executor,
   std::optional<PutStatus> skipped;
   if (volume == nullptr) {
     skipped = PutStatus::kOutOfService;
-  } else if (meta.key.size() > kMaxKeyBytes || head.size() > kMaxHeadBytes || size > core.max_body_bytes()) {
+  } else if (meta.key.size() > kMaxKeyBytes || head.size() > kMaxHeadBytes || size > core.max_body_bytes() ||
+             core.groups().exceeds(volume->number(), core.groups().number_of(meta.group), bytes)) {
     skipped = PutStatus::kTooLarge;
   } else if (meta.purge_epoch < core.epoch_floor()) {
     skipped = PutStatus::kReplaced;
@@ -570,6 +573,15 @@ void Tier::journal(Note note, Executor* executor, DurableDone done) {
   }
   core_->note(std::move(note));
   report_durable(*core_, executor, std::move(done));
+}
+
+void Tier::set_group(std::uint32_t label, GroupBounds bounds) {
+  core_->groups().set_bounds(label, bounds);
+  for (const auto& volume : core_->volumes()) volume->writer().trim();
+}
+
+GroupUse Tier::group_use(std::uint32_t label) const {
+  return core_->groups().use(label);
 }
 
 std::uint64_t Tier::epoch() const {

@@ -170,6 +170,22 @@ struct Meta {
   std::uint32_t usable_until = 0;  // seconds since the Unix epoch; past it find() leaves it out
   bool may_compress = true;        // false for what is encoded, or of a type that does not gain
   bool wanted = false;             // admit it whatever the write budget says, as what was hit in memory
+  std::uint32_t group = 0;         // the label of the group that it counts to; 0: none
+};
+
+// Of the capacity of all volumes, and so of each in proportion. What is counted is what the records take on the disk;
+// of a streamed body, its bytes before lz4, rounded up by an eighth at most.
+struct GroupBounds {
+  // As long as the group has no more than that, its records are written again when their segment goes, whether they
+  // were used or not. All guarantees together: half of the capacity at most. Not for streamed records.
+  std::uint64_t guaranteed_bytes = 0;
+  std::uint64_t max_bytes = 0;  // past it the group's oldest go; 0: no maximum
+};
+
+struct GroupUse {
+  std::uint64_t used_bytes = 0;
+  GroupBounds bounds;
+  std::uint64_t evicted = 0;  // records that went because of the maximum
 };
 
 enum class PutStatus : std::uint8_t {
@@ -177,7 +193,7 @@ enum class PutStatus : std::uint8_t {
   kNotAdmitted,   // over the write budget, and not seen before
   kBacklog,       // the writer does not keep up
   kOutOfService,  // the volume
-  kTooLarge,      // for the volume, or a bound of the format
+  kTooLarge,      // for the volume, the maximum of its group, or a bound of the format
   kFailed,        // the write
   kReplaced,      // by a later put or an erase while it waited
   kAborted,       // a stream
@@ -316,6 +332,10 @@ class Tier {
   // False: no volume that could bring it back took the note (it was said in the log), or not in time.
   void erase(std::uint64_t hash, Executor* executor = nullptr, DurableDone done = {});
   void erase(std::uint64_t hash, std::uint64_t variant, Executor* executor = nullptr, DurableDone done = {});
+
+  // Of the records with that label, those found on the volumes included. A lower maximum is reached by and by.
+  void set_group(std::uint32_t label, GroupBounds bounds);
+  GroupUse group_use(std::uint32_t label) const;
 
   // Keeps a note of the user's for as long as there may be a record whose purge_epoch is lower than its epoch. On every
   // volume; `done` runs with true when each volume in service has it on the device (one that has not is out of service,

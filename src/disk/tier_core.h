@@ -14,6 +14,7 @@
 #include "base/mutex.h"
 #include "disk/admission.h"
 #include "disk/counters.h"
+#include "disk/groups.h"
 #include "disk/index.h"
 #include "disk/tier.h"
 #include "disk/volume.h"
@@ -41,6 +42,7 @@ class TierCore final : public VolumeHost, public Undertaker {
   Index& index() { return index_; }
   Counters& counters() { return counters_; }
   Admission& admission() { return admission_; }
+  Groups& groups() { return groups_; }
   std::vector<std::unique_ptr<Volume>>& volumes() { return volumes_; }
   // By rendezvous hashing over those in service, by capacity. Null: none is.
   Volume* volume_for(std::uint64_t hash) const;
@@ -69,6 +71,7 @@ class TierCore final : public VolumeHost, public Undertaker {
   const TierOptions options_;
   FileSystem& fs_;
   Counters counters_;
+  Groups groups_;
   Index index_;
   Admission admission_;
   std::vector<std::unique_ptr<Volume>> volumes_;

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "disk/counters.h"
 #include "disk/file_system.h"
+#include "disk/groups.h"
 #include "disk/index.h"
 #include "disk/journal.h"
 #include "disk/read_pool.h"
@@ -50,6 +51,7 @@ struct VolumeContext {
   const TierOptions& options;
   FileSystem& fs;
   Index& index;
+  Groups& groups;
   Counters& counters;
   VolumeHost& host;
 };

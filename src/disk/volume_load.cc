@@ -144,11 +144,11 @@ IoResult<void> Volume::recover_segment(const std::shared_ptr<SegmentFile>& segme
   const std::uint64_t from = std::max<std::uint64_t>(s.covered_bytes, kPageBytes);
   std::erase_if(s.entries, [from](const Entry& e) { return e.offset >= from; });
   const auto end = scan_records(*segment->file, segment->nonce, from, segment->bytes,
-                                [&](std::uint64_t offset, const RecordHeader& header, const RecordMeta&) {
+                                [&](std::uint64_t offset, const RecordHeader& header, const RecordMeta& meta) {
                                   segment->lower_min_sequence(header.sequence);
                                   segment->lower_min_epoch(header.purge_epoch);
                                   if (header.kind != RecordKind::kChunk) {
-                                    s.entries.push_back(entry_of(header, offset));
+                                    s.entries.push_back(entry_of(header, meta, offset));
                                   }
                                 });
   if (!end) return std::unexpected(EIO);

@@ -56,6 +56,16 @@ void VolumeWriter::wake() {
   wake_.notify_one();
 }
 
+void VolumeWriter::trim() {
+  trims_ = true;
+  wake();
+}
+
+bool VolumeWriter::is_stopping() {
+  const std::scoped_lock lock(mutex_);
+  return stopping_;
+}
+
 void VolumeWriter::run() {
   std::unique_lock lock(mutex_);
   // Room can be made only when it is known what there is; and to write used records again while another volume loads
@@ -71,7 +81,7 @@ void VolumeWriter::run() {
     return;
   }
   for (;;) {
-    const bool idle = buffer_.empty() && unsynced_bytes_ == 0;
+    const bool idle = buffer_.empty() && unsynced_bytes_ == 0 && !trims_;
     const auto ready = [this] { return stopping_ || poked_ || !queue_.empty(); };
     if (idle) {
       wake_.wait(lock, ready);
@@ -106,7 +116,11 @@ void VolumeWriter::run() {
 }
 
 void VolumeWriter::tick() {
-  if (!volume_.is_in_service()) return;
+  if (!volume_.is_in_service()) {
+    trims_ = false;
+    return;
+  }
+  if (trims_.exchange(false) && trim_some()) trims_ = true;
   const TierOptions& o = volume_.context().options;
   const MonoTime now = o.clock->mono_now();
   IoResult<void> done;
@@ -248,6 +262,7 @@ IoResult<void> VolumeWriter::put(WriteOp& op) {
       encode_blocks(op.body, {.compress = o.compress && op.meta.may_compress, .min_bytes = o.min_compress_bytes},
                     *o.clock, blocks_, cost);
   count(volume_.context().counters, cost);
+  meta.tags = tags_of(op.meta.group);
   meta.key = op.meta.key;
   meta.head = op.head;
   Unsettled u;
@@ -316,6 +331,7 @@ IoResult<void> VolumeWriter::finish_stream(WriteOp& op, StreamState& stream, con
   header.body_bytes = stream.body_bytes;
   header.part_count = static_cast<std::uint32_t>(stream.chunks.size());
   RecordMeta meta;
+  meta.tags = tags_of(m.group);
   meta.key = m.key;
   meta.head = op.head;
   meta.chunks = stream.chunks;
@@ -334,13 +350,14 @@ IoResult<void> VolumeWriter::finish_stream(WriteOp& op, StreamState& stream, con
 IoResult<VolumeWriter::Placed> VolumeWriter::append(RecordHeader header, const RecordMeta& meta,
                                                     std::string_view blocks, Unsettled* unsettled) {
   if (header.kind != RecordKind::kFinal) header.part_count = static_cast<std::uint32_t>(meta.blocks.size());
+  header.tag_count = static_cast<std::uint16_t>(meta.tags.size());
   const std::string encoded = encode(meta);
   header.meta_checksum = checksum(encoded);
   const std::uint64_t size = round_up(kRecordHeaderBytes + encoded.size() + blocks.size(), kRecordAlign);
   const auto end_with = [&](std::uint64_t at) {
-    return round_up(at + size, kPageBytes) + footer_bytes(entries_.size() + 1, 0);
+    return round_up(at + size, kPageBytes) + footer_bytes(entries_.size() + 1, entries_.size() + 1);
   };
-  if (2 * kPageBytes + size + footer_bytes(1, 0) > volume_.segment_bytes()) {
+  if (2 * kPageBytes + size + footer_bytes(1, 1) > volume_.segment_bytes()) {
     return std::unexpected(kNoRoom);
   }
   // Making room may write used records again, into a segment that was opened for them.
@@ -360,7 +377,7 @@ IoResult<VolumeWriter::Placed> VolumeWriter::append(RecordHeader header, const R
   buffer_ += blocks;
   buffer_.resize(at + size, '\0');
   if (unsettled) {
-    unsettled->entry = entry_of(header, placed.offset);
+    unsettled->entry = entry_of(header, meta, placed.offset);
     entries_.push_back(unsettled->entry);
     unsettled_.push_back(std::move(*unsettled));
   }
@@ -377,32 +394,40 @@ IoResult<void> VolumeWriter::flush() {
   if (buffer_.empty()) return {};
   Counters& c = volume_.context().counters;
   buffer_.resize(round_up(buffer_.size(), kPageBytes), '\0');
+  volume_.mark_io(volume_.writer_io(), true);
   if (const auto r = open_->file->write(buffer_at_, buffer_); !r) return r;
   c.written_bytes += buffer_.size();
   if (unsynced_bytes_ == 0) unsynced_since_ = volume_.context().options.clock->mono_now();
   unsynced_bytes_ += buffer_.size();
   buffer_at_ += buffer_.size();
   buffer_.clear();
-  Index& index = volume_.context().index;
   std::vector<Unsettled> settled;
   settled.swap(unsettled_);
+  // What was written again first: of it nothing may be under way when room is made in a group.
+  for (const Unsettled& u : settled) {
+    if (u.put || !volume_.context().index.move(u.old_sequence, u.entry, open_->slot)) continue;
+    c.reinserted += 1;
+    c.reinserted_bytes += u.entry.stored_bytes;
+  }
   for (Unsettled& u : settled) {
-    if (!u.put) {
-      if (index.move(u.old_sequence, u.entry, open_->slot)) {
-        c.reinserted += 1;
-        c.reinserted_bytes += u.entry.stored_bytes;
-      }
-      continue;
-    }
-    // A note that would have applied to it may have been forgotten since it was begun; its own epoch has been counted
-    // since append(), so either it is seen here or the note is kept.
-    if (u.put->purge_epoch < volume_.context().host.epoch_floor()) index.erase(u.put->hash, u.put->variant);
-    const bool is_current = index.settle(*u.put, u.entry, open_->slot);
-    if (is_current) c.put_bytes += u.user_bytes;
-    if (u.done) u.done(is_current ? PutStatus::kStored : PutStatus::kReplaced);
+    if (u.put) settle(u);
   }
   open_->settled_bytes = buffer_at_;
   return {};
+}
+
+void VolumeWriter::settle(Unsettled& u) {
+  Index& index = volume_.context().index;
+  // A note that would have applied to it may have been forgotten since it was begun; its own epoch has been counted
+  // since append(), so either it is seen here or the note is kept.
+  if (u.put->purge_epoch < volume_.context().host.epoch_floor()) index.erase(u.put->hash, u.put->variant);
+  const std::uint16_t group = volume_.context().groups.number_of(u.entry.group);
+  const bool has_room = u.put->is_dead || make_group_room(group, Index::group_bytes(u.entry), u.entry.offset);
+  if (!has_room) index.erase(u.put->hash, u.put->variant);
+  const bool is_current = index.settle(*u.put, u.entry, open_->slot);
+  if (is_current) volume_.context().counters.put_bytes += u.user_bytes;
+  if (!u.done) return;
+  u.done(is_current ? PutStatus::kStored : has_room ? PutStatus::kReplaced : PutStatus::kTooLarge);
 }
 
 IoResult<void> VolumeWriter::sync() {
@@ -484,27 +509,34 @@ IoResult<std::shared_ptr<SegmentFile>> VolumeWriter::create_segment() {
 
 IoResult<void> VolumeWriter::make_room() {
   if (evicting_) return {};  // there is one to spare, always
-  while (!volume_.fits(2 * volume_.segment_bytes())) {
+  // Where much is guaranteed a segment may leave nothing, but not all of them do.
+  const std::size_t segments = volume_.segments().all().size();
+  for (std::size_t evicted = 0; !volume_.fits(2 * volume_.segment_bytes()); ++evicted) {
     const auto oldest = volume_.segments().oldest_sealed();
-    if (!oldest) return std::unexpected(kNoRoom);
-    if (const auto r = evict(oldest, true); !r) return r;
+    if (!oldest || (evicted > 0 && is_stopping())) return std::unexpected(kNoRoom);
+    if (const auto r = evict(oldest, evicted < segments); !r) return r;
   }
   return {};
 }
 
-IoResult<void> VolumeWriter::evict(const std::shared_ptr<SegmentFile>& segment, bool keep_used) {
-  std::optional<std::vector<Entry>> entries;
-  if (const auto size = segment->file->size(); size && *size >= kPageBytes + kTrailerBytes) {
-    std::string bytes(kTrailerBytes, '\0');
-    const auto n = segment->file->read(*size - kTrailerBytes, bytes);
-    const auto trailer = n && *n == bytes.size() ? decode_trailer(bytes) : std::nullopt;
-    if (trailer && trailer->summary.nonce == segment->nonce && trailer->summary.covered_bytes < *size) {
-      bytes.resize(*size - trailer->summary.covered_bytes);
-      const auto m = segment->file->read(trailer->summary.covered_bytes, bytes);
-      auto summary = m && *m == bytes.size() ? decode_footer(bytes, *trailer) : std::nullopt;
-      if (summary) entries = std::move(summary->entries);
-    }
+std::optional<std::vector<Entry>> VolumeWriter::read_entries(const SegmentFile& segment) {
+  const auto size = segment.file->size();
+  if (!size || *size < kPageBytes + kTrailerBytes) return std::nullopt;
+  std::string bytes(kTrailerBytes, '\0');
+  const auto n = segment.file->read(*size - kTrailerBytes, bytes);
+  const auto trailer = n && *n == bytes.size() ? decode_trailer(bytes) : std::nullopt;
+  if (!trailer || trailer->summary.nonce != segment.nonce || trailer->summary.covered_bytes >= *size) {
+    return std::nullopt;
   }
+  bytes.resize(*size - trailer->summary.covered_bytes);
+  const auto m = segment.file->read(trailer->summary.covered_bytes, bytes);
+  auto summary = m && *m == bytes.size() ? decode_footer(bytes, *trailer) : std::nullopt;
+  if (!summary) return std::nullopt;
+  return std::move(summary->entries);
+}
+
+IoResult<void> VolumeWriter::evict(const std::shared_ptr<SegmentFile>& segment, bool keep_used) {
+  const std::optional<std::vector<Entry>> entries = read_entries(*segment);
   if (entries && keep_used) {
     evicting_ = true;
     auto r = write_again(*segment, *entries);
@@ -527,19 +559,34 @@ IoResult<void> VolumeWriter::evict(const std::shared_ptr<SegmentFile>& segment, 
 }
 
 IoResult<void> VolumeWriter::write_again(SegmentFile& segment, const std::vector<Entry>& entries) {
+  const Groups& groups = volume_.context().groups;
+  std::unordered_map<std::uint16_t, std::uint64_t> leaving;  // bytes, by group
   std::uint64_t left = volume_.segment_bytes() / 2;
+  // What is guaranteed may be all of it, as long as there is a segment to spare.
+  std::uint64_t left_for_guaranteed = volume_.fits(volume_.segment_bytes()) ? volume_.segment_bytes() : left;
   for (const Entry& e : entries) {
-    if (e.kind != RecordKind::kWhole || e.stored_bytes > left) continue;
-    if (!volume_.context().index.is_used(e.hash, e.sequence, segment.slot)) continue;
-    const auto written = write_again(segment, e);
+    const auto standing = volume_.context().index.standing(e.hash, e.sequence, segment.slot);
+    if (!standing) continue;
+    std::uint64_t& leaves = leaving[standing->group];
+    const bool is_spared = groups.spares(volume_.number(), standing->group, leaves + standing->bytes);
+    const bool is_worth_it = is_spared ? e.stored_bytes <= left_for_guaranteed
+                                       : standing->is_used && e.stored_bytes <= std::min(left, left_for_guaranteed) &&
+                                             !groups.is_over_max(volume_.number(), standing->group);
+    const auto written = is_worth_it && e.kind == RecordKind::kWhole ? write_again(segment, e) : IoResult<bool>(false);
     if (!written) return std::unexpected(written.error());
-    if (*written) left -= e.stored_bytes;
+    if (!*written) {
+      leaves += standing->bytes;
+      continue;
+    }
+    left_for_guaranteed -= e.stored_bytes;
+    if (!is_spared) left -= e.stored_bytes;
   }
   return {};
 }
 
 IoResult<bool> VolumeWriter::write_again(SegmentFile& segment, const Entry& e) {
   const TierOptions& o = volume_.context().options;
+  volume_.mark_io(volume_.writer_io(), true);
   auto record = read_whole_record(*segment.file, segment.nonce, e.offset, e.stored_bytes);
   if (!record || record->header.sequence != e.sequence || record->header.hash != e.hash) return false;
   if (record->header.usable_until <= o.clock->wall_now().unix_seconds()) return false;

@@ -10,7 +10,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -70,6 +72,8 @@ class VolumeWriter {
   void run();
   // Everything submitted is written and synced, then run() returns.
   void stop();
+  // Sees to groups that are past their maximum.
+  void trim();
   // Wakes it to notice that the volume left service or shall be tried again.
   void wake();
   std::uint64_t backlog_bytes() const { return backlog_.load(std::memory_order_relaxed); }
@@ -85,6 +89,11 @@ class VolumeWriter {
     std::uint64_t user_bytes = 0;
     std::move_only_function<void(PutStatus)> done;
   };
+  // Of a group, nothing that stands before is in the index.
+  struct Trimmed {
+    std::uint64_t segment_id = 0;
+    std::uint64_t offset = 0;
+  };
   struct Placed {
     std::uint64_t segment_id = 0;
     std::uint64_t offset = 0;
@@ -99,15 +108,25 @@ class VolumeWriter {
   IoResult<void> finish_stream(WriteOp& op, StreamState& stream, const Meta& meta);
   IoResult<Placed> append(RecordHeader header, const RecordMeta& meta, std::string_view blocks, Unsettled* unsettled);
   IoResult<void> flush();
+  void settle(Unsettled& unsettled);
   IoResult<void> sync();
   IoResult<void> seal();
   IoResult<void> open_segment();
   IoResult<std::shared_ptr<SegmentFile>> create_segment();
   IoResult<void> make_room();
   IoResult<void> evict(const std::shared_ptr<SegmentFile>& segment, bool keep_used);
+  // What the footer has; nullopt: it cannot be read.
+  static std::optional<std::vector<Entry>> read_entries(const SegmentFile& segment);
   IoResult<void> write_again(SegmentFile& segment, const std::vector<Entry>& entries);
   IoResult<bool> write_again(SegmentFile& segment, const Entry& entry);
   bool is_too_old(const PendingPut& put) const;
+  // volume_trim.cc
+  // Room for a record within the maximum of its group, whose oldest go; of the open segment what starts before `end`.
+  // False: it takes more than that.
+  bool make_group_room(std::uint16_t group, std::uint64_t bytes, std::uint64_t end);
+  void trim_to(std::uint16_t group, std::uint64_t target_bytes, std::uint64_t end);
+  bool trim_some();
+  bool is_stopping();
   // After a failure, or out of service: whatever is half done is given up.
   void give_up(PutStatus status);
   void tick();
@@ -120,13 +139,15 @@ class VolumeWriter {
   bool stopping_ = false;
   bool poked_ = false;
   std::atomic<std::uint64_t> backlog_{0};
+  std::atomic<bool> trims_{true};  // there may be groups past their maximum
 
   std::shared_ptr<SegmentFile> open_;
   std::vector<Entry> entries_;  // of the open segment, for its footer
   std::string buffer_;
   std::uint64_t buffer_at_ = 0;  // its place in the file
   std::vector<Unsettled> unsettled_;
-  std::string blocks_;  // of the record at hand
+  std::string blocks_;                                  // of the record at hand
+  std::unordered_map<std::uint16_t, Trimmed> trimmed_;  // by group
   bool evicting_ = false;
   std::uint64_t unsynced_bytes_ = 0;
   MonoTime buffered_since_;

@@ -7,6 +7,8 @@
 #include <string_view>
 
 #include "base/rng.h"
+#include "cache/disk_record.h"
+#include "cache/disk_tier.h"
 
 namespace seawall::server {
 namespace {
@@ -79,12 +81,16 @@ std::shared_ptr<proxy::RouteState> Registry::route(const config::RouteConfig& co
   auto& state = routes_[config.name];
   if (!state) {
     state = std::make_shared<proxy::RouteState>(config.name, next_route_++, workers_, config.storm);
-    state->share = make_ref<cache::ShareGroup>();
+    state->share = make_ref<cache::ShareGroup>(cache::ShareBounds{}, cache::disk_label(config.name));
   } else {
     state->storm.set_options(config.storm);
   }
   store_.set_bounds(*state->share, {.guaranteed_bytes = config.memory.guaranteed.of(memory_bytes),
                                     .max_bytes = config.memory.max.of(memory_bytes)});
+  if (cache::DiskTier* disk = store_.disk()) {
+    disk->set_bounds(*state->share, {.guaranteed_bytes = config.disk.guaranteed.of(disk->capacity_bytes()),
+                                     .max_bytes = config.disk.max.of(disk->capacity_bytes())});
+  }
   return state;
 }
 
@@ -92,7 +98,9 @@ void Registry::release_other_routes(std::span<const config::RouteConfig> routes)
   std::set<std::string_view> kept;
   for (const config::RouteConfig& route : routes) kept.insert(route.name);
   for (const auto& [name, state] : routes_) {
-    if (!kept.contains(name)) store_.set_bounds(*state->share, {});
+    if (kept.contains(name)) continue;
+    store_.set_bounds(*state->share, {});
+    if (cache::DiskTier* disk = store_.disk()) disk->set_bounds(*state->share, {});
   }
 }
 

@@ -34,6 +34,7 @@ struct Spec {
   std::string tag = {};
   std::string etag = "\"v\"";
   Seconds lifetime{3600};
+  Ref<cache::ShareGroup> share = {};
 };
 
 http::HeaderMap accepting(std::string_view what) {
@@ -118,6 +119,7 @@ class Fixture {
     init.freshness = {.response_time = clock.wall_now(), .lifetime = spec.lifetime};
     init.purge_epoch = store->purges().epoch();
     init.complete_length = spec.body.size();
+    init.share = spec.share;
     if (!spec.body.empty()) {
       init.parts.push_back(
           {.first = 0, .size = spec.body.size(), .slices = {Slice::copy_of(&store->budget(), spec.body)}});
@@ -450,6 +452,31 @@ BOOST_AUTO_TEST_CASE(what_the_share_has_no_room_for_is_not_read) {
   const auto wait = f.tier->load(kKey, share, f.executor, [&] { is_done = true; });
   f.executor.run_until([&] { return is_done; });
   BOOST_TEST(f.tier->stats().reads == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_share_has_of_the_disk_is_bounded_and_known_after_a_restart) {
+  Fixture f;
+  const auto share = make_ref<cache::ShareGroup>(cache::ShareBounds{}, cache::disk_label("a route"));
+  const auto nth = [](int i) { return kKey + std::to_string(i); };
+  BOOST_TEST(f.tier->capacity_bytes() == disk::kMinVolumeBytes);
+  f.tier->set_bounds(*share, {.max_bytes = 50'000});
+  f.insert({.key = nth(0), .body = "of no route"});
+  // Such as does not get smaller.
+  Rng rng(1);
+  std::string noise(10'000, ' ');
+  for (char& c : noise) c = static_cast<char>(rng.next());
+  for (int i = 1; i <= 10; ++i) f.insert({.key = nth(i), .body = noise, .share = share});
+  f.written(11);
+  const disk::GroupUse use = f.tier->use_of(*share);
+  BOOST_TEST(use.used_bytes <= 50'000U);
+  BOOST_TEST(use.used_bytes > 30'000U);
+  BOOST_TEST(use.evicted > 0U);
+  BOOST_TEST(use.bounds.max_bytes == 50'000U);
+  f.restart();
+  BOOST_TEST(f.tier->use_of(*share).used_bytes == use.used_bytes);
+  BOOST_TEST(f.load(nth(0)));
+  BOOST_TEST(!f.load(nth(1)));
+  BOOST_TEST(f.load(nth(10)));
 }
 
 BOOST_AUTO_TEST_CASE(a_purge_that_the_disk_does_not_take_in_time_says_so) {

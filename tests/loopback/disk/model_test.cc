@@ -16,6 +16,9 @@ using namespace seawall::test;
 
 constexpr std::uint64_t kKeys = 10;
 constexpr std::uint64_t kVariants = 2;
+// Of a third of the keys each.
+constexpr std::uint32_t kGuaranteed = 1;
+constexpr std::uint32_t kBounded = 2;
 
 struct Version {
   std::uint64_t number = 0;  // 0: erased
@@ -78,6 +81,8 @@ class Model {
       const bool is_missing = volumes_ > 1 && rng_.below(8) == 0;
       if (is_missing) bench_.disk.fail(missing, EIO), has_failed_ = true;
       BOOST_REQUIRE_EQUAL(bench_.open(), "");
+      bench_.tier->set_group(kGuaranteed, {.guaranteed_bytes = 8 << 20});
+      bench_.tier->set_group(kBounded, {.max_bytes = 600'000});
       if (is_missing) bench_.disk.fail(missing, 0);
       check_notes();
       BOOST_REQUIRE_GE(epoch_, bench_.tier->epoch());
@@ -90,6 +95,7 @@ class Model {
       const auto stats = bench_.tier->stats();
       evicted_ += stats.evicted_segments;
       reinserted_ += stats.reinserted;
+      trimmed_ += bench_.tier->group_use(kBounded).evicted;
       for (const auto& volume : stats.volumes) BOOST_REQUIRE_LE(volume.used_bytes, volume.capacity_bytes);
       end_life();
     }
@@ -99,6 +105,7 @@ class Model {
   std::size_t hits() const { return hits_; }
   std::size_t evicted() const { return evicted_; }
   std::size_t reinserted() const { return reinserted_; }
+  std::size_t trimmed() const { return trimmed_; }
 
  private:
   using Id = std::pair<std::uint64_t, std::uint64_t>;
@@ -145,6 +152,7 @@ class Model {
     v.epoch = std::max(first_epoch_, epoch_ - std::min(epoch_, rng_.below(4) == 0 ? rng_.below(3) : 0));
     disk::Meta m = bench_.meta(id.first, id.second);
     m.purge_epoch = v.epoch;
+    m.group = static_cast<std::uint32_t>(id.first % 3);
     return m;
   }
   std::string head_of(Id id, std::uint64_t number) {
@@ -275,7 +283,7 @@ class Model {
     if (!r || r->status != disk::ReadStatus::kOk) {
       const Version& last = h.steps.back();
       const bool must = after_restart && last.number != 0 && !h.may_be_lost && !is_damaged_ && !has_failed_ &&
-                        evicted_ == 0 && !unsure_.contains(id) &&
+                        evicted_ == 0 && id.first % 3 != kBounded && !unsure_.contains(id) &&
                         (last_crash_ == Crash::kPower ? last.is_synced : last.is_stored);
       BOOST_REQUIRE_MESSAGE(!must, "lost " << head_of(id, last.number) << ", status "
                                            << (r ? to_string(r->status) : std::string_view("not found")));
@@ -401,6 +409,7 @@ class Model {
   std::size_t hits_ = 0;
   std::size_t evicted_ = 0;
   std::size_t reinserted_ = 0;
+  std::size_t trimmed_ = 0;
 };
 
 // SEAWALL_DISK_SEEDS=first:count runs others, and more of them.
@@ -415,12 +424,14 @@ void run_seeds(std::size_t volumes, std::uint64_t count, Bodies bodies = Bodies:
   std::size_t hits = 0;
   std::size_t evicted = 0;
   std::size_t reinserted = 0;
+  std::size_t trimmed = 0;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     BOOST_TEST_CONTEXT("seed " << seed << ", volumes " << volumes) {
       Model model(seed * 10 + volumes, volumes, bodies);
       model.run(bodies == Bodies::kLarge ? 3 : 6);
       evicted += model.evicted();
       reinserted += model.reinserted();
+      trimmed += model.trimmed();
       checked += model.checked();
       hits += model.hits();
     }
@@ -430,8 +441,10 @@ void run_seeds(std::size_t volumes, std::uint64_t count, Bodies bodies = Bodies:
   if (bodies == Bodies::kLarge) {
     BOOST_TEST(evicted > 0U);
     BOOST_TEST(reinserted > 0U);
+    BOOST_TEST(trimmed > 0U);
   }
-  BOOST_TEST_MESSAGE(evicted << " segments evicted, " << reinserted << " written again");
+  BOOST_TEST_MESSAGE(evicted << " segments evicted, " << reinserted << " written again, " << trimmed
+                             << " records trimmed");
   BOOST_TEST_MESSAGE(volumes << " volumes: " << checked << " checked, " << hits << " found");
 }
 

@@ -90,7 +90,9 @@ RouteView stormy_route() {
                            .misses_per_second = 1.5},
                  .stale = 7,
                  .refreshed = 8,
-                 .memory = {.used_bytes = 96, .guaranteed_bytes = 97}};
+                 .memory = {.used_bytes = 96, .guaranteed_bytes = 97},
+                 .disk = {.used_bytes = 98, .max_bytes = 99},
+                 .disk_evicted = 100};
   view.sums.requests[2][static_cast<std::size_t>(obs::CacheResult::kHit)] = 10;
   view.sums.requests[3][static_cast<std::size_t>(obs::CacheResult::kHit)] = 5;
   view.sums.requests[0][static_cast<std::size_t>(obs::CacheResult::kMiss)] = 1;
@@ -106,7 +108,8 @@ constexpr const char* kStormyRoute = R"({
   "requests": {"hit": 15, "stale": 0, "miss": 1, "revalidated": 0, "collapsed": 0, "pass": 0, "async": 0, "error": 0,
                "none": 0},
   "stale": 7, "refreshed": 8,
-  "memory": {"used_bytes": 96, "guaranteed_bytes": 97, "max_bytes": null}
+  "memory": {"used_bytes": 96, "guaranteed_bytes": 97, "max_bytes": null},
+  "disk": {"used_bytes": 98, "guaranteed_bytes": 0, "max_bytes": 99, "evicted": 100}
 })";
 
 Json json_of(const AdminReply& reply) {
@@ -242,7 +245,7 @@ BOOST_AUTO_TEST_CASE(views_are_what_the_router_has_now) {
   f.clock.advance(Millis{250});
   router.origins()[0].state->count_refusal(ErrorCode::kBreakerOpen);
 
-  const auto routes = route_views(router, f.clock.mono_now());
+  const auto routes = route_views(router, nullptr, f.clock.mono_now());
   BOOST_TEST_REQUIRE(routes.size() == 2U);
   BOOST_TEST(routes[0].name == "shop.test /api/*");
   BOOST_TEST(routes[0].read_from == "shop");

@@ -117,6 +117,7 @@ BOOST_AUTO_TEST_CASE(hashes_are_what_they_have_been) {
   const DiskKey key = disk_key("http://a.test/");
   BOOST_TEST(key.hash == 0xD452F67801F98504U);
   BOOST_TEST(key.rest == 0xB3F0334BB2A5C123U);
+  BOOST_TEST(disk_label("shop") == 1'297'190'105U);
 }
 
 BOOST_AUTO_TEST_CASE(it_is_of_use_for_as_long_as_something_may_be_done_with_it) {

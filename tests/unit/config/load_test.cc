@@ -138,6 +138,7 @@ memory = "64MiB"
 max_object = "16MiB"
 max_variants = 5
 eviction = "gdsf"
+disk = { path = "/var/cache/seawall", size = "64MiB" }
 [collapse]
 waiters = 11
 waiters_total = 12
@@ -196,6 +197,7 @@ storm = { enabled = false, misses_per_second = 68, calm = "69ms" }
 refresh = { ahead = false, jitter = "30%" }
 tags = ["Tag"]
 memory = { guaranteed = "12.5%", max = "16MiB" }
+disk = { guaranteed = "25%", max = "32MiB" }
 targeted_fields = ["CDN-Cache-Control"]
 honour_request_directives = false
 )");
@@ -325,7 +327,10 @@ honour_request_directives = false
   BOOST_TEST(rest.rules.tag_fields[0] == "Tag");
   BOOST_TEST(rest.memory.guaranteed.of(config.cache.memory_bytes) == config.cache.memory_bytes / 8);
   BOOST_TEST(rest.memory.max.of(config.cache.memory_bytes) == std::uint64_t{16} << 20);
+  BOOST_TEST(rest.disk.guaranteed.of(400) == 100U);
+  BOOST_TEST(rest.disk.max.of(400) == std::uint64_t{32} << 20);
   BOOST_TEST(config.routes[0].memory.guaranteed.is_none());
+  BOOST_TEST(config.routes[0].disk.max.is_none());
   BOOST_TEST(config.routes[0].memory.max.is_none());
 
   // What is dumped loads to the same.
@@ -355,6 +360,7 @@ BOOST_AUTO_TEST_CASE(a_dump_leaves_out_what_has_no_effect) {
   BOOST_TEST(plain.find("health") == std::string::npos);
   BOOST_TEST(plain.find("storm = { enabled = true") != std::string::npos);
   BOOST_TEST(plain.find("memory = { guaranteed = \"\", max = \"\" }\n") != std::string::npos);
+  BOOST_TEST(plain.find("disk = ") == std::string::npos);
   const std::string pass = dump(load_good(kOrigin + "health.path = \"/\"\n[[route]]\nmiss = \"pass\""));
   BOOST_TEST(pass.find("health = { path = \"/\", interval = ") != std::string::npos);
   for (const char* group : {"placeholder", "storm", "refresh", "stale", "heuristic"}) {

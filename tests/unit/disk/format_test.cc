@@ -49,7 +49,9 @@ Entry some_entry(std::uint64_t n) {
           .usable_until = 99,
           .kind = n % 2 == 0 ? RecordKind::kWhole : RecordKind::kFinal,
           .body_class = 20};
-  for (std::uint64_t t = 0; t < n % 3; ++t) e.tags.push_back(static_cast<std::uint32_t>(t + n));
+  // A single tag is its group.
+  if (n % 3 == 1) e.group = static_cast<std::uint32_t>(n);
+  for (std::uint64_t t = 0; n % 3 == 2 && t < 2; ++t) e.tags.push_back(static_cast<std::uint32_t>(t + n));
   return e;
 }
 

@@ -19,7 +19,8 @@ struct Buried final : Undertaker {
 struct Fixture {
   Buried buried;
   MemoryBudget budget{1 << 30};
-  Index index{buried, &budget};
+  Groups groups{std::vector<VolumeOptions>(4, {.path = {}, .capacity_bytes = 1 << 30})};
+  Index index{buried, groups, &budget};
 
   static Meta meta(std::uint64_t hash, std::uint64_t variant = 0) {
     Meta m;
@@ -132,7 +133,7 @@ BOOST_AUTO_TEST_CASE(all_it_holds_is_charged) {
 BOOST_AUTO_TEST_CASE(what_is_dead_while_volumes_load_is_charged_until_then) {
   const std::size_t other = budget.used_bytes();
   {
-    Index loading(buried, &budget);
+    Index loading(buried, groups, &budget);
     JournalEntry dead;
     dead.hash = 5, dead.sequence = 50;
     loading.start(100, 1, std::vector<JournalEntry>(10, dead));
@@ -158,6 +159,43 @@ BOOST_AUTO_TEST_CASE(what_was_written_again_is_covered_by_a_tombstone_that_came_
   Entry e;
   e.hash = 1, e.sequence = *number, e.offset = 4096;
   BOOST_TEST(!index.move(old, e, 1));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_group_has_is_counted_as_it_comes_and_goes) {
+  constexpr std::uint32_t kLabel = 77;
+  const std::uint16_t group = groups.number_of(kLabel);
+  const auto used = [&](std::size_t volume = 0) { return groups.used_bytes(volume, group); };
+  const auto add = [&](std::uint64_t hash, std::uint16_t slot, RecordKind kind) {
+    const auto pending = index.begin_put(meta(hash), volume_of(slot));
+    Entry e = entry(*pending, meta(hash));
+    e.kind = kind, e.group = kLabel;
+    BOOST_TEST(index.settle(*pending, e, slot));
+    return e;
+  };
+  const Entry first = add(1, 0, RecordKind::kWhole);
+  BOOST_TEST(used() == 1024U);  // 600 bytes, in units of 512
+  const Entry streamed = add(2, 0, RecordKind::kFinal);
+  BOOST_TEST(used() == 2 * 1024U + 512U);  // and its body
+  BOOST_TEST(Index::group_bytes(streamed) == 1024U + 512U);
+  put(meta(9));
+  BOOST_TEST(used() == 2 * 1024U + 512U);
+  const auto standing = index.standing(1, first.sequence, 0);
+  BOOST_TEST_REQUIRE(standing.has_value());
+  BOOST_TEST(standing->group == group);
+  BOOST_TEST(standing->bytes == 1024U);
+  BOOST_TEST(!standing->is_used);
+  BOOST_TEST(!index.standing(1, first.sequence, 1));
+  std::size_t labelled = 0;
+  index.collect(0, [&](std::uint16_t, const Entry& e) { labelled += e.group == kLabel ? 1 : 0; });
+  BOOST_TEST(labelled == 2U);
+  add(1, 3 << kSlotBits, RecordKind::kWhole);  // replaces the first on another volume
+  BOOST_TEST(used() == 1024U + 512U);
+  BOOST_TEST(used(3) == 1024U);
+  BOOST_TEST(index.forget(2, streamed.sequence));
+  BOOST_TEST(!index.forget(2, streamed.sequence));
+  BOOST_TEST(used() == 0U);
+  index.drop_volume(3);
+  BOOST_TEST(used(3) == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(it_agrees_with_a_map_under_any_operations) {
