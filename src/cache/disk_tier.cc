@@ -44,17 +44,6 @@ void prune(std::vector<disk::Note>& notes) {
   });
 }
 
-// Types whose bodies do not gain from lz4, and what is encoded already.
-bool may_compress(const http::HeaderMap& headers) {
-  const auto encoding = headers.find(http::Field::kContentEncoding);
-  if (encoding && !http::iequals(*encoding, "identity")) return false;
-  const std::string_view type = headers.find(http::Field::kContentType).value_or("");
-  for (const std::string_view dense : {"image/", "video/", "audio/", "font/", "application/zip", "application/gzip"}) {
-    if (http::iequals(type.substr(0, dense.size()), dense)) return http::iequals(type.substr(0, 13), "image/svg+xml");
-  }
-  return true;
-}
-
 // Whether what is on disk serves as well: the same response, but for when it was last found to be good.
 bool says_the_same(const Object& fresh, const Object& replaced) {
   const policy::Freshness& a = fresh.freshness();
@@ -62,10 +51,7 @@ bool says_the_same(const Object& fresh, const Object& replaced) {
   const auto end_of = [](const policy::Freshness& f) {
     return f.response_time + std::chrono::duration_cast<Millis>(f.lifetime - f.corrected_initial_age);
   };
-  if (fresh.body().size() != replaced.body().size() || end_of(a) < end_of(b) || a.no_cache != b.no_cache) return false;
-  for (std::size_t i = 0; i < fresh.body().size(); ++i) {
-    if (fresh.body()[i].data() != replaced.body()[i].data()) return false;
-  }
+  if (end_of(a) < end_of(b) || a.no_cache != b.no_cache || !fresh.shares_body_with(replaced)) return false;
   const auto differs = [](const http::HeaderMap& from, const http::HeaderMap& other) {
     for (const auto field : from) {
       if (field.field == http::Field::kDate || field.field == http::Field::kExpires) continue;
@@ -280,13 +266,17 @@ void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
     const auto oldest = std::ranges::min_element(present, {}, &disk::Candidate::sequence);
     tier_->erase(oldest->hash, oldest->variant);
   }
+  // What is packed is seldom written: below lies what says the same.
+  std::optional<SliceChain> body =
+      object->packed() ? object->packed()->unpack_all(store_.budget()) : std::optional(object->body());
+  if (!body) return tier_->erase(key.hash, variant);
   tier_->put({.hash = key.hash,
               .variant = variant,
               .key = object->key(),
               .purge_epoch = object->purge_epoch(),
               .usable_until = usable_until(*object),
               .may_compress = may_compress(object->headers())},
-             encode_head(*object), object->body());
+             encode_head(*object), std::move(*body));
 }
 
 void DiskTier::keep_evicted(const Object& object) {

@@ -62,6 +62,7 @@ void drop_spare_capacity(Object::Init& init) {
 }
 
 bool holds_everything(const Object::Init& init) {
+  if (init.packed) return true;
   if (init.parts.empty()) return init.complete_length == 0;
   return init.parts.size() == 1 && init.parts[0].first == 0 && init.parts[0].size == init.complete_length;
 }
@@ -119,6 +120,21 @@ Ref<Object> Object::with_form(MemoryBudget& budget, http::Coding coding, SliceCh
   return copy;
 }
 
+Ref<Object> Object::with_body(MemoryBudget& budget, WholeBody body) const {
+  SW_DASSERT(is_complete_, "a part of a body");
+  Init init = d_;
+  init.purge_epoch = purge_epoch();
+  init.parts.clear();
+  if (!body.packed) init.parts.push_back({.first = 0, .size = d_.complete_length, .slices = std::move(body.slices)});
+  init.packed = std::move(body.packed);
+  Ref<Object> copy = create(budget, std::move(init));
+  copy->original_ = original_;
+  copy->identity_ = identity_;
+  copy->encoding_.take_of_forms(encoding_);
+  copy->refresh_.take(refresh_);
+  return copy;
+}
+
 std::vector<Form> Object::forms_under(MemoryBudget& budget, const http::HeaderMap& fields) const {
   std::vector<Form> forms;
   forms.reserve(d_.forms.size());
@@ -148,11 +164,13 @@ Object::Object(MemoryBudget& budget, Init init)
     : d_(std::move(init)),
       head_block_(compose_head(d_)),
       is_complete_(holds_everything(d_)),
+      is_ready_(is_complete_ && !d_.packed && d_.trailers.empty()),
       purge_epoch_(d_.purge_epoch),
       serial_(next_serial()) {
   const std::size_t own = own_bytes();
   charge_ = BudgetCharge(budget, own);
   charged_bytes_ = own + segment_bytes(d_.parts) + kIndexNodeBytes;
+  if (d_.packed) charged_bytes_ += d_.packed->charged_bytes();
   for (const Form& form : d_.forms) charged_bytes_ += form.object->charged_bytes() - kIndexNodeBytes;
   eviction_.owner = this;
   eviction_.key_hash = d_.hash;
@@ -177,7 +195,7 @@ std::size_t Object::own_bytes() const {
 }
 
 const SliceChain& Object::body() const {
-  SW_CHECK(is_complete_, "the body of a partial object");
+  SW_CHECK(is_complete_ && !d_.packed, "the body of a partial or packed object");
   static const SliceChain kEmpty;
   return d_.parts.empty() ? kEmpty : d_.parts.front().slices;
 }
@@ -205,6 +223,14 @@ SliceChain Object::slices_of(http::ByteRange range) const {
     if (left == 0) break;
   }
   return out;
+}
+
+bool Object::shares_body_with(const Object& other) const {
+  const auto bytes_of = [](const Slice& slice) { return slice.data(); };
+  return d_.packed == other.d_.packed &&
+         std::ranges::equal(d_.parts, other.d_.parts, [&](const Part& a, const Part& b) {
+           return a.first == b.first && std::ranges::equal(a.slices, b.slices, {}, bytes_of, bytes_of);
+         });
 }
 
 const Object& Object::of(const EvictionEntry& entry) {

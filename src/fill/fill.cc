@@ -526,16 +526,16 @@ void Fill::on_complete(const http::HeaderMap& trailers) {
 // Over the stored body.
 Ref<cache::Object> Fill::make_updated(const cache::Object& stored, http::HeaderMap headers,
                                       const policy::Freshness& freshness) {
-  // By now there may be forms that were not when it was asked about.
+  // By now there may be forms that were not when it was asked about, or it may be packed.
   const Ref<cache::Object> present = store_.find_same(stored);
   const cache::Object& latest = present ? *present : stored;
-  Ref<cache::Object> object = make_object(std::move(headers), freshness, stored.parts(), stored.complete_length(),
-                                          stored.status(), stored.reason(), &latest);
+  Ref<cache::Object> object = make_object(std::move(headers), freshness, latest.parts(), latest.complete_length(),
+                                          latest.status(), latest.reason(), &latest);
   object->encoding().take_useless(latest.encoding());
   return object;
 }
 
-// `body_of`: whose forms it may have too; null: nobody's.
+// `body_of`: whose forms it may have too, and whose packed body instead of parts; null: nobody's.
 Ref<cache::Object> Fill::make_object(http::HeaderMap headers, const policy::Freshness& freshness,
                                      std::vector<cache::Part> parts, std::uint64_t complete_length,
                                      std::uint16_t status, std::string reason, const cache::Object* body_of) {
@@ -546,7 +546,10 @@ Ref<cache::Object> Fill::make_object(http::HeaderMap headers, const policy::Fres
   init.reason = std::move(reason);
   init.vary = policy::parse_vary(headers);
   policy::append_selecting_values(init.vary, request_.head.headers, init.selecting_values);
-  if (body_of) init.forms = body_of->forms_under(store_.budget(), headers);
+  if (body_of) {
+    init.forms = body_of->forms_under(store_.budget(), headers);
+    init.packed = body_of->packed();
+  }
   init.headers = std::move(headers);
   init.freshness = freshness;
   init.parts = std::move(parts);

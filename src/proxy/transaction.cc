@@ -30,7 +30,6 @@ using policy::Why;
 constexpr int kMaxLookups = 4;
 // The origin's own limits end a fetch; this ends one that they have missed.
 constexpr Millis kDeadlineSlack{1000};
-constexpr std::size_t kReadChunk = std::size_t{64} * 1024;
 
 // What a stale answer says for itself.
 Why why_stale(const Error& error) {
@@ -118,7 +117,7 @@ void Transaction::begin_refused(Error error) {
 }
 
 void Transaction::on_writable() {
-  if (step_ == Step::kBody) run();
+  if (step_ == Step::kBody || step_ == Step::kStoredBody) run();
 }
 
 void Transaction::on_client_gone() {
@@ -147,6 +146,7 @@ void Transaction::run() {
       case Step::kRespondStored: flow = respond_stored(); break;
       case Step::kRespondStream: flow = respond_stream(); break;
       case Step::kBody: flow = body(); break;
+      case Step::kStoredBody: flow = stored_body(); break;
       case Step::kFinish:
         flow = finish();
         finished = true;
@@ -635,11 +635,7 @@ Transaction::Flow Transaction::respond_stream() {
 
 Transaction::Flow Transaction::body() {
   while (true) {
-    if (writer_.unsent_bytes() >= ResponseWriter::kHighWater) {
-      writer_.flush();
-      if (step_ != Step::kBody) return Flow::kContinue;  // the writer found the client gone
-      if (writer_.unsent_bytes() >= ResponseWriter::kHighWater) return Flow::kPark;
-    }
+    if (has_too_much_unsent()) return step_ == Step::kBody ? Flow::kPark : Flow::kContinue;
     std::size_t most = kReadChunk;
     if (range_end_ != 0) {
       const std::uint64_t left = range_end_ - reader_->offset();
@@ -691,6 +687,9 @@ Transaction::Flow Transaction::finish() {
   lookups_ = 0;
   informational_sent_ = 0;
   range_end_ = 0;
+  answer_body_ = nullptr;
+  sends_trailers_ = false;
+  later_ = nullptr;
   why_ = Why::kNone;
   error_.reset();
   ttl_.reset();

@@ -8,9 +8,12 @@
 //   kMiss     the route's miss policy, and how the origin fares -> kRespondStored | kAttach | kAwaitHead | answered
 //   kAttach   start a fill or join one                 -> kAwaitHead | kLookup (the store has changed) | answered
 //   kAwaitHead  parked until the fill has a head or failed -> kRespondStored | kRespondStream | kAttach (alone) |
-//   kLookup | answered kRespondStored  an object: preconditions, ranges   -> kFinish kRespondStream  head of a response
-//   that arrives    -> kBody | kFinish kBody     parked between the fill's progress and the client's -> kFinish kFinish
-//   log, hand back to the session
+//   kLookup | answered
+//   kRespondStored  an object: preconditions, ranges    -> kStoredBody | kFinish
+//   kRespondStream  head of a response that arrives     -> kBody | kFinish
+//   kBody     parked between the fill's progress and the client's -> kFinish
+//   kStoredBody  a stored body that does not lie ready: parked between its source and the client -> kFinish
+//   kFinish   log, hand back to the session
 //
 // It meets the fill only through FillReader, and the client only through ResponseWriter. Reused for the next request of
 // its connection. Thread: the session's worker.
@@ -33,6 +36,7 @@
 #include "policy/plan.h"
 #include "policy/validation.h"
 #include "policy/why.h"
+#include "proxy/answer_body.h"
 #include "proxy/client_info.h"
 #include "proxy/context.h"
 #include "proxy/forwarded.h"
@@ -70,9 +74,11 @@ class Transaction final : public RequestHandler {
     kRespondStored,
     kRespondStream,
     kBody,
+    kStoredBody,
     kFinish,
   };
   enum class Flow : std::uint8_t { kContinue, kPark };
+  static constexpr std::size_t kReadChunk = std::size_t{64} * 1024;
 
   void recognise_client();
   // The client's, as far as it is known.
@@ -103,6 +109,11 @@ class Transaction final : public RequestHandler {
   Flow respond_stream();
   Flow body();
   Flow finish();
+  // In transaction_body.cc.
+  bool has_too_much_unsent();
+  void open_body(const cache::Object& object);
+  Flow stored_body();
+  void go_on_later();
 
   Flow answer_error(Error error);
   Flow answer_local(std::uint16_t status, const http::HeaderMap& fields, std::string_view text);
@@ -190,12 +201,15 @@ class Transaction final : public RequestHandler {
   std::size_t informational_sent_ = 0;
   Timer wait_timer_;
   bool wait_is_over_ = false;
-  std::uint64_t range_end_ = 0;     // with kBody: where to stop; 0: at the end of the body
-  std::string composed_;            // Age and Cache-Status lines of this answer
-  bool has_forms_ = false;          // the response may be had in other codings than identity
-  bool adds_vary_ = false;          // and its own Vary does not say so
-  bool is_foreign_scheme_ = false;  // the target names another scheme than the connection has
-  std::string covered_authority_;   // that the connection's certificate was last found to cover
+  std::uint64_t range_end_ = 0;              // with kBody: where to stop; 0: at the end of the body
+  std::unique_ptr<AnswerBody> answer_body_;  // with kStoredBody
+  bool sends_trailers_ = false;              // after it, those of found_
+  std::shared_ptr<Transaction*> later_;      // a turn of its own is on its way
+  std::string composed_;                     // Age and Cache-Status lines of this answer
+  bool has_forms_ = false;                   // the response may be had in other codings than identity
+  bool adds_vary_ = false;                   // and its own Vary does not say so
+  bool is_foreign_scheme_ = false;           // the target names another scheme than the connection has
+  std::string covered_authority_;            // that the connection's certificate was last found to cover
 
   // For Cache-Status and the access log.
   policy::Why why_ = policy::Why::kNone;

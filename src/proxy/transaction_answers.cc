@@ -135,7 +135,7 @@ Transaction::Flow Transaction::respond_stored() {
   compose_status();
   found_.object = &object;  // of a form the stored one holds a reference
   const bool is_head = request_.method == Method::kHead;
-  if (object.is_complete() && object.trailers().empty()) {
+  if (object.is_ready()) {
     status_ = object.status();
     answered_at_ = context_.executor.mono_now();
     if (!is_head) body_bytes_ = object.complete_length();
@@ -151,6 +151,12 @@ Transaction::Flow Transaction::respond_stored() {
   const bool with_trailers = !is_head && !object.trailers().empty() && request_.version != http::Version::kHttp10;
   if (with_trailers) answer.length.reset();
   send_head(answer);
+  if (!is_head && object.packed()) {
+    open_body(object);
+    answer_body_->add_range({.first = 0, .last = object.complete_length() - 1});
+    sends_trailers_ = with_trailers;
+    return go(Step::kStoredBody);
+  }
   if (!is_head) {
     body_bytes_ = object.complete_length();
     writer_.send_body(object.body());
@@ -186,6 +192,11 @@ Transaction::Flow Transaction::answer_ranges(const cache::Object& object, const 
   fields.set(Field::kContentRange, http::format_content_range(range, object.complete_length()));
   compose_status();
   send_head({.status = 206, .fields = &fields, .length = range.size()});
+  if (object.packed()) {
+    open_body(object);
+    answer_body_->add_range(range);
+    return go(Step::kStoredBody);
+  }
   body_bytes_ = range.size();
   writer_.send_body(object.slices_of(range));
   writer_.end({});
@@ -200,6 +211,11 @@ Transaction::Flow Transaction::answer_multipart(const cache::Object& object,
   }
   const std::string type(object.headers().find(Field::kContentType).value_or("application/octet-stream"));
   SliceChain body;
+  if (object.packed()) open_body(object);
+  const auto add_text = [&](std::string_view text) {
+    if (answer_body_) return answer_body_->add_text(text);
+    body.push_back(Slice::copy_of(nullptr, text));
+  };
   for (const http::ByteRange range : ranges) {
     std::string head = "\r\n--";
     head += boundary;
@@ -208,17 +224,22 @@ Transaction::Flow Transaction::answer_multipart(const cache::Object& object,
     head += "\r\nContent-Range: ";
     head += http::format_content_range(range, object.complete_length());
     head += "\r\n\r\n";
-    body.push_back(Slice::copy_of(nullptr, head));
-    const SliceChain part = object.slices_of(range);
-    body.insert(body.end(), part.begin(), part.end());
+    add_text(head);
+    if (answer_body_) {
+      answer_body_->add_range(range);
+    } else {
+      const SliceChain part = object.slices_of(range);
+      body.insert(body.end(), part.begin(), part.end());
+    }
   }
-  body.push_back(Slice::copy_of(nullptr, "\r\n--" + boundary + "--\r\n"));
+  add_text("\r\n--" + boundary + "--\r\n");
 
   http::HeaderMap fields = object.headers();
   fields.set(Field::kContentType, "multipart/byteranges; boundary=" + boundary);
   compose_status();
-  const std::uint64_t length = total_size(body);
+  const std::uint64_t length = answer_body_ ? answer_body_->size() : total_size(body);
   send_head({.status = 206, .fields = &fields, .length = length});
+  if (answer_body_) return go(Step::kStoredBody);
   body_bytes_ = length;
   writer_.send_body(std::move(body));
   writer_.end({});
