@@ -272,6 +272,28 @@ void add_disk(Prometheus& out, const DiskView& view) {
   add_disk_volumes(out, disk.volumes);
 }
 
+void add_packing(Prometheus& out, const cache::PackStats& packing, const cache::StoreStats& cache) {
+  add(out, "seawall_cache_compressed_objects", "Stored responses whose bodies are compressed in memory.", cache.packed);
+  add(out, "seawall_cache_compressed_bytes", "Memory of these bodies.", cache.packed_bytes);
+  add(out, "seawall_cache_uncompressed_bytes", "The same, uncompressed.", cache.packed_raw_bytes);
+  add(out, "seawall_cache_compress_total", "Bodies that were compressed in memory instead of their removal.",
+      packing.packed);
+  add(out, "seawall_cache_compress_bytes_total", "The same in bytes, before.", packing.packed_raw_bytes);
+  add(out, "seawall_cache_compress_stored_bytes_total", "And after.", packing.packed_bytes);
+  add(out, "seawall_cache_compress_seconds_total", "Time that compression took.",
+      static_cast<double>(packing.pack_ns) / 1e9);
+  family(out, "seawall_cache_compress_dropped_total", "Times that it came to nothing, by why.");
+  put(out, {{"reason", "no_gain"}}, packing.no_gain);
+  put(out, {{"reason", "queue_full"}}, packing.queue_full);
+  put(out, {{"reason", "no_room"}}, packing.no_room);
+  put(out, {{"reason", "outdated"}}, packing.outdated);
+  add(out, "seawall_cache_compressed_answers_total", "Answers from compressed bodies.", packing.answers);
+  add(out, "seawall_cache_decompress_total", "Compressed bodies that are kept as they are sent again.",
+      packing.unpacked);
+  add(out, "seawall_cache_decompress_seconds_total", "Time that decompression took, for these and for answers.",
+      static_cast<double>(packing.unpack_ns) / 1e9);
+}
+
 void add_encode(Prometheus& out, const encode::Stats& encode) {
   using OfCoding = encode::Stats::OfCoding;
   const auto add_each = [&](std::string_view name, std::string_view help, auto value_of) {
@@ -531,6 +553,7 @@ std::string metrics_text(const ServerView& server, std::vector<RouteView> routes
   add_routes(out, routes);
   add_edge(out, server);
   add_cache(out, server);
+  if (server.memory.packing) add_packing(out, *server.memory.packing, server.memory.cache);
   add_disk(out, server.disk);
   if (server.encode) add_encode(out, *server.encode);
   add_origin_calls(out, origins);

@@ -150,6 +150,24 @@ Json to_json(const DiskView& view) {
               {"volumes", volumes}};
 }
 
+Json to_json(const cache::PackStats& packing, const cache::StoreStats& cache) {
+  return {{"objects", cache.packed},
+          {"bytes", cache.packed_bytes},
+          {"uncompressed_bytes", cache.packed_raw_bytes},
+          {"answers", packing.answers},
+          {"compressed", packing.packed},
+          {"compressed_bytes_in", packing.packed_raw_bytes},
+          {"compressed_bytes_out", packing.packed_bytes},
+          {"decompressed", packing.unpacked},
+          {"dropped",
+           {{"no_gain", packing.no_gain},
+            {"queue_full", packing.queue_full},
+            {"no_room", packing.no_room},
+            {"outdated", packing.outdated}}},
+          {"compress_seconds", static_cast<double>(packing.pack_ns) / 1e9},
+          {"decompress_seconds", static_cast<double>(packing.unpack_ns) / 1e9}};
+}
+
 Json to_json(const MemoryView& memory) {
   const cache::StoreStats& cache = memory.cache;
   Json json{{"_links", {{"self", link_to(kMemory)}}},
@@ -168,6 +186,7 @@ Json to_json(const MemoryView& memory) {
             {"evictions", cache.evictions},
             {"rejected", cache.rejected},
             {"resident_bytes", memory.state.resident_bytes}};
+  if (memory.packing) json["compression"] = to_json(*memory.packing, cache);
   if (const auto& allocator = memory.state.allocator) {
     json["allocator"] = Json{{"allocated_bytes", allocator->allocated},
                              {"active_bytes", allocator->active},
@@ -320,7 +339,8 @@ MemoryView memory_view(const MemoryState& state, cache::Store& store) {
           .cache = store.stats(),
           .limit_bytes = store.budget().limit_bytes(),
           .in_flight_bytes = store.budget().in_flight_bytes(),
-          .disk_index_bytes = store.disk() ? store.disk()->stats().index_bytes : 0};
+          .disk_index_bytes = store.disk() ? store.disk()->stats().index_bytes : 0,
+          .packing = store.packer() ? std::optional(store.packer()->stats()) : std::nullopt};
 }
 
 std::uint64_t MemoryView::pinned_bytes() const {

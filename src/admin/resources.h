@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "cache/disk_tier.h"
+#include "cache/memory_packer.h"
 #include "cache/store.h"
 #include "fill/fill_queue.h"
 #include "mem/allocator.h"
@@ -72,6 +73,7 @@ struct MemoryView {
   std::uint64_t limit_bytes = 0;  // what may be charged at present
   std::uint64_t in_flight_bytes = 0;
   std::uint64_t disk_index_bytes = 0;
+  std::optional<cache::PackStats> packing{};  // none: nothing is compressed
 
   // What is out of the index and held all the same, by slow readers and by what waits to be written to disk: the rest.
   std::uint64_t pinned_bytes() const;

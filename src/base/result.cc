@@ -62,7 +62,7 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::kAborted: return "aborted";
     case ErrorCode::kNotAllowed: return "not-allowed";
     case ErrorCode::kNoRoute: return "no-route";
-    case ErrorCode::kDiskFailed: return "disk-failed";
+    case ErrorCode::kStoredBodyLost: return "stored-body-lost";
     case ErrorCode::kNotCached: return "not-cached";
   }
   return "unknown";

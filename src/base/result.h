@@ -70,8 +70,8 @@ enum class ErrorCode : std::uint8_t {
   kAborted,  // our own side gave up: nobody wants it any more
   kNoRoute,
   kNotAllowed,
-  kDiskFailed,  // a stored body that could not be read
-  kNotCached,   // only-if-cached without a usable stored response
+  kStoredBodyLost,  // a stored body that could not be read
+  kNotCached,       // only-if-cached without a usable stored response
 };
 
 enum class Side : std::uint8_t { kClient, kOrigin, kLocal };

@@ -48,17 +48,6 @@ void prune(std::vector<disk::Note>& notes) {
   });
 }
 
-// Types whose bodies do not gain from lz4, and what is encoded already.
-bool may_compress(const http::HeaderMap& headers) {
-  const auto encoding = headers.find(http::Field::kContentEncoding);
-  if (encoding && !http::iequals(*encoding, "identity")) return false;
-  const std::string_view type = headers.find(http::Field::kContentType).value_or("");
-  for (const std::string_view dense : {"image/", "video/", "audio/", "font/", "application/zip", "application/gzip"}) {
-    if (http::iequals(type.substr(0, dense.size()), dense)) return http::iequals(type.substr(0, 13), "image/svg+xml");
-  }
-  return true;
-}
-
 // Whether `b` may stand for `a` without being fresh where that is not.
 bool lasts_no_longer(const policy::Freshness& b, const policy::Freshness& a) {
   const auto end_of = [](const policy::Freshness& f) {
@@ -69,12 +58,8 @@ bool lasts_no_longer(const policy::Freshness& b, const policy::Freshness& a) {
 
 // Whether what is on disk serves as well: the same response, but for when it was last found to be good.
 bool says_the_same(const Object& fresh, const Object& replaced) {
-  if (!replaced.is_complete() || replaced.disk_body() || replaced.purge_epoch() != fresh.purge_epoch()) return false;
-  if (!lasts_no_longer(replaced.freshness(), fresh.freshness())) return false;
-  if (fresh.body().size() != replaced.body().size()) return false;
-  for (std::size_t i = 0; i < fresh.body().size(); ++i) {
-    if (fresh.body()[i].data() != replaced.body()[i].data()) return false;
-  }
+  if (!replaced.is_complete() || replaced.purge_epoch() != fresh.purge_epoch()) return false;
+  if (!lasts_no_longer(replaced.freshness(), fresh.freshness()) || !fresh.shares_body_with(replaced)) return false;
   const auto differs = [](const http::HeaderMap& from, const http::HeaderMap& other) {
     for (const auto field : from) {
       if (field.field == http::Field::kDate || field.field == http::Field::kExpires) continue;
@@ -232,7 +217,7 @@ void DiskTier::take(Loading& loading, const disk::Candidate& candidate, const di
   init->share = loading.share;
   init->is_from_disk = true;
   const std::uint64_t length = init->complete_length;
-  if (!body) {
+  if (!body && length > 0) {
     init->disk_body = make_ref<DiskBody>(candidate);
   } else if (length > 0) {
     init->parts.push_back({.first = 0, .size = length, .slices = std::move(*body)});
@@ -311,6 +296,10 @@ void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
   }
   if (is_there && replaced && says_the_same(*object, *replaced)) return;
   if (!is_there) make_room_for_variant(present);
+  // What is packed is seldom written: below lies what says the same.
+  std::optional<SliceChain> body =
+      object->packed() ? object->packed()->unpack_all(store_.budget()) : std::optional(object->body());
+  if (!body) return tier_->erase(key.hash, variant);
   tier_->put({.hash = key.hash,
               .variant = variant,
               .key = object->key(),
@@ -318,7 +307,7 @@ void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
               .usable_until = usable_until(*object),
               .may_compress = may_compress(object->headers()),
               .group = object->share() ? object->share()->disk_label() : 0},
-             encode_head(*object), object->body());
+             encode_head(*object), std::move(*body));
 }
 
 void DiskTier::make_room_for_variant(const std::vector<disk::Candidate>& present) {
@@ -351,7 +340,8 @@ void DiskTier::bring_back(const Object& object, Executor& executor) {
   }
   auto take_in = [this, body, object = Ref<const Object>(&object)](disk::ReadStatus status, const disk::StoredHead&,
                                                                    SliceChain slices) {
-    if (status == disk::ReadStatus::kOk && store_.add_body(*object, std::move(slices))) {
+    if (status == disk::ReadStatus::kOk &&
+        store_.set_body(*object, {.slices = std::move(slices), .packed = nullptr}) == Exchanged::kYes) {
       loaded_.fetch_add(1, std::memory_order_relaxed);
     }
     body->is_coming_back = false;

@@ -30,8 +30,8 @@ struct EvictionEntry {
   std::uint32_t expires_s = 0;  // of WallTime, in seconds: from then on it is of no use, even stale; 0 = never
   std::uint16_t cost_ms = 0;    // how long the origin took for it; 0 = not known
   std::atomic<std::uint8_t> hits{0};
-  std::uint8_t frequency = 0;
-  std::uint16_t queue = 0;  // the policy's mark; 0 = not listed
+  std::uint8_t frequency = 0;  // of what the policy has counted and taken out of `hits`; 0 = none
+  std::uint16_t queue = 0;     // the policy's mark; 0 = not listed
 };
 
 class EvictionPolicy {
@@ -45,6 +45,15 @@ class EvictionPolicy {
   static void touch(EvictionEntry& entry) {
     const std::uint8_t h = entry.hits.load(std::memory_order_relaxed);
     if (h < kMaxHits) entry.hits.store(static_cast<std::uint8_t>(h + 1), std::memory_order_relaxed);
+  }
+  // Whether it was asked for again since it came. Under the store's policy lock, also of what evict() has just named.
+  static bool was_hit(const EvictionEntry& entry) {
+    return entry.frequency > 0 || entry.hits.load(std::memory_order_relaxed) > 0;
+  }
+  // Before put_back() of what stands in another's place and is the same at another size.
+  static void take_proof(EvictionEntry& entry, const EvictionEntry& from) {
+    entry.frequency = from.frequency;
+    entry.hits.store(from.hits.load(std::memory_order_relaxed), std::memory_order_relaxed);
   }
   // Any thread; does not change.
   virtual bool wants_hits() const { return false; }

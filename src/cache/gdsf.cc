@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint64_t kUnit = std::uint64_t{1} << 40;
 // What a node of the set takes with its links and the allocator's rounding.
 constexpr std::size_t kNodeBytes = 48;
+constexpr std::uint8_t kMaxFrequency = 254;
 
 class Gdsf final : public EvictionPolicy {
  public:
@@ -20,7 +21,7 @@ class Gdsf final : public EvictionPolicy {
 
   void insert(EvictionEntry& entry) override {
     SW_CHECK(entry.queue == 0, "listed twice");
-    entry.frequency = 1;
+    entry.frequency = 0;
     put_back(entry);
   }
 
@@ -41,7 +42,7 @@ class Gdsf final : public EvictionPolicy {
   void hit(EvictionEntry& entry) override {
     if (entry.queue == 0) return;
     by_due_.erase(&entry);
-    if (entry.frequency < std::numeric_limits<std::uint8_t>::max()) ++entry.frequency;
+    if (entry.frequency < kMaxFrequency) ++entry.frequency;
     entry.due = value(entry);
     by_due_.insert(&entry);
   }
@@ -54,7 +55,7 @@ class Gdsf final : public EvictionPolicy {
     return entry;
   }
 
-  std::uint32_t heat(const EvictionEntry& entry) const override { return entry.queue == 0 ? 0 : entry.frequency - 1U; }
+  std::uint32_t heat(const EvictionEntry& entry) const override { return entry.queue == 0 ? 0U : entry.frequency; }
   std::uint64_t listed_bytes() const override { return bytes_; }
   std::size_t overhead_bytes() const override { return by_due_.size() * kNodeBytes; }
 
@@ -67,7 +68,7 @@ class Gdsf final : public EvictionPolicy {
     }
   };
   std::uint64_t value(const EvictionEntry& entry) const {
-    return age_ + entry.frequency * (kUnit / std::max<std::uint64_t>(entry.size_bytes, 1));
+    return age_ + (entry.frequency + 1U) * (kUnit / std::max<std::uint64_t>(entry.size_bytes, 1));
   }
 
   std::set<EvictionEntry*, Sooner> by_due_;

@@ -62,7 +62,7 @@ void drop_spare_capacity(Object::Init& init) {
 }
 
 bool holds_everything(const Object::Init& init) {
-  if (init.disk_body) return true;
+  if (init.packed || init.disk_body) return true;
   if (init.parts.empty()) return init.complete_length == 0;
   return init.parts.size() == 1 && init.parts[0].first == 0 && init.parts[0].size == init.complete_length;
 }
@@ -112,23 +112,26 @@ Ref<Object> Object::with_form(MemoryBudget& budget, http::Coding coding, SliceCh
   Init init = d_;
   init.purge_epoch = purge_epoch();
   init.forms.push_back({coding, make_form(budget, d_.headers, coding, std::move(body))});
-  return same_with(budget, std::move(init));
-}
-
-Ref<Object> Object::with_body(MemoryBudget& budget, SliceChain body) const {
-  Init init = d_;
-  init.purge_epoch = purge_epoch();
-  init.disk_body = nullptr;
-  init.parts = {{.first = 0, .size = init.complete_length, .slices = std::move(body)}};
-  return same_with(budget, std::move(init));
-}
-
-// To all who know this object it is the same.
-Ref<Object> Object::same_with(MemoryBudget& budget, Init init) const {
   Ref<Object> copy = create(budget, std::move(init));
   copy->original_ = original_;
   copy->identity_ = identity_;
   copy->encoding_.take_all(encoding_);
+  copy->refresh_.take(refresh_);
+  return copy;
+}
+
+Ref<Object> Object::with_body(MemoryBudget& budget, WholeBody body) const {
+  SW_DASSERT(is_complete_, "a part of a body");
+  Init init = d_;
+  init.purge_epoch = purge_epoch();
+  init.parts.clear();
+  if (!body.packed) init.parts.push_back({.first = 0, .size = d_.complete_length, .slices = std::move(body.slices)});
+  init.packed = std::move(body.packed);
+  init.disk_body = nullptr;
+  Ref<Object> copy = create(budget, std::move(init));
+  copy->original_ = original_;
+  copy->identity_ = identity_;
+  copy->encoding_.take_of_forms(encoding_);
   copy->refresh_.take(refresh_);
   return copy;
 }
@@ -162,11 +165,13 @@ Object::Object(MemoryBudget& budget, Init init)
     : d_(std::move(init)),
       head_block_(compose_head(d_)),
       is_complete_(holds_everything(d_)),
+      is_ready_(is_complete_ && !needs_source() && d_.trailers.empty()),
       purge_epoch_(d_.purge_epoch),
       serial_(next_serial()) {
   const std::size_t own = own_bytes();
   charge_ = BudgetCharge(budget, own);
   charged_bytes_ = own + segment_bytes(d_.parts) + kIndexNodeBytes;
+  if (d_.packed) charged_bytes_ += d_.packed->charged_bytes();
   for (const Form& form : d_.forms) charged_bytes_ += form.object->charged_bytes() - kIndexNodeBytes;
   eviction_.owner = this;
   eviction_.key_hash = d_.hash;
@@ -192,7 +197,7 @@ std::size_t Object::own_bytes() const {
 }
 
 const SliceChain& Object::body() const {
-  SW_CHECK(is_complete_ && !d_.disk_body, "a body that is in memory");
+  SW_CHECK(is_complete_ && !needs_source(), "a whole body that lies in memory as it is sent");
   static const SliceChain kEmpty;
   return d_.parts.empty() ? kEmpty : d_.parts.front().slices;
 }
@@ -220,6 +225,14 @@ SliceChain Object::slices_of(http::ByteRange range) const {
     if (left == 0) break;
   }
   return out;
+}
+
+bool Object::shares_body_with(const Object& other) const {
+  const auto bytes_of = [](const Slice& slice) { return slice.data(); };
+  return d_.packed == other.d_.packed &&
+         std::ranges::equal(d_.parts, other.d_.parts, [&](const Part& a, const Part& b) {
+           return a.first == b.first && std::ranges::equal(a.slices, b.slices, {}, bytes_of, bytes_of);
+         });
 }
 
 const Object& Object::of(const EvictionEntry& entry) {

@@ -1,6 +1,7 @@
 // A stored response. Immutable once published, shared by every worker that serves it: its head stands ready to send
 // and its body is a chain of slices, so a hit is one reference and one gathered write. A 304 makes a new Object over
-// the same slices. All it occupies is charged to the budget for as long as anybody holds it. Thread: any.
+// the same slices. What is too seldom asked for may have its body packed instead. All it occupies is charged to the
+// budget for as long as anybody holds it. Thread: any.
 #pragma once
 
 #include <atomic>
@@ -14,6 +15,7 @@
 #include "cache/disk_body.h"
 #include "cache/encoding_state.h"
 #include "cache/eviction.h"
+#include "cache/packed_body.h"
 #include "cache/refresh_gate.h"
 #include "cache/share_group.h"
 #include "http/coding.h"
@@ -42,6 +44,12 @@ struct Form {
   Ref<const Object> object;
 };
 
+// A whole body: as it is sent, or packed.
+struct WholeBody {
+  SliceChain slices;
+  Ref<const PackedBody> packed;
+};
+
 class Object final : public RefCounted<Object> {
  public:
   struct Init {
@@ -64,6 +72,7 @@ class Object final : public RefCounted<Object> {
     std::uint32_t fetch_ms = 0;      // how long that took
     Ref<ShareGroup> share;           // null: none
     std::vector<Form> forms;         // of the whole of `parts`; at most one of each coding
+    Ref<const PackedBody> packed;    // instead of `parts`, and complete; null: they are not packed
     bool is_from_disk = false;
   };
   static Ref<Object> create(MemoryBudget& budget, Init init);
@@ -71,8 +80,8 @@ class Object final : public RefCounted<Object> {
   Ref<Object> with_freshness(MemoryBudget& budget, const policy::Freshness& freshness, std::uint64_t purge_epoch) const;
   // The same, and with one form more, whose body this is. To all who know this object it is the same.
   Ref<Object> with_form(MemoryBudget& budget, http::Coding coding, SliceChain body) const;
-  // The same, with its body in memory.
-  Ref<Object> with_body(MemoryBudget& budget, SliceChain body) const;
+  // The same with its body, which is complete, in that state. To all who know this object it is the same.
+  Ref<Object> with_body(MemoryBudget& budget, WholeBody body) const;
   // The forms for an object over the same parts with these fields.
   std::vector<Form> forms_under(MemoryBudget& budget, const http::HeaderMap& fields) const;
 
@@ -85,12 +94,17 @@ class Object final : public RefCounted<Object> {
   const policy::Freshness& freshness() const { return d_.freshness; }
   const policy::VarySpec& vary() const { return d_.vary; }
   const std::string& selecting_values() const { return d_.selecting_values; }
+  // None when it is packed, or on disk.
   const std::vector<Part>& parts() const { return d_.parts; }
+  // Null: it is not.
+  const Ref<const PackedBody>& packed() const { return d_.packed; }
   std::uint64_t complete_length() const { return d_.complete_length; }
   // All of the body is there, in memory or on disk.
   bool is_complete() const { return is_complete_; }
   // Null: what there is of the body is in memory.
   const DiskBody* disk_body() const { return d_.disk_body.get(); }
+  // Its body is packed, or on disk: it has to be read from a BodySource.
+  bool needs_source() const { return d_.packed || d_.disk_body; }
   bool sends_content_length() const { return !d_.no_content_length; }
   const std::vector<std::string>& tags() const { return d_.tags; }
   std::uint32_t fetch_ms() const { return d_.fetch_ms; }
@@ -103,16 +117,20 @@ class Object final : public RefCounted<Object> {
   // Null: there is none.
   const Form* form(http::Coding coding) const;
   EncodingState& encoding() const { return encoding_; }
-  // Itself, or a copy of it that differs in its forms.
+  // Itself, or a copy of it that differs in its forms, or in whether its body is packed.
   bool is_same_as(const Object& other) const { return identity_ == other.identity_; }
 
   // Status line, every stored field and Content-Length: all of the head of a full answer but Age, Cache-Status,
   // Connection and the closing empty line.
   std::string_view head_block() const { return head_block_; }
-  // The whole body; only when complete, and in memory.
+  // All of a full answer lies there as it is sent: the body is whole, and nothing comes after it.
+  bool is_ready() const { return is_ready_; }
+  // The whole body; only when complete, and in memory as it is sent.
   const SliceChain& body() const;
-  // The slices that hold `range`; empty when not all of it is held.
+  // The slices that hold `range`; empty when not all of it is held, or it needs a source.
   SliceChain slices_of(http::ByteRange range) const;
+  // Whether both are over the same bytes in memory.
+  bool shares_body_with(const Object& other) const;
 
   // Everything it holds: body segments, head, headers, forms, index node. What the eviction policy and the per-object
   // limit count.
@@ -133,7 +151,6 @@ class Object final : public RefCounted<Object> {
   enum class Listing : std::uint8_t { kNotYet, kListed, kRetired };
 
   Object(MemoryBudget& budget, Init init);
-  Ref<Object> same_with(MemoryBudget& budget, Init init) const;
   ~Object() = default;
   std::size_t own_bytes() const;
   Ref<const Object> make_form(MemoryBudget& budget, const http::HeaderMap& fields, http::Coding coding,
@@ -142,6 +159,7 @@ class Object final : public RefCounted<Object> {
   Init d_;
   std::string head_block_;
   bool is_complete_;
+  bool is_ready_;
   std::size_t charged_bytes_ = 0;
   BudgetCharge charge_;  // what is not in segments
   mutable Entry eviction_;
@@ -150,8 +168,8 @@ class Object final : public RefCounted<Object> {
   mutable EncodingState encoding_;
   mutable std::atomic<bool> is_published_{false};
   mutable Listing listing_ = Listing::kNotYet;
-  // Whom with_freshness() and with_form() began with, and whom with_form() did. Not by address: he may be gone, and
-  // another in his place.
+  // Whom the with_...() began with, and whom all but with_freshness() did. Not by address: he may be gone, and another
+  // in his place.
   const std::uint64_t serial_;
   std::uint64_t original_ = serial_;
   std::uint64_t identity_ = serial_;

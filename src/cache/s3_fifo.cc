@@ -63,7 +63,8 @@ class S3Fifo final : public EvictionPolicy {
   // Only what came from the small queue is remembered.
   void put_back(EvictionEntry& entry) override {
     ++listed_;
-    if (ghost_.take(entry.key_hash)) {
+    if (entry.frequency == 0) {
+      ghost_.take(entry.key_hash);
       push_small(entry);
     } else {
       push_main(entry);
@@ -94,12 +95,14 @@ class S3Fifo final : public EvictionPolicy {
 
   void push_small(EvictionEntry& entry) {
     entry.queue = kSmall;
+    entry.frequency = 0;
     small_.push_back(entry);
     small_bytes_ += entry.size_bytes;
   }
 
   void push_main(EvictionEntry& entry) {
     entry.queue = kMain;
+    entry.frequency = 1;
     main_.push_back(entry);
     main_bytes_ += entry.size_bytes;
   }

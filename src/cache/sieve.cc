@@ -14,6 +14,11 @@ class Sieve final : public EvictionPolicy {
  public:
   void insert(EvictionEntry& entry) override {
     SW_CHECK(entry.queue == 0, "listed twice");
+    entry.frequency = 0;
+    put_back(entry);
+  }
+
+  void put_back(EvictionEntry& entry) override {
     entry.queue = kListed;
     queue_.push_back(entry);
     bytes_ += entry.size_bytes;
@@ -37,6 +42,7 @@ class Sieve final : public EvictionPolicy {
         return entry;
       }
       entry->hits.store(0, std::memory_order_relaxed);
+      entry->frequency = 1;
       hand_ = queue_.next(*entry);
     }
   }

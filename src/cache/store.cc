@@ -23,6 +23,7 @@
 #include "base/check.h"
 #include "cache/disk_tier.h"
 #include "cache/index.h"
+#include "cache/memory_packer.h"
 #include "http/list_syntax.h"
 #include "policy/freshness.h"
 
@@ -232,28 +233,33 @@ bool Store::replace(const Object& expected, const Ref<Object>& fresh) {
   return true;
 }
 
-FormAdded Store::add_form(const Object& object, http::Coding coding, const SliceChain& body) {
-  // Others may put theirs in between, one of each coding.
-  for (std::size_t turn = 0; turn <= http::kCodings.size(); ++turn) {
+// What `make` gives for the object that is there by now takes its place; null: it is like that already.
+template <typename Make>
+Exchanged Store::exchange(const Object& object, Make make) {
+  // Others may put theirs in between: a form of each coding, and the body in another state.
+  for (std::size_t turn = 0; turn <= http::kCodings.size() + 1; ++turn) {
     const Ref<Object> present = find_same(object);
-    if (!present || present->disk_body() || present->form(coding) || is_removed_by_purge(*present)) {
-      return FormAdded::kGone;
-    }
-    const Ref<Object> fresh = present->with_form(budget_, coding, body);
-    if (!admit(*fresh)) return FormAdded::kNoRoom;
-    take_heat(*fresh, *present);
-    if (publish(present.get(), fresh, Place::kOfExpected)) return FormAdded::kYes;
+    if (!present || is_removed_by_purge(*present)) return Exchanged::kGone;
+    const Ref<Object> fresh = make(*present);
+    if (!fresh) return Exchanged::kGone;
+    if (!admit(*fresh)) return Exchanged::kNoRoom;
+    if (publish(present.get(), fresh, Place::kOfExpected)) return Exchanged::kYes;
   }
-  return FormAdded::kGone;
+  return Exchanged::kGone;
 }
 
-bool Store::add_body(const Object& object, SliceChain body) {
-  const Ref<Object> present = find_same(object);
-  if (!present || !present->disk_body() || is_removed_by_purge(*present)) return false;
-  const Ref<Object> fresh = present->with_body(budget_, std::move(body));
-  if (!admit(*fresh)) return false;
-  take_heat(*fresh, *present);
-  return publish(present.get(), fresh, Place::kOfExpected);
+Exchanged Store::add_form(const Object& object, http::Coding coding, const SliceChain& body) {
+  return exchange(object, [&](const Object& present) {
+    return present.form(coding) || present.disk_body() ? nullptr : present.with_form(budget_, coding, body);
+  });
+}
+
+Exchanged Store::set_body(const Object& object, const WholeBody& body) {
+  return exchange(object, [&](const Object& present) -> Ref<Object> {
+    // It is so by now, or elsewhere: what is on disk is not packed.
+    if (body.packed ? present.needs_source() : !present.needs_source()) return nullptr;
+    return present.with_body(budget_, body);
+  });
 }
 
 Ref<Object> Store::find_same(const Object& object) const {
@@ -376,14 +382,7 @@ bool Store::soften(const Object& object, WallTime at, std::uint64_t epoch) {
   }
   if (!make_room(object.charge_.bytes() + publishing_bytes(options_.max_variants), object.share().get())) return false;
   const Ref<Object> stale = object.with_freshness(budget_, freshness, epoch);
-  take_heat(*stale, object);
   return publish(&object, stale, Place::kOfExpected);
-}
-
-// What takes another's place is as much in demand.
-void Store::take_heat(const Object& fresh, const Object& replaced) const {
-  const auto hits = static_cast<std::uint8_t>(std::min<std::uint32_t>(heat_of(replaced), EvictionPolicy::kMaxHits));
-  fresh.eviction().hits.store(hits, std::memory_order_relaxed);
 }
 
 // Whoever holds the lock is not waited for: see eviction.h.
@@ -462,7 +461,7 @@ bool Store::publish(const Object* expected, const Ref<Object>& fresh, Place plac
   }
   {
     MutexLock lock(policy_mutex_);
-    list(*fresh);
+    list(*fresh, place == Place::kOfExpected ? expected : nullptr);
   }
   retire(removed);
   removed.clear();
@@ -511,7 +510,7 @@ void Store::let_go(Victims& victims, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const Ref<const Object> victim = std::move(victims[i]);
     retire(remove_if(victim->key(), victim->hash(), [&](const Object& variant) { return &variant == victim.get(); }));
-    if (disk_ && victim->eviction().hits.load(std::memory_order_relaxed) > 0) disk_->keep_evicted(*victim);
+    if (disk_ && EvictionPolicy::was_hit(victim->eviction())) disk_->keep_evicted(*victim);
   }
 }
 
@@ -519,7 +518,8 @@ void Store::remove_same_selection(const Object& object) {
   retire(remove_if(object.key(), object.hash(), [&](const Object& v) { return is_same_selection(v, object); }));
 }
 
-void Store::list(const Object& object) {
+// With `same`, in its place, and as much in demand.
+void Store::list(const Object& object, const Object* same) {
   if (object.listing_ != Object::Listing::kNotYet) return;
   object.listing_ = Object::Listing::kListed;
   object.add_ref();
@@ -527,11 +527,25 @@ void Store::list(const Object& object) {
   expiry_.advance(
       static_cast<std::uint32_t>(std::max<std::int64_t>(object.freshness().response_time.unix_seconds(), 0)));
   expiry_.add(object.eviction());
-  policy_->insert(object.eviction());
+  if (same && same->listing_ == Object::Listing::kListed) {
+    EvictionPolicy::take_proof(object.eviction(), same->eviction());
+    policy_->put_back(object.eviction());
+  } else {
+    policy_->insert(object.eviction());
+  }
+  count_packed(object, true);
   groups_.add(group_of(object), object.eviction());
   listed_own_bytes_ += object.charge_.bytes();
   ++listed_;
   charge_overhead();
+}
+
+void Store::count_packed(const Object& object, bool is_listed) {
+  if (!object.packed()) return;
+  const auto count = [is_listed](std::uint64_t& sum, std::uint64_t n) { sum = is_listed ? sum + n : sum - n; };
+  count(packed_, 1);
+  count(packed_bytes_, object.packed()->charged_bytes());
+  count(packed_raw_bytes_, object.packed()->raw_bytes());
 }
 
 // `removed` keeps its references: what the lists let go is not freed under the lock.
@@ -543,6 +557,7 @@ void Store::retire(const Removed& removed) {
     object->listing_ = Object::Listing::kRetired;
     if (!is_listed) continue;
     policy_->erase(object->eviction());
+    count_packed(*object, false);
     expiry_.remove(object->eviction());
     groups_.remove(group_of(*object), object->eviction());
     listed_own_bytes_ -= object->charge_.bytes();
@@ -552,13 +567,33 @@ void Store::retire(const Removed& removed) {
   charge_overhead();
 }
 
-// What has expired before what the policy names. `spared` counts what that cost so far; `own`, null for none, gives
-// also what is guaranteed to it when there is nothing else, and so does everybody when there is none.
-EvictionEntry* Store::choose_victim(std::size_t& spared, ShareGroup* own) {
+// What has expired before what the policy names, and of that nothing that is worth to be packed first.
+EvictionEntry* Store::choose_victim(std::size_t& spared, ShareGroup* own, Spared& to_pack) {
   if (EvictionEntry* expired = expiry_.expired()) {
     policy_->erase(*expired);
     return expired;
   }
+  // Ends: each turn but the last spares something, and that is bounded.
+  while (true) {
+    EvictionEntry* entry = choose_unexpired(spared, own);
+    if (!entry || !spare_to_pack(*entry, to_pack)) return entry;
+  }
+}
+
+bool Store::spare_to_pack(EvictionEntry& unlisted, Spared& to_pack) {
+  if (!packer_ || to_pack.turns == to_pack.objects.size() || !EvictionPolicy::was_hit(unlisted)) return false;
+  const Object& object = Object::of(unlisted);
+  const bool waits = object.encoding().is_packing_asked();
+  if (!waits && !packer_->try_ask(object)) return false;
+  policy_->put_back(unlisted);
+  ++to_pack.turns;
+  if (!waits) to_pack.objects[to_pack.count++] = Ref<const Object>(&object);
+  return true;
+}
+
+// `spared` counts what the guarantees cost so far; `own`, null for none, gives also what is guaranteed to it when there
+// is nothing else, and so does everybody when there is none.
+EvictionEntry* Store::choose_unexpired(std::size_t& spared, ShareGroup* own) {
   ShareGroup* giving = nullptr;
   while (groups_.has_giving()) {
     EvictionEntry* entry = policy_->evict();
@@ -578,6 +613,7 @@ EvictionEntry* Store::choose_victim(std::size_t& spared, ShareGroup* own) {
 Ref<const Object> Store::take_victim(EvictionEntry& unlisted) {
   const Object& victim = Object::of(unlisted);
   victim.listing_ = Object::Listing::kRetired;
+  count_packed(victim, false);
   expiry_.remove(unlisted);
   groups_.remove(group_of(victim), unlisted);
   listed_own_bytes_ -= victim.charge_.bytes();
@@ -641,6 +677,7 @@ void Store::set_bounds(ShareGroup& group, ShareBounds bounds) {
 
 std::size_t Store::evict_some(std::size_t target_bytes, bool only_if_enough, ShareGroup* own) {
   Victims victims;
+  Spared to_pack;
   std::size_t count = 0;
   {
     MutexLock lock(policy_mutex_);
@@ -651,13 +688,14 @@ std::size_t Store::evict_some(std::size_t target_bytes, bool only_if_enough, Sha
     if (!may_do) return 0;
     std::size_t spared = 0;
     for (std::size_t freed = 0; count < kEvictionBatch && freed < excess; ++count) {
-      EvictionEntry* entry = choose_victim(spared, own);
+      EvictionEntry* entry = choose_victim(spared, own, to_pack);
       if (!entry) break;
       victims[count] = take_victim(*entry);
       freed += victims[count]->charged_bytes();
     }
     charge_overhead();
   }
+  for (std::size_t i = 0; i < to_pack.count; ++i) packer_->pack(to_pack.objects[i]);
   let_go(victims, count);
   return count;
 }
@@ -690,6 +728,9 @@ StoreStats Store::stats() const {
     stats.stored_body_bytes = stats.stored_bytes - listed_own_bytes_ - listed_ * kIndexNodeBytes;
     stats.stored_head_bytes = listed_own_bytes_;
     stats.ghost_bytes = overhead_charged_;
+    stats.packed = packed_;
+    stats.packed_bytes = packed_bytes_;
+    stats.packed_raw_bytes = packed_raw_bytes_;
     stats.evictions = evictions_;
   }
   for (const auto& shard : shards_) stats.index_bytes += shard->charged_bytes();

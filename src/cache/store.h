@@ -56,12 +56,16 @@ struct StoreStats {
   std::uint64_t index_bytes = 0;
   std::uint64_t ghost_bytes = 0;
   std::uint64_t budget_used_bytes = 0;  // all that is charged
+  std::uint64_t packed = 0;             // listed objects whose bodies are packed
+  std::uint64_t packed_bytes = 0;       // of stored_body_bytes, what those take
+  std::uint64_t packed_raw_bytes = 0;   // and how long they are
   std::uint64_t evictions = 0;
   std::uint64_t rejected = 0;  // inserts refused: too large, or no room even after eviction
 };
 
 class DiskTier;
 class IndexShard;
+class MemoryPacker;
 
 struct LookupResult {
   policy::Found found = policy::Found::kNothing;
@@ -70,10 +74,10 @@ struct LookupResult {
   Ref<const Object> held;  // instead of `set`, for an object that did not come from the index
 };
 
-enum class FormAdded : std::uint8_t {
+enum class Exchanged : std::uint8_t {
   kYes,
-  kGone,    // the object is not there any more, or has the form
-  kNoRoom,  // it would be too large with it, or the budget is used up
+  kGone,    // the object is not there any more, or is like that already
+  kNoRoom,  // it would be too large, or the budget is used up
 };
 
 // Where a sweep is; a new one begins at the start of the index.
@@ -124,11 +128,11 @@ class Store {
   bool replace(const Object& expected, const Ref<Object>& fresh);
   // Puts a copy with this form more in the place of the object, or of a copy of it that has others; the disk goes on
   // without.
-  FormAdded add_form(const Object& object, http::Coding coding, const SliceChain& body);
-  // Puts a copy with its body in the place of an object that has it on disk only. False: it is not there any more, or
-  // has no room.
-  bool add_body(const Object& object, SliceChain body);
-  // What stands in the object's place by now and differs in its forms at most; null when it was replaced or taken out.
+  Exchanged add_form(const Object& object, http::Coding coding, const SliceChain& body);
+  // Likewise one with its body packed, or with it raw where it is packed or on disk.
+  Exchanged set_body(const Object& object, const WholeBody& body);
+  // What stands in the object's place by now and differs in its forms, or in where its body is, at most; null when it
+  // was replaced or taken out.
   Ref<Object> find_same(const Object& object) const;
   // What was read from disk. Only where no variant of its selection is: that is newer; and only while the disk has that
   // record, for what was erased there before is erased here already.
@@ -151,6 +155,9 @@ class Store {
   // its use, and is told to nobody while it is null.
   void attach(DiskTier& disk) { disk_ = &disk; }
   DiskTier* disk() const { return disk_; }
+  // Who packs bodies instead of their eviction. Before the first insert; null: nobody.
+  void attach(MemoryPacker& packer) { packer_ = &packer; }
+  MemoryPacker* packer() const { return packer_; }
 
   // Purges by rule: in force when it returns, on disk as well. Its epoch. One at a time, so that the disk sees them in
   // the order of their epochs.
@@ -184,6 +191,12 @@ class Store {
   static constexpr std::size_t kEvictionBatch = 16;
   using Removed = std::vector<Ref<const Object>>;
   using Victims = std::array<Ref<const Object>, kEvictionBatch>;
+  // What was named as a victim, and is to be packed instead.
+  struct Spared {
+    Victims objects;
+    std::size_t count = 0;
+    std::size_t turns = 0;  // what waits for that already included
+  };
   enum class Place : std::uint8_t { kFirst, kOfExpected, kLastIfAlone };
   enum class Purged : std::uint8_t { kSoftened, kRemoved, kGone };  // kGone: somebody else removed or replaced it
 
@@ -196,7 +209,6 @@ class Store {
   bool is_removed_by_purge(const Object& object) const;
   Purged purge(const Object& object, PurgeList::Match match, std::uint64_t epoch);
   bool soften(const Object& object, WallTime at, std::uint64_t epoch);
-  void take_heat(const Object& fresh, const Object& replaced) const;
   void sweep_object(const Object& object, WallTime now, std::vector<Refreshable>* hot, SweepResult& result);
   void tell_hit(const Object& object) SW_EXCLUDES(policy_mutex_);
   std::uint32_t heat_of(const Object& object) const SW_EXCLUDES(policy_mutex_);
@@ -207,10 +219,15 @@ class Store {
   void remove_same_selection(const Object& object);
   template <typename Predicate>
   Removed remove_if(std::string_view key, std::uint64_t hash, Predicate goes);
-  void list(const Object& object) SW_REQUIRES(policy_mutex_);
+  template <typename Make>
+  Exchanged exchange(const Object& object, Make make);
+  void list(const Object& object, const Object* same) SW_REQUIRES(policy_mutex_);
+  void count_packed(const Object& object, bool is_listed) SW_REQUIRES(policy_mutex_);
   void retire(const Removed& removed) SW_EXCLUDES(policy_mutex_);
   ShareGroup& group_of(const Object& object) const;
-  EvictionEntry* choose_victim(std::size_t& spared, ShareGroup* own) SW_REQUIRES(policy_mutex_);
+  EvictionEntry* choose_victim(std::size_t& spared, ShareGroup* own, Spared& to_pack) SW_REQUIRES(policy_mutex_);
+  EvictionEntry* choose_unexpired(std::size_t& spared, ShareGroup* own) SW_REQUIRES(policy_mutex_);
+  bool spare_to_pack(EvictionEntry& unlisted, Spared& to_pack) SW_REQUIRES(policy_mutex_);
   Ref<const Object> take_victim(EvictionEntry& unlisted) SW_REQUIRES(policy_mutex_);
   void charge_overhead() SW_REQUIRES(policy_mutex_);
   std::size_t evict_some(std::size_t target_bytes, bool only_if_enough, ShareGroup* own) SW_EXCLUDES(policy_mutex_);
@@ -219,6 +236,7 @@ class Store {
 
   StoreOptions options_;
   DiskTier* disk_ = nullptr;
+  MemoryPacker* packer_ = nullptr;
   MemoryBudget budget_;
   Mutex rule_mutex_;
   // Each hit reads its epoch: apart from what changes all the time.
@@ -234,6 +252,9 @@ class Store {
   std::size_t overhead_charged_ SW_GUARDED_BY(policy_mutex_) = 0;
   std::uint64_t listed_ SW_GUARDED_BY(policy_mutex_) = 0;
   std::uint64_t listed_own_bytes_ SW_GUARDED_BY(policy_mutex_) = 0;  // of what is listed, all but bodies and index
+  std::uint64_t packed_ SW_GUARDED_BY(policy_mutex_) = 0;
+  std::uint64_t packed_bytes_ SW_GUARDED_BY(policy_mutex_) = 0;
+  std::uint64_t packed_raw_bytes_ SW_GUARDED_BY(policy_mutex_) = 0;
   std::uint64_t evictions_ SW_GUARDED_BY(policy_mutex_) = 0;
   std::atomic<std::uint64_t> rejected_{0};
 };

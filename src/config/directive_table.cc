@@ -434,6 +434,8 @@ const std::array kDirectives = {
         .help = "Variants (Vary) kept for one URL; one more replaces the oldest."}),
     with<SW_AT(d.config->cache.eviction)>({.path = "cache.eviction", .kind = Kind::kChoice, .default_text = "\"tide\"", .choices = cache::eviction_names(),
         .help = "What goes when room is needed; \"tide\" weighs sizes, frequency and cost, the others are for comparison."}),
+    with<SW_AT(d.config->compress_memory)>({.path = "cache.compress_memory", .kind = Kind::kFlag, .default_text = "false",
+        .help = "Whether bodies that gain from it are kept compressed (lz4) in memory when they are about to go for want of room."}),
     with<SW_AT(d.disk->path)>({.path = "cache.disk.path", .kind = Kind::kText, .check = check_file,
         .help = "Directory of its own for what is kept on disk, over restarts too; created when there is none. Several: disk = [{ path = ..., size = ... }, ...]."}),
     with<SW_AT(d.disk->capacity_bytes)>({.path = "cache.disk.size", .kind = Kind::kSize, .min = kMinDisk, .max = kPiB,

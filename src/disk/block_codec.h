@@ -30,8 +30,29 @@ struct EncodeCost {
   std::uint64_t ns = 0;
 };
 
+// Hands out a body in runs of whole blocks, without copying where a block lies in one slice.
+class BlockCursor {
+ public:
+  // `body` stays as it is meanwhile.
+  explicit BlockCursor(const SliceChain& body);
+
+  bool at_end() const { return left_ == 0; }
+  // Good until the next one is asked for.
+  std::string_view next(std::size_t limit = kBlockBytes);
+
+ private:
+  const SliceChain& body_;
+  std::uint64_t left_;
+  std::size_t slice_ = 0;
+  std::size_t offset_ = 0;
+  std::string scratch_;
+};
+
 // Whether the beginning of a body loses a tenth or more.
 bool gains(std::string_view beginning);
+
+// Appends one block to `out`, compressed where that makes it less.
+Block encode_block(std::string_view raw, std::string& out);
 
 // Appends the blocks of the body to `out`, and returns their list.
 std::vector<Block> encode_blocks(const SliceChain& body, const Encoding& encoding, const Clock& clock, std::string& out,

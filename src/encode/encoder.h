@@ -3,16 +3,13 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <expected>
 #include <functional>
-#include <mutex>
-#include <thread>
 #include <vector>
 
+#include "base/background.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "encode/coder.h"
@@ -120,27 +117,18 @@ struct PoolOptions {
 class Pool final : public Encoder {
  public:
   Pool(const Clock& clock, const PoolOptions& options, std::uint32_t workers);
-  ~Pool() override { stop(); }
 
   bool submit(Job job) override;
-  bool is_full() const override { return is_full_.load(std::memory_order_relaxed); }
+  bool is_full() const override { return threads_.is_full(); }
   Stats stats() const override;
   // What waits and what is being worked at is given up. Before the executors go.
-  void stop();
+  void stop() { threads_.stop(); }
 
  private:
-  void run();
   void work(Job job);
 
   const Clock& clock_;
-  const PoolOptions options_;
-  std::atomic<bool> is_stopped_{false};
-  std::atomic<bool> is_full_{false};
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Job> queue_;
-  std::uint64_t waiting_bytes_ = 0;
-  std::vector<std::thread> threads_;
+  BackgroundPool threads_;
 };
 
 }  // namespace seawall::encode

@@ -507,7 +507,7 @@ Ref<cache::Object> Fill::make_updated(const cache::Object& stored, http::HeaderM
   return object;
 }
 
-// `body_of`: whose forms it may have too, and whose body on disk; null: nobody's.
+// `body_of`: whose forms it may have too, and whose body that is packed or on disk; null: nobody's.
 Ref<cache::Object> Fill::make_object(http::HeaderMap headers, const policy::Freshness& freshness,
                                      std::vector<cache::Part> parts, std::uint64_t complete_length,
                                      std::uint16_t status, std::string reason, const cache::Object* body_of) {
@@ -520,6 +520,7 @@ Ref<cache::Object> Fill::make_object(http::HeaderMap headers, const policy::Fres
   policy::append_selecting_values(init.vary, request_.head.headers, init.selecting_values);
   if (body_of) {
     init.forms = body_of->forms_under(store_.budget(), headers);
+    init.packed = body_of->packed();
     init.disk_body = Ref<const cache::DiskBody>(body_of->disk_body());
   }
   init.headers = std::move(headers);

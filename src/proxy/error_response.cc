@@ -66,7 +66,7 @@ std::string_view explanation(const Error& error) {
     case ErrorCode::kAborted: return "the request was given up";
     case ErrorCode::kNotAllowed: return "this client may not do that; see admin.purge_from";
     case ErrorCode::kNoRoute: return "no route of the configuration matches this host and path";
-    case ErrorCode::kDiskFailed: return "the stored answer could not be read from disk";
+    case ErrorCode::kStoredBodyLost: return "the stored answer could not be read";
     case ErrorCode::kNotCached: return "only-if-cached: no usable stored response";
   }
   return "";

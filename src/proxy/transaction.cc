@@ -30,7 +30,6 @@ using policy::Why;
 constexpr int kMaxLookups = 4;
 // The origin's own limits end a fetch; this ends one that they have missed.
 constexpr Millis kDeadlineSlack{1000};
-constexpr std::size_t kReadChunk = std::size_t{64} * 1024;
 
 // What a stale answer says for itself.
 Why why_stale(const Error& error) {
@@ -118,7 +117,7 @@ void Transaction::begin_refused(Error error) {
 }
 
 void Transaction::on_writable() {
-  if (step_ == Step::kBody || step_ == Step::kDiskBody) run();
+  if (step_ == Step::kBody || step_ == Step::kStoredBody) run();
 }
 
 void Transaction::on_client_gone() {
@@ -148,7 +147,7 @@ void Transaction::run() {
       case Step::kOpenBody: flow = open_body(); break;
       case Step::kRespondStream: flow = respond_stream(); break;
       case Step::kBody: flow = body(); break;
-      case Step::kDiskBody: flow = disk_body(); break;
+      case Step::kStoredBody: flow = stored_body(); break;
       case Step::kFinish:
         flow = finish();
         finished = true;
@@ -635,18 +634,9 @@ Transaction::Flow Transaction::respond_stream() {
   return go(Step::kBody);
 }
 
-// Nothing when it takes more now.
-std::optional<Transaction::Flow> Transaction::wait_for_client() {
-  if (writer_.unsent_bytes() < ResponseWriter::kHighWater) return std::nullopt;
-  writer_.flush();
-  if (is_client_gone_) return Flow::kContinue;  // the writer has found out
-  if (writer_.unsent_bytes() < ResponseWriter::kHighWater) return std::nullopt;
-  return Flow::kPark;
-}
-
 Transaction::Flow Transaction::body() {
   while (true) {
-    if (const auto wait = wait_for_client()) return *wait;
+    if (has_too_much_unsent()) return step_ == Step::kBody ? Flow::kPark : Flow::kContinue;
     std::size_t most = kReadChunk;
     if (range_end_ != 0) {
       const std::uint64_t left = range_end_ - reader_->offset();
@@ -698,6 +688,9 @@ Transaction::Flow Transaction::finish() {
   lookups_ = 0;
   informational_sent_ = 0;
   range_end_ = 0;
+  answer_body_ = nullptr;
+  sends_trailers_ = false;
+  later_ = nullptr;
   why_ = Why::kNone;
   error_.reset();
   ttl_.reset();
@@ -706,8 +699,7 @@ Transaction::Flow Transaction::finish() {
   body_bytes_ = 0;
   disk_wait_.reset();
   has_asked_disk_ = is_body_lost_ = false;
-  answer_body_.reset();
-  body_source_.reset();
+  body_source_ = nullptr;
   forwarded_ip_ = {};
   hop_scheme_ = {};
   step_ = Step::kIdle;

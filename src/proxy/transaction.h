@@ -9,11 +9,11 @@
 //   kAttach   start a fill or join one                 -> kAwaitHead | kLookup (the store has changed) | answered
 //   kAwaitHead  parked until the fill has a head or failed -> kRespondStored | kRespondStream | kAttach (alone) |
 //             kLookup | answered
-//   kRespondStored  an object: preconditions, ranges    -> kFinish | kOpenBody
+//   kRespondStored  an object: preconditions, ranges    -> kFinish | kOpenBody | kStoredBody
 //   kOpenBody  parked until a body that is on disk only can be read -> kRespondStored | kMiss | answered
 //   kRespondStream  head of a response that arrives     -> kBody | kFinish
 //   kBody     parked between the fill's progress and the client's -> kFinish
-//   kDiskBody  parked between the disk's progress and the client's -> kFinish
+//   kStoredBody  a stored body that does not lie ready: parked between its source and the client -> kFinish
 //   kFinish   log, hand back to the session
 //
 // It meets the fill only through FillReader, and the client only through ResponseWriter. Reused for the next request of
@@ -77,10 +77,11 @@ class Transaction final : public RequestHandler {
     kOpenBody,
     kRespondStream,
     kBody,
-    kDiskBody,
+    kStoredBody,
     kFinish,
   };
   enum class Flow : std::uint8_t { kContinue, kPark };
+  static constexpr std::size_t kReadChunk = std::size_t{64} * 1024;
 
   void recognise_client();
   // The client's, as far as it is known.
@@ -111,6 +112,7 @@ class Transaction final : public RequestHandler {
   Flow respond_stream();
   Flow body();
   Flow finish();
+  // In transaction_body.cc.
 
   Flow answer_error(Error error);
   Flow answer_local(std::uint16_t status, const http::HeaderMap& fields, std::string_view text);
@@ -155,11 +157,13 @@ class Transaction final : public RequestHandler {
   void append_age(const policy::Freshness& freshness);
   std::optional<std::vector<http::RangeSpec>> requested_ranges() const;
   void log_access();
-  std::optional<Flow> wait_for_client();
-  // In transaction_disk.cc.
+  // In transaction_body.cc.
+  bool has_too_much_unsent();
   Flow open_body();
   Flow go_without_body();
-  Flow disk_body();
+  void begin_body(const cache::Object& object);
+  Flow stored_body();
+  void go_on_later();
   // In transaction_forms.cc.
   bool may_encode(const fill::FillHead& head, fill::FillKind kind) const;
   const cache::Form* select_form(const cache::Object& stored);
@@ -191,7 +195,6 @@ class Transaction final : public RequestHandler {
   cache::LookupResult found_;
   std::optional<disk::Pending> disk_wait_;
   std::unique_ptr<cache::BodySource> body_source_;  // of found_.object, where that is on disk only
-  std::optional<AnswerBody> answer_body_;           // what of it the answer has yet to bring
   bool is_body_lost_ = false;                       // it could not be read for this request
   bool has_asked_disk_ = false;
   std::size_t purged_ = 0;
@@ -206,12 +209,15 @@ class Transaction final : public RequestHandler {
   std::size_t informational_sent_ = 0;
   Timer wait_timer_;
   bool wait_is_over_ = false;
-  std::uint64_t range_end_ = 0;     // with kBody: where to stop; 0: at the end of the body
-  std::string composed_;            // Age and Cache-Status lines of this answer
-  bool has_forms_ = false;          // the response may be had in other codings than identity
-  bool adds_vary_ = false;          // and its own Vary does not say so
-  bool is_foreign_scheme_ = false;  // the target names another scheme than the connection has
-  std::string covered_authority_;   // that the connection's certificate was last found to cover
+  std::uint64_t range_end_ = 0;              // with kBody: where to stop; 0: at the end of the body
+  std::unique_ptr<AnswerBody> answer_body_;  // with kStoredBody
+  bool sends_trailers_ = false;              // after it, those of found_
+  std::shared_ptr<Transaction*> later_;      // a turn of its own is on its way
+  std::string composed_;                     // Age and Cache-Status lines of this answer
+  bool has_forms_ = false;                   // the response may be had in other codings than identity
+  bool adds_vary_ = false;                   // and its own Vary does not say so
+  bool is_foreign_scheme_ = false;           // the target names another scheme than the connection has
+  std::string covered_authority_;            // that the connection's certificate was last found to cover
 
   // For Cache-Status and the access log.
   policy::Why why_ = policy::Why::kNone;

@@ -136,7 +136,7 @@ Transaction::Flow Transaction::respond_stored() {
   }
   compose_status();
   found_.object = &object;  // of a form the stored one holds a reference
-  if (object.is_complete() && !object.disk_body() && object.trailers().empty()) {
+  if (object.is_ready()) {
     status_ = object.status();
     answered_at_ = context_.executor.mono_now();
     if (!is_head) body_bytes_ = object.complete_length();
@@ -152,10 +152,11 @@ Transaction::Flow Transaction::respond_stored() {
   const bool with_trailers = !is_head && !object.trailers().empty() && request_.version != http::Version::kHttp10;
   if (with_trailers) answer.length.reset();
   send_head(answer);
-  if (!is_head && object.disk_body()) {
-    answer_body_.emplace(std::move(body_source_));
+  if (!is_head && object.needs_source()) {
+    begin_body(object);
     answer_body_->add_range({.first = 0, .last = object.complete_length() - 1});
-    return go(Step::kDiskBody);
+    sends_trailers_ = with_trailers;
+    return go(Step::kStoredBody);
   }
   if (!is_head) {
     body_bytes_ = object.complete_length();
@@ -192,10 +193,10 @@ Transaction::Flow Transaction::answer_ranges(const cache::Object& object, const 
   fields.set(Field::kContentRange, http::format_content_range(range, object.complete_length()));
   compose_status();
   send_head({.status = 206, .fields = &fields, .length = range.size()});
-  if (object.disk_body()) {
-    answer_body_.emplace(std::move(body_source_));
+  if (object.needs_source()) {
+    begin_body(object);
     answer_body_->add_range(range);
-    return go(Step::kDiskBody);
+    return go(Step::kStoredBody);
   }
   body_bytes_ = range.size();
   writer_.send_body(object.slices_of(range));
@@ -210,7 +211,13 @@ Transaction::Flow Transaction::answer_multipart(const cache::Object& object,
     for (std::uint64_t bits = context_.rng.next(); bits != 0; bits >>= 4) boundary += "0123456789abcdef"[bits & 15];
   }
   const std::string type(object.headers().find(Field::kContentType).value_or("application/octet-stream"));
-  const auto head_of = [&](http::ByteRange range) {
+  SliceChain body;
+  if (object.needs_source()) begin_body(object);
+  const auto add_text = [&](std::string_view text) {
+    if (answer_body_) return answer_body_->add_text(text);
+    body.push_back(Slice::copy_of(nullptr, text));
+  };
+  for (const http::ByteRange range : ranges) {
     std::string head = "\r\n--";
     head += boundary;
     head += "\r\nContent-Type: ";
@@ -218,31 +225,23 @@ Transaction::Flow Transaction::answer_multipart(const cache::Object& object,
     head += "\r\nContent-Range: ";
     head += http::format_content_range(range, object.complete_length());
     head += "\r\n\r\n";
-    return head;
-  };
-  const std::string tail = "\r\n--" + boundary + "--\r\n";
+    add_text(head);
+    if (answer_body_) {
+      answer_body_->add_range(range);
+    } else {
+      const SliceChain part = object.slices_of(range);
+      body.insert(body.end(), part.begin(), part.end());
+    }
+  }
+  add_text("\r\n--" + boundary + "--\r\n");
+
   http::HeaderMap fields = object.headers();
   fields.set(Field::kContentType, "multipart/byteranges; boundary=" + boundary);
   compose_status();
-  if (object.disk_body()) {
-    answer_body_.emplace(std::move(body_source_));
-    for (const http::ByteRange range : ranges) {
-      answer_body_->add_text(head_of(range));
-      answer_body_->add_range(range);
-    }
-    answer_body_->add_text(tail);
-    send_head({.status = 206, .fields = &fields, .length = answer_body_->size()});
-    return go(Step::kDiskBody);
-  }
-  SliceChain body;
-  for (const http::ByteRange range : ranges) {
-    body.push_back(Slice::copy_of(nullptr, head_of(range)));
-    const SliceChain part = object.slices_of(range);
-    body.insert(body.end(), part.begin(), part.end());
-  }
-  body.push_back(Slice::copy_of(nullptr, tail));
-  body_bytes_ = total_size(body);
-  send_head({.status = 206, .fields = &fields, .length = body_bytes_});
+  const std::uint64_t length = answer_body_ ? answer_body_->size() : total_size(body);
+  send_head({.status = 206, .fields = &fields, .length = length});
+  if (answer_body_) return go(Step::kStoredBody);
+  body_bytes_ = length;
   writer_.send_body(std::move(body));
   writer_.end({});
   return go(Step::kFinish);

@@ -64,7 +64,8 @@ const cache::Form* Transaction::select_form(const cache::Object& stored) {
 }
 
 void Transaction::ask_for_form(const cache::Object& stored, http::Coding coding) {
-  if (!context_.encoder || !stored.is_complete() || !stored.trailers().empty()) return;
+  // What is packed is not in demand; when it is, it is made raw again first.
+  if (!context_.encoder || !stored.is_ready()) return;
   if (context_.encoder->is_full() || !stored.encoding().try_ask(coding)) return;
   encode::Job job{.body = stored.body(),
                   .body_bytes = stored.complete_length(),
@@ -76,20 +77,20 @@ void Transaction::ask_for_form(const cache::Object& stored, http::Coding coding)
   job.done = [&store = context_.store, &counters = context_.encoder->counters(), coding,
               object = Ref<const cache::Object>(&stored)](std::expected<SliceChain, encode::Failure> encoded) {
     const bool gains = encoded || encoded.error() != encode::Failure::kNoGain;
-    const auto added = encoded ? store.add_form(*object, coding, *encoded) : cache::FormAdded::kGone;
-    if (added == cache::FormAdded::kYes) {
+    const auto added = encoded ? store.add_form(*object, coding, *encoded) : cache::Exchanged::kGone;
+    if (added == cache::Exchanged::kYes) {
       return counters.count_made(coding, object->complete_length(), total_size(*encoded));
     }
     if (!gains) {
       counters.count_no_gain();
-    } else if (added == cache::FormAdded::kNoRoom) {
+    } else if (added == cache::Exchanged::kNoRoom) {
       counters.count_no_room();
     } else {
       counters.count_outdated();
     }
     const Ref<cache::Object> present = store.find_same(*object);
     if (!present) return;
-    if (!gains || added == cache::FormAdded::kNoRoom) return present->encoding().mark_useless(coding);
+    if (!gains || added == cache::Exchanged::kNoRoom) return present->encoding().mark_useless(coding);
     present->encoding().give_up(coding);
   };
   if (context_.encoder->submit(std::move(job))) return;

@@ -184,6 +184,9 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
   if (config->cache.eviction != first.cache.eviction) {
     log(LogLevel::kWarning, "reload: a change of cache.eviction needs a restart");
   }
+  if (config->compress_memory != first.compress_memory) {
+    log(LogLevel::kWarning, "reload: a change of cache.compress_memory needs a restart");
+  }
   if (config->encode.threads != first.encode.threads) {
     log(LogLevel::kWarning, "reload: a change of encode.threads needs a restart");
   }
@@ -333,6 +336,7 @@ int run(const config::Config& config, const Reload& reload) {
         for (const auto& worker : workers) worker->stop();
         for (const auto& worker : workers) worker->join();
         shared.encoder.stop();
+        if (shared.pack_threads) shared.pack_threads->stop();
         // What it has to tell is posted to the loops, which are still there.
         if (shared.disk) shared.disk->close();
         break;

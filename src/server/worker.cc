@@ -66,6 +66,7 @@ Worker::Worker(std::uint32_t id, std::uint32_t workers, Shared& shared, const co
 Worker::~Worker() = default;
 
 void Worker::be_home(const config::Config& config, std::vector<std::unique_ptr<net::Listener>> admin_listeners) {
+  if (shared_.packer) shared_.packer->start(loop_);
   home_ = std::make_unique<Home>(loop_, context_, shared_.origin_log, rng_, config, std::move(admin_listeners));
 }
 

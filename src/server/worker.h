@@ -8,9 +8,11 @@
 #include <thread>
 #include <vector>
 
+#include "base/background.h"
 #include "base/list.h"
 #include "base/rng.h"
 #include "cache/disk_tier.h"
+#include "cache/memory_packer.h"
 #include "cache/store.h"
 #include "config/config.h"
 #include "encode/encoder.h"
@@ -46,10 +48,18 @@ struct Shared {
         tickets(std::make_shared<net::TicketKeys>(clock, config.tls.ticket_rotation)),
         http2(workers),
         encoder(clock, {.threads = config.encode.threads, .max_body_bytes = config.cache.memory_bytes / kEncodeBacklog},
-                workers) {}
+                workers) {
+    if (!config.compress_memory) return;
+    pack_threads = std::make_unique<BackgroundPool>(
+        BackgroundOptions{.threads = 1, .max_bytes = config.cache.memory_bytes / kPackBacklog});
+    packer = std::make_unique<cache::MemoryPacker>(store, *pack_threads, clock);
+    store.attach(*packer);
+  }
 
-  // The share of memory that may wait to be encoded: one in so many.
+  // The share of memory that may wait to be encoded, or packed: one in so many. What waits to be packed is in the
+  // store.
   static constexpr std::uint64_t kEncodeBacklog = 8;
+  static constexpr std::uint64_t kPackBacklog = 4;
 
   SystemClock clock;
   cache::Store store;
@@ -63,6 +73,8 @@ struct Shared {
   proxy::EdgeCounters edge;
   std::vector<proxy::H2Counters> http2;  // by worker
   encode::Pool encoder;
+  std::unique_ptr<cache::MemoryPacker> packer;   // null: nothing is compressed in memory
+  std::unique_ptr<BackgroundPool> pack_threads;  // its
   std::shared_ptr<obs::AccessLogFile> access_file;
 };
 

@@ -606,6 +606,64 @@ BOOST_AUTO_TEST_CASE(what_is_put_back_keeps_its_standing) {
   }
 }
 
+// Of what is named to go it is known whether it was asked for while it was there.
+BOOST_AUTO_TEST_CASE(victims_tell_whether_they_were_hit) {
+  for (const PolicyCase& c : kPolicies) {
+    BOOST_TEST_CONTEXT(c.name) {
+      constexpr std::size_t kEntries = 40;
+      const auto policy = c.make(100'000);
+      std::vector<EvictionEntry> entries(kEntries);
+      for (std::size_t i = 0; i < kEntries; ++i) {
+        entries[i].key_hash = i;
+        entries[i].size_bytes = 10;
+        policy->insert(entries[i]);
+        if (i % 2 == 0) continue;
+        EvictionPolicy::touch(entries[i]);
+        if (policy->wants_hits()) policy->hit(entries[i]);
+      }
+      for (std::size_t i = 0; i < kEntries; ++i) {
+        const EvictionEntry* entry = policy->evict();
+        BOOST_REQUIRE(entry != nullptr);
+        BOOST_TEST(EvictionPolicy::was_hit(*entry) == (entry->key_hash % 2 == 1));
+      }
+    }
+  }
+}
+
+// A copy of another size in the place of what is listed.
+BOOST_AUTO_TEST_CASE(what_takes_anothers_place_has_its_standing) {
+  for (const PolicyCase& c : kPolicies) {
+    BOOST_TEST_CONTEXT(c.name) {
+      const auto policy = c.make(100'000);
+      std::vector<EvictionEntry> entries(20);
+      for (std::size_t i = 0; i < entries.size(); ++i) {
+        entries[i].key_hash = i;
+        entries[i].size_bytes = 10;
+        policy->insert(entries[i]);
+        for (std::size_t hits = 0; hits < i % 4; ++hits) {
+          EvictionPolicy::touch(entries[i]);
+          if (policy->wants_hits()) policy->hit(entries[i]);
+        }
+      }
+      EvictionEntry* spared = policy->evict();  // the policy has taken stock of its hits
+      policy->put_back(*spared);
+      for (EvictionEntry& old : entries) {
+        EvictionEntry copy;
+        copy.key_hash = old.key_hash;
+        copy.size_bytes = 4;
+        const bool was_hit = EvictionPolicy::was_hit(old);
+        EvictionPolicy::take_proof(copy, old);
+        policy->put_back(copy);
+        policy->erase(old);
+        BOOST_TEST(policy->listed_bytes() == entries.size() * 10 - 6);
+        BOOST_TEST(EvictionPolicy::was_hit(copy) == was_hit);
+        policy->erase(copy);
+        policy->insert(old);
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(overhead_stays_bounded) {
   for (const PolicyCase& c : kPolicies) {
     BOOST_TEST_CONTEXT(c.name) {

@@ -641,9 +641,9 @@ BOOST_AUTO_TEST_CASE(forms_belong_to_their_object) {
   Fixture f;
   const auto plain = f.insert({.body_bytes = 100'000, .tag = "\"v1\""});
   const std::uint64_t before = f.store().stats().stored_bytes;
-  BOOST_TEST((f.store().add_form(*plain, http::Coding::kGzip, encoded_body(f)) == cache::FormAdded::kYes));
-  BOOST_TEST((f.store().add_form(*plain, http::Coding::kGzip, encoded_body(f)) == cache::FormAdded::kGone));
-  BOOST_TEST((f.store().add_form(*plain, http::Coding::kBrotli, encoded_body(f)) == cache::FormAdded::kYes));
+  BOOST_TEST((f.store().add_form(*plain, http::Coding::kGzip, encoded_body(f)) == cache::Exchanged::kYes));
+  BOOST_TEST((f.store().add_form(*plain, http::Coding::kGzip, encoded_body(f)) == cache::Exchanged::kGone));
+  BOOST_TEST((f.store().add_form(*plain, http::Coding::kBrotli, encoded_body(f)) == cache::Exchanged::kYes));
   const LookupResult hit = f.find(plain->key());
   BOOST_REQUIRE(hit.object);
   BOOST_TEST(hit.object->is_same_as(*plain));
@@ -664,9 +664,9 @@ BOOST_AUTO_TEST_CASE(with_the_object_all_forms_go) {
   const std::size_t before = f.budget().used_bytes();
   {
     const auto plain = f.insert({.body_bytes = 100'000});
-    BOOST_REQUIRE((f.store().add_form(*plain, http::Coding::kGzip, encoded_body(f)) == cache::FormAdded::kYes));
+    BOOST_REQUIRE((f.store().add_form(*plain, http::Coding::kGzip, encoded_body(f)) == cache::Exchanged::kYes));
     BOOST_TEST(f.erase_key(plain->key()) == 1U);
-    BOOST_TEST((f.store().add_form(*plain, http::Coding::kBrotli, encoded_body(f)) == cache::FormAdded::kGone));
+    BOOST_TEST((f.store().add_form(*plain, http::Coding::kBrotli, encoded_body(f)) == cache::Exchanged::kGone));
     BOOST_TEST(!f.holds(plain->key()));
   }
   BOOST_TEST(f.budget().used_bytes() < before + 20'000);
@@ -676,14 +676,14 @@ BOOST_AUTO_TEST_CASE(a_form_of_what_was_replaced_is_dropped) {
   Fixture f;
   const auto old = f.insert({.tag = "\"v1\""});
   const auto fresh = f.insert({.tag = "\"v2\""});
-  BOOST_TEST((f.store().add_form(*old, http::Coding::kGzip, encoded_body(f)) == cache::FormAdded::kGone));
+  BOOST_TEST((f.store().add_form(*old, http::Coding::kGzip, encoded_body(f)) == cache::Exchanged::kGone));
   BOOST_TEST(f.find(fresh->key()).object == fresh.get());
 }
 
 BOOST_AUTO_TEST_CASE(who_knows_an_object_without_forms_replaces_it_with_them) {
   Fixture f;
   const auto known = f.insert({.body_bytes = 5000, .tag = "\"v1\""});
-  BOOST_REQUIRE((f.store().add_form(*known, http::Coding::kGzip, encoded_body(f, 1000)) == cache::FormAdded::kYes));
+  BOOST_REQUIRE((f.store().add_form(*known, http::Coding::kGzip, encoded_body(f, 1000)) == cache::Exchanged::kYes));
   const auto fresh = f.make({.body_bytes = 5000, .tag = "\"v1\""});
   BOOST_TEST(f.store().replace(*known, fresh));
   BOOST_TEST(f.find(known->key()).object == fresh.get());
@@ -694,13 +694,13 @@ BOOST_AUTO_TEST_CASE(a_soft_purge_keeps_forms_and_a_hard_one_does_not) {
   Fixture f;
   const WallTime now = WallTime::from_unix_seconds(1'700'000'000);
   const auto plain = f.insert({.body_bytes = 5000, .freshness = {.response_time = now, .lifetime = Seconds{60}}});
-  BOOST_REQUIRE((f.store().add_form(*plain, http::Coding::kGzip, encoded_body(f, 1000)) == cache::FormAdded::kYes));
+  BOOST_REQUIRE((f.store().add_form(*plain, http::Coding::kGzip, encoded_body(f, 1000)) == cache::Exchanged::kYes));
   BOOST_TEST(f.store().purge_url(plain->key(), plain->hash(), true, now + Millis{1000}) == 1U);
   const LookupResult stale = f.find(plain->key());
   BOOST_REQUIRE(stale.object);
   BOOST_TEST((stale.object->freshness().lifetime == Seconds{1}));
   BOOST_TEST(stale.object->form(http::Coding::kGzip) != nullptr);
-  BOOST_TEST((f.store().add_form(*plain, http::Coding::kBrotli, encoded_body(f, 1000)) == cache::FormAdded::kGone));
+  BOOST_TEST((f.store().add_form(*plain, http::Coding::kBrotli, encoded_body(f, 1000)) == cache::Exchanged::kGone));
   BOOST_TEST(f.store().purge_url(plain->key(), plain->hash(), false, now) == 1U);
   BOOST_TEST(!f.holds(plain->key()));
 }

@@ -139,6 +139,7 @@ max_object = "16MiB"
 max_variants = 5
 eviction = "gdsf"
 disk = { path = "/var/cache/seawall", size = "64MiB" }
+compress_memory = true
 [collapse]
 waiters = 11
 waiters_total = 12
@@ -230,6 +231,7 @@ honour_request_directives = false
   BOOST_TEST(config.cache.max_object_share == 0.25);
   BOOST_TEST(config.cache.max_variants == 5U);
   BOOST_TEST((config.cache.eviction == cache::Eviction::kGdsf));
+  BOOST_TEST(config.compress_memory);
   BOOST_TEST(config.fill.waiters_per_object == 11U);
   BOOST_TEST(config.fill.waiters_total == 12U);
   BOOST_TEST((config.fill.waiter_deadline == Millis{13}));
