@@ -112,7 +112,9 @@ std::uint64_t Volume::max_whole_bytes() const {
 }
 
 std::uint64_t Volume::chunk_bytes() const {
-  return round_up(std::min<std::uint64_t>(kMiB, segment_bytes_ / 8), kBlockBytes);
+  // Of one stream several are on their way.
+  const std::uint64_t most = std::min<std::uint64_t>(segment_bytes_ / 8, context_.options.backlog_bytes / 4);
+  return round_up(std::min<std::uint64_t>(kMiB, most), kBlockBytes);
 }
 
 // --- open()

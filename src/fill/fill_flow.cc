@@ -12,7 +12,7 @@ namespace {
 
 // Of one body, that the disk may be behind: a chunk that is being put together, one that waits, one that is written.
 constexpr std::uint64_t kSpillBytes = std::uint64_t{4} << 20;
-constexpr std::size_t kFeedBytes = std::size_t{256} << 10;
+constexpr std::size_t kFeedBytes = std::size_t{64} << 10;  // no more than a chunk has
 
 }  // namespace
 

@@ -200,7 +200,8 @@ BOOST_AUTO_TEST_CASE(a_change_needs_a_restart) {
   config.replace(config.find(kSize), 5, "65MiB");
   seawall.write_config(config);
   seawall.process().signal(SIGHUP);
-  BOOST_TEST(seawall.process().says("changes of cache.disk, cache.disk_max_object and cache.disk_writes need a restart"));
+  BOOST_TEST(
+      seawall.process().says("changes of cache.disk, cache.disk_max_object and cache.disk_writes need a restart"));
   BOOST_TEST(seawall.process().says("reloaded"));
 }
 

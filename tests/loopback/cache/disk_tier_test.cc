@@ -59,7 +59,8 @@ class HookedClock final : public SharedClock {
 
 class Fixture {
  public:
-  explicit Fixture(std::uint64_t seed = 1) : disk(seed) {
+  explicit Fixture(std::uint64_t seed = 1, double max_object_share = 0.1)
+      : disk(seed), max_object_share_(max_object_share) {
     disk.make_directory("/d");
     start();
   }
@@ -69,7 +70,8 @@ class Fixture {
   }
 
   void start() {
-    store = std::make_unique<Store>(cache::StoreOptions{.memory_bytes = std::size_t{8} << 20});
+    store = std::make_unique<Store>(
+        cache::StoreOptions{.memory_bytes = std::size_t{8} << 20, .max_object_share = max_object_share_});
     disk::TierOptions options;
     options.volumes = {{.path = "/d", .capacity_bytes = disk::kMinVolumeBytes}};
     options.segment_bytes = 1 << 20;
@@ -158,6 +160,7 @@ class Fixture {
     for (int turn = 0; turn < 2; ++turn) {
       const auto found = store->find(key, policy::hash_key(key), request, scratch_);
       if (found.found == policy::Found::kObject) {
+        if (found.object->disk_body()) return read(*found.object);
         std::string body;
         for (const Slice& slice : found.object->body()) body += slice.view();
         return body;
@@ -165,6 +168,55 @@ class Fixture {
       if (turn == 0 && !load(key)) break;
     }
     return "-";
+  }
+  // Of an object that has its body on disk only; "lost" when it cannot be read.
+  std::string read(const Object& object) {
+    std::optional<std::unique_ptr<cache::BodySource>> source;
+    bool has_progress = false;
+    const auto wait = tier->open_body(
+        object, executor, [&] { has_progress = true; },
+        [&](std::unique_ptr<cache::BodySource> opened) { source = std::move(opened); });
+    executor.run_until([&] { return source.has_value(); });
+    if (!*source) return "lost";
+    (*source)->select({0, object.complete_length() - 1});
+    std::string body;
+    while (true) {
+      SliceChain slices;
+      switch ((*source)->read(100'000, slices)) {
+        case cache::BodySource::Outcome::kBytes: break;
+        case cache::BodySource::Outcome::kNothingYet:
+          executor.run_until([&] { return std::exchange(has_progress, false); });
+          break;
+        case cache::BodySource::Outcome::kEnd: return body;
+        case cache::BodySource::Outcome::kFailed: return "failed";
+      }
+      for (const Slice& slice : slices) body += slice.view();
+    }
+  }
+  // As a fill does with what memory may not hold. Null: it was not stored.
+  Ref<Object> write(const Spec& spec) {
+    const Ref<Object> described = make({.key = spec.key, .body = {}, .etag = spec.etag, .lifetime = spec.lifetime});
+    Object::Init init;
+    init.key = spec.key;
+    init.hash = policy::hash_key(spec.key);
+    init.headers = described->headers();
+    init.freshness = described->freshness();
+    init.purge_epoch = described->purge_epoch();
+    const auto stream = tier->begin_stream(init);
+    BOOST_REQUIRE(stream);
+    for (std::size_t at = 0; at < spec.body.size(); at += 100'000) {
+      executor.run_until([&] { return stream->room() == disk::StreamWriter::Room::kNow; });
+      BOOST_REQUIRE(stream->append({Slice::copy_of(nullptr, spec.body.substr(at, 100'000))}));
+    }
+    init.complete_length = spec.body.size();
+    std::optional<Ref<Object>> stored;
+    stream->finish(init, executor, [&](Ref<Object> object) { stored = std::move(object); });
+    if (while_written) std::exchange(while_written, {})();
+    executor.run_until([&] {
+      clock.advance(Millis{50});
+      return stored.has_value();
+    });
+    return *stored;
   }
   std::optional<Seconds> lifetime(const std::string& key) {
     get(key);
@@ -186,8 +238,10 @@ class Fixture {
   std::unique_ptr<DiskTier> tier;
   std::mutex log_mutex;
   std::vector<std::string> log;
+  std::function<void()> while_written;
 
  private:
+  const double max_object_share_;
   std::string scratch_;
 };
 
@@ -443,15 +497,19 @@ BOOST_AUTO_TEST_CASE(variants_that_memory_has_are_not_read_again) {
   BOOST_TEST(f.tier->stats().reads == 2U);
 }
 
-BOOST_AUTO_TEST_CASE(what_the_share_has_no_room_for_is_not_read) {
+BOOST_AUTO_TEST_CASE(what_the_share_has_no_room_for_stays_on_disk) {
   Fixture f;
-  f.insert({.body = std::string(100'000, 'x')});
+  const std::string body(100'000, 'x');
+  f.insert({.body = body});
   f.restart();
   const auto share = make_ref<cache::ShareGroup>(cache::ShareBounds{.max_bytes = 50'000});
   bool is_done = false;
   const auto wait = f.tier->load(kKey, share, f.executor, [&] { is_done = true; });
   f.executor.run_until([&] { return is_done; });
-  BOOST_TEST(f.tier->stats().reads == 0U);
+  const Ref<Object> loaded = f.store->peek_all(kKey, policy::hash_key(kKey)).at(0);
+  BOOST_TEST(loaded->charged_bytes() < 4096U);
+  for (int i = 0; i < 3; ++i) BOOST_TEST((f.get(kKey) == body));
+  BOOST_TEST(f.tier->loaded() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(what_a_share_has_of_the_disk_is_bounded_and_known_after_a_restart) {
@@ -477,6 +535,96 @@ BOOST_AUTO_TEST_CASE(what_a_share_has_of_the_disk_is_bounded_and_known_after_a_r
   BOOST_TEST(f.load(nth(0)));
   BOOST_TEST(!f.load(nth(1)));
   BOOST_TEST(f.load(nth(10)));
+}
+
+BOOST_AUTO_TEST_CASE(a_body_that_memory_may_not_hold_is_read_from_disk) {
+  Fixture f;
+  const std::string large = std::string(3'000'000, 'x') + "end";
+  const Ref<Object> stored = f.write({.body = large});
+  BOOST_REQUIRE(stored);
+  BOOST_TEST(stored->is_complete());
+  BOOST_TEST(!stored->is_ready());
+  BOOST_TEST(stored->charged_bytes() < 4096U);
+  for (int life = 0; life < 2; ++life) {
+    for (int i = 0; i < 4; ++i) BOOST_TEST((f.get(kKey) == large));
+    BOOST_TEST(f.store->stats().stored_bytes < 4096U);
+    f.restart();
+  }
+  f.store->erase_key(kKey, policy::hash_key(kKey));
+  BOOST_TEST(f.get(kKey) == "-");
+  f.restart();
+  BOOST_TEST(f.get(kKey) == "-");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_written_takes_the_place_of_what_memory_had) {
+  Fixture f;
+  const std::string large(2'000'000, 'x');
+  f.insert({.body = "old"});
+  BOOST_REQUIRE(f.write({.body = large}));
+  BOOST_TEST((f.get(kKey) == large));
+  f.insert({.body = "new"});
+  BOOST_TEST(f.get(kKey) == "new");
+  f.restart();
+  BOOST_TEST(f.get(kKey) == "new");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_purged_or_replaced_while_it_is_written_is_not_stored) {
+  const std::string large(2'000'000, 'x');
+  for (const int how : {0, 1, 2}) {
+    Fixture f;
+    f.while_written = [&] {
+      if (how == 0) f.store->erase_key(kKey, policy::hash_key(kKey));
+      if (how == 1) f.purge(cache::PurgeKind::kPrefix, "http://a.test/");
+      if (how == 2) f.insert({.body = "newer"});
+    };
+    BOOST_TEST(!f.write({.body = large}));
+    const std::string expected = how == 2 ? "newer" : "-";
+    BOOST_TEST(f.get(kKey) == expected);
+    f.restart();
+    BOOST_TEST(f.get(kKey) == expected);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_record_that_has_gone_is_a_miss) {
+  Fixture f;
+  const Ref<Object> stored = f.write({.body = std::string(2'000'000, 'x')});
+  BOOST_REQUIRE(stored);
+  f.store->take_back(*stored);
+  BOOST_REQUIRE(f.load(kKey));
+  const Ref<Object> loaded = f.store->peek_all(kKey, policy::hash_key(kKey)).at(0);
+  f.store->erase_key(kKey, policy::hash_key(kKey));
+  BOOST_TEST((f.read(*stored) == "lost"));
+  BOOST_TEST((f.read(*loaded) == "lost"));
+  BOOST_TEST(f.get(kKey) == "-");
+}
+
+BOOST_AUTO_TEST_CASE(bodies_that_memory_may_hold_come_back_when_they_are_asked_for_again) {
+  Fixture f(1, 0.5);
+  const std::string large = std::string(1'500'000, 'x') + "end";
+  BOOST_REQUIRE(f.write({.body = large}));
+  f.restart();
+  BOOST_TEST((f.get(kKey) == large));
+  BOOST_TEST(f.store->peek_all(kKey, policy::hash_key(kKey)).front()->disk_body() != nullptr);
+  BOOST_TEST((f.get(kKey) == large));
+  f.executor.run_until([&] { return f.tier->loaded() == 2U; });  // its head, and then its body
+  BOOST_TEST(f.store->peek_all(kKey, policy::hash_key(kKey)).front()->is_ready());
+  BOOST_TEST((f.get(kKey) == large));
+}
+
+BOOST_AUTO_TEST_CASE(a_validated_body_on_disk_stays_as_long_as_that_does_no_harm) {
+  Fixture f;
+  const std::string large(2'000'000, 'x');
+  Ref<Object> stored = f.write({.body = large});
+  BOOST_REQUIRE(stored);
+  for (const bool is_shorter : {false, true}) {
+    policy::Freshness freshness = stored->freshness();
+    freshness.response_time = f.clock.wall_now();
+    freshness.lifetime = Seconds{is_shorter ? 60 : 7200};
+    const Ref<Object> fresh = stored->with_freshness(f.store->budget(), freshness, stored->purge_epoch());
+    BOOST_REQUIRE(f.store->replace(*stored, fresh));
+    stored = fresh;
+    BOOST_TEST((f.get(kKey) == (is_shorter ? "lost" : large)));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_purge_that_the_disk_does_not_take_in_time_says_so) {

@@ -162,6 +162,79 @@ BOOST_FIXTURE_TEST_CASE(a_stream_is_there_when_it_is_finished, Fixture) {
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(what_is_written_of_a_stream_is_read_back, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  const std::string body = noise(30'000'000 / 8) + std::string(1'000'000, 'a');
+  auto writer = tier->begin_stream(meta(1));
+  BOOST_TEST_REQUIRE(writer != nullptr);
+  std::atomic<int> told{0};
+  writer->on_written([&] { ++told; });
+  const auto read_back = [&](std::uint64_t from) {
+    std::string text;
+    while (from + text.size() < writer->written_bytes()) {
+      const auto reader = writer->read_back(from + text.size(), nullptr, executor);
+      BOOST_TEST_REQUIRE(reader->body_bytes() > from + text.size());
+      text += stream(*reader, from + text.size(), 100'000);
+    }
+    return text;
+  };
+  BOOST_TEST(writer->append(chain_of(body.substr(0, 3'000'000), 70'001)));
+  executor.run_until([&] { return writer->written_bytes() >= 2'000'000; });
+  BOOST_TEST(told > 0);
+  BOOST_TEST(writer->written_bytes() <= 3'000'000U);
+  BOOST_TEST(body.starts_with(read_back(0)));
+  const std::string later = read_back(1'234'567);
+  BOOST_TEST(later.size() >= 2'000'000U - 1'234'567U);
+  BOOST_TEST((later == body.substr(1'234'567, later.size())));
+
+  BOOST_TEST(writer->append(chain_of(body.substr(3'000'000), 70'001)));
+  std::optional<disk::PutResult> result;
+  writer->finish("head", 1'800'000'000, &executor, [&](disk::PutResult r) { result = r; });
+  flush([&] { return result.has_value(); });
+  BOOST_TEST(writer->written_bytes() == body.size());
+  writer->on_written({});
+  const int before = told;
+  // What replaces it does not take it from those who are reading, nor does its eviction.
+  put(meta(1), {}, "newer");
+  BOOST_TEST((read_back(0) == body));
+  const auto reader = writer->read_back(0, nullptr, executor);
+  overflow();
+  BOOST_TEST((stream(*reader, 0, 1 << 20) == body.substr(0, reader->body_bytes())));
+  BOOST_TEST(told == before);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stream_says_whether_it_takes_more, Fixture) {
+  using Room = disk::StreamWriter::Room;
+  options.backlog_bytes = 3 << 20;
+  BOOST_TEST_REQUIRE(open() == "");
+  put(meta(9), {}, "so that a segment is open");
+  auto writer = tier->begin_stream(meta(1));
+  auto other = tier->begin_stream(meta(2));
+  BOOST_TEST_REQUIRE((writer && other));
+  BOOST_TEST((writer->room() == Room::kNow));
+  disk.hang("/d0/segment-", SimulatedDisk::Hang::kChanges);
+  while (writer->room() == Room::kNow) BOOST_TEST_REQUIRE(writer->append(chain_of(noise(64 << 10), 70'001)));
+  BOOST_TEST((writer->room() == Room::kLater));
+  BOOST_TEST((other->room() == Room::kNone));
+  const std::uint64_t written = writer->written_bytes();
+  disk.release();
+  executor.run_until([&] { return writer->room() == Room::kNow; });
+  BOOST_TEST(writer->written_bytes() > written);
+  BOOST_TEST((other->room() == Room::kNow));
+}
+
+BOOST_FIXTURE_TEST_CASE(bodies_have_a_bound_of_the_users, Fixture) {
+  options.max_body_bytes = 2'000'000;
+  BOOST_TEST_REQUIRE(open() == "");
+  BOOST_TEST(tier->max_body_bytes() == 2'000'000U);
+  BOOST_TEST((put(meta(1), {}, noise(2'000'000)).status == disk::PutStatus::kStored));
+  BOOST_TEST((put(meta(1), {}, noise(2'000'001)).status == disk::PutStatus::kTooLarge));
+  auto writer = tier->begin_stream(meta(2));
+  BOOST_TEST_REQUIRE(writer != nullptr);
+  BOOST_TEST(writer->append(chain_of(noise(1'500'000), 70'001)));
+  BOOST_TEST(!writer->append(chain_of(noise(500'001), 70'001)));
+}
+
 BOOST_FIXTURE_TEST_CASE(eviction_does_not_disturb_who_is_reading, Fixture) {
   BOOST_TEST_REQUIRE(open() == "");
   const std::string body = noise(2'000'000);
