@@ -351,6 +351,12 @@ std::optional<std::uint64_t> Index::renumber(std::uint64_t hash, std::uint64_t s
   const MutexLock lock(s.mutex);
   const std::size_t at = locate(s, hash, sequence);
   if (at == kNone || s.slots[at].segment != slot) return std::nullopt;
+  // A stream has drawn its number already, and what is to be replaced by it must not become the younger of the two.
+  if (const auto waiting = s.pending.find(hash); waiting != s.pending.end()) {
+    const std::uint64_t variant = variant_at(s, at);
+    const auto replaces = [variant](const auto& put) { return put->variant == variant && !put->is_dead; };
+    if (std::ranges::any_of(waiting->second, replaces)) return std::nullopt;
+  }
   return next_sequence_.fetch_add(1);
 }
 

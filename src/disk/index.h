@@ -98,7 +98,7 @@ class Index {
   // One record that turned out unreadable, or has to go. False: it had gone.
   bool forget(std::uint64_t hash, std::uint64_t sequence);
 
-  // For writing a used record again: a new number if it is still where it was.
+  // For writing a used record again: a new number if it is still where it was, and no stream is about to replace it.
   std::optional<std::uint64_t> renumber(std::uint64_t hash, std::uint64_t sequence, std::uint16_t slot);
   // It lies elsewhere now, under `entry.sequence`. False: replaced meanwhile; nothing has changed.
   bool move(std::uint64_t old_sequence, const Entry& entry, std::uint16_t slot);

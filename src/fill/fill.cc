@@ -443,7 +443,7 @@ bool Fill::make_room_for(std::size_t payload_bytes) {
   const bool is_too_large = !spilling_ && size > store_.max_object_bytes();
   const bool has_room = needed == 0 || store_.make_room(needed, request_.share.get());
   if (!is_too_large && has_room) return true;
-  if (!spilling_ && begin_spilling(*head_, head_->response.status)) return true;
+  if (keeping_ && !spilling_ && begin_spilling(*head_, head_->response.status)) return true;
   return stop_keeping(is_too_large ? Why::kResponseTooLarge : Why::kStoreFull);
 }
 

@@ -161,6 +161,14 @@ BOOST_AUTO_TEST_CASE(what_was_written_again_is_covered_by_a_tombstone_that_came_
   BOOST_TEST(!index.move(old, e, 1));
 }
 
+BOOST_AUTO_TEST_CASE(what_a_stream_is_about_to_replace_does_not_become_younger_than_it) {
+  const std::uint64_t old = put(meta(1));
+  const auto stream = index.begin_stream(meta(1), 0);
+  BOOST_TEST(!index.renumber(1, old, 0).has_value());
+  index.abandon(*stream);
+  BOOST_TEST(index.renumber(1, old, 0).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(what_a_group_has_is_counted_as_it_comes_and_goes) {
   constexpr std::uint32_t kLabel = 77;
   const std::uint16_t group = groups.number_of(kLabel);
