@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience{5000};
 constexpr unsigned kBootShift = 40;
+constexpr unsigned kErasPerMillisecondBits = 16;
 
 template <typename Done, typename... Args>
 void complete(Executor* executor, Done done, Args... args) {
@@ -146,6 +147,10 @@ void TierCore::elect(const Probes& probes) {
 
 void TierCore::adopt(const Probes& probes) {
   boot_ += 1;
+  // Who cannot be asked now may have gone on alone, for eras that nobody here knows of. They are in the past all the
+  // same.
+  const auto now_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(options_.clock->wall_now().unix_ms, 0));
+  era_ = std::max(era_, now_ms << kErasPerMillisecondBits);
   std::vector<JournalEntry> notes;
   std::vector<JournalEntry> tombstones;
   for (std::size_t i = 0; i < probes.size(); ++i) {

@@ -355,6 +355,7 @@ class Model {
   enum class Crash { kClose, kKill, kPower };
 
   void end_life() {
+    bench_.clock.advance(Millis(1));  // no two lives begin at one moment
     const bool stopped = bench_.disk.has_stopped();
     const std::uint64_t how = rng_.below(3);
     if (!stopped && how == 0) {
