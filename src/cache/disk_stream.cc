@@ -12,15 +12,15 @@ namespace seawall::cache {
 
 DiskStream::DiskStream(Store& store, disk::Tier& tier, const disk::Meta& meta,
                        std::unique_ptr<disk::StreamWriter> writer)
-    : store_(store), tier_(tier), hash_(meta.hash), variant_(meta.variant), writer_(std::move(writer)) {}
+    : store_(store), tier_(tier), hash_(meta.hash), writer_(std::move(writer)) {}
 
 void DiskStream::finish(Object::Init init, Executor& executor, std::move_only_function<void(Ref<Object>)> done) {
   const Ref<Object> unplaced = Object::create(store_.budget(), init);
-  auto publish = [&store = store_, &tier = tier_, hash = hash_, variant = variant_, init = std::move(init),
+  auto publish = [&store = store_, &tier = tier_, hash = hash_, sequence = writer_->sequence(), init = std::move(init),
                   done = std::move(done)](disk::PutResult result) mutable {
     if (result.status != disk::PutStatus::kStored) return done(nullptr);
     const std::vector<disk::Candidate> present = tier.find(hash);
-    const auto record = std::ranges::find(present, variant, &disk::Candidate::variant);
+    const auto record = std::ranges::find(present, sequence, &disk::Candidate::sequence);
     if (record == present.end()) return done(nullptr);
     init.disk_body = make_ref<DiskBody>(*record);
     const Ref<Object> object = Object::create(store.budget(), std::move(init));

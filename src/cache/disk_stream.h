@@ -42,7 +42,6 @@ class DiskStream {
   Store& store_;
   disk::Tier& tier_;
   const std::uint64_t hash_;
-  const std::uint64_t variant_;
   std::unique_ptr<disk::StreamWriter> writer_;
 };
 

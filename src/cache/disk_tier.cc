@@ -322,8 +322,11 @@ disk::Pending DiskTier::open_body(const Object& object, Executor& executor, std:
   tier_->mark_used(record);
   if (object.eviction().hits.load(std::memory_order_relaxed) >= kAskedAgain) bring_back(object, executor);
   auto open = [this, object = Ref<const Object>(&object), on_progress = std::move(on_progress), done = std::move(done)](
-                  disk::ReadStatus status, const disk::StoredHead&, std::unique_ptr<disk::BodyReader> reader) mutable {
-    if (reader) return done(std::make_unique<BodyCursor>(std::move(reader), std::move(on_progress)));
+                  disk::ReadStatus status, const disk::StoredHead& head,
+                  std::unique_ptr<disk::BodyReader> reader) mutable {
+    if (reader && head.body_bytes != object->complete_length()) status = disk::ReadStatus::kCorrupt;
+    if (status == disk::ReadStatus::kOk)
+      return done(std::make_unique<BodyCursor>(std::move(reader), std::move(on_progress)));
     if (status == disk::ReadStatus::kGone || status == disk::ReadStatus::kCorrupt) store_.take_back(*object);
     done(nullptr);
   };
@@ -340,11 +343,12 @@ void DiskTier::bring_back(const Object& object, Executor& executor) {
   }
   auto take_in = [this, body, object = Ref<const Object>(&object)](disk::ReadStatus status, const disk::StoredHead&,
                                                                    SliceChain slices) {
-    if (status == disk::ReadStatus::kOk &&
-        store_.set_body(*object, {.slices = std::move(slices), .packed = nullptr}) == Exchanged::kYes) {
-      loaded_.fetch_add(1, std::memory_order_relaxed);
-    }
-    body->is_coming_back = false;
+    Exchanged done = Exchanged::kGone;
+    if (status == disk::ReadStatus::kOk)
+      done = store_.set_body(*object, {.slices = std::move(slices), .packed = nullptr});
+    if (done == Exchanged::kYes) loaded_.fetch_add(1, std::memory_order_relaxed);
+    // Where it finds no room it is not read again with each hit.
+    body->is_coming_back = done == Exchanged::kNoRoom;
   };
   tier_->read(body->record, store_.max_object_bytes(), &store_.budget(), executor, std::move(take_in)).detach();
 }

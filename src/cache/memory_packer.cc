@@ -14,7 +14,7 @@ MemoryPacker::MemoryPacker(Store& store, Background& background, const Clock& cl
     : store_(store), background_(background), clock_(clock) {}
 
 bool MemoryPacker::try_ask(const Object& object) {
-  const bool may_gain = object.is_complete() && !object.packed() && object.complete_length() >= kLeastBytes &&
+  const bool may_gain = object.is_complete() && !object.needs_source() && object.complete_length() >= kLeastBytes &&
                         object.encoding().may_ask_packing() && may_compress(object.headers());
   if (!may_gain || !home_.load(std::memory_order_acquire)) return false;
   if (!is_full()) return object.encoding().try_ask_packing();

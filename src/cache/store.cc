@@ -199,6 +199,10 @@ bool Store::insert_written(const Ref<Object>& object) {
 void Store::keep_below(const Ref<Object>& object, const Object* replaced) {
   if (!disk_) return;
   disk_->keep(object, replaced);
+  if (object->disk_body() && !disk_->holds(object->disk_body()->record)) {
+    unpublish(*object);
+    return;
+  }
   if (find_same(*object)) return;
   disk_->forget(*object);
   // Evicted, it may be, before keep(): what was read until then is older.

@@ -84,6 +84,7 @@ std::expected<SliceChain, ReadStatus> read_run(OpenRecord& r, std::uint64_t offs
   if (const auto loaded = load_part(r, index, cost); !loaded) return std::unexpected(loaded.error());
   const OpenRecord::Part& part = r.parts[index];
   const std::size_t first = static_cast<std::size_t>((offset - part.begin) / kBlockBytes);
+  if (offset - part.begin >= part.bytes || first >= r.blocks.size()) return std::unexpected(ReadStatus::kCorrupt);
   const std::size_t last = std::min(r.blocks.size(), first + max_blocks);
   auto chain = read_blocks(*part.segment->file, r.blocks, r.blocks_at, first, last, r.bytes, budget, clock, cost);
   if (!chain) return std::unexpected(status_of(chain.error()));

@@ -42,6 +42,8 @@ class ChunkedWriter final : public StreamWriter {
     return !has_failed();
   }
 
+  std::uint64_t sequence() const override { return state_->put->sequence; }
+
   Room room() const override {
     if (volume_.writer().has_room_for(volume_.chunk_bytes())) return Room::kNow;
     return body_bytes_ - part_bytes_ > state_->written_bytes ? Room::kLater : Room::kNone;
@@ -95,7 +97,8 @@ class ChunkedWriter final : public StreamWriter {
   }
 
  private:
-  bool has_failed() const { return state_->has_failed || state_->put->is_dead; }
+  // Also where the writer hangs, and cannot say so.
+  bool has_failed() const { return state_->has_failed || state_->put->is_dead || !volume_.is_in_service(); }
 
   bool send_chunk() {
     WriteOp op;

@@ -223,6 +223,8 @@ class StreamWriter {
   // before it.
   enum class Room : std::uint8_t { kNow, kLater, kNone };
   virtual Room room() const = 0;
+  // Candidate::sequence of what is found once it is stored.
+  virtual std::uint64_t sequence() const = 0;
   // `usable_until` as it is known at the end. At most once, and nothing is appended after it.
   virtual void finish(std::string head, std::uint32_t usable_until, Executor* executor, Done done) = 0;
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "cache/disk_tier.h"
 #include "fill/fill_table.h"
 #include "fill/parts.h"
 #include "fill/stored_fields.h"
@@ -67,6 +68,10 @@ Fill::Fill(FillTable& table, cache::Store& store, Executor& executor, std::uint3
       purge_epoch_(request_.purge_epoch),
       head_timer_([this] { on_error({ErrorCode::kTotalTimeout, Side::kOrigin}); }),
       joinable_(request_.sharing == Sharing::kShared),
+      disk_timer_([this] {
+        check_flow();
+        if (spilling_) watch_disk();
+      }),
       body_(store.budget(), std::nullopt),
       workers_(workers) {}
 
@@ -367,7 +372,9 @@ void Fill::begin_body(http::ResponseHead head, const policy::StoreDecision& deci
   const bool is_too_large = keeping_ && published->body_bytes && *published->body_bytes > store_.max_object_bytes();
   if (is_too_large && !begin_spilling(*published, head.status)) {
     keeping_ = false;
-    published->not_stored_why = Why::kResponseTooLarge;
+    const cache::DiskTier* const disk = store_.disk();
+    const bool may_be_later = disk && *published->body_bytes <= disk->max_body_bytes();
+    published->not_stored_why = may_be_later ? Why::kStoreFull : Why::kResponseTooLarge;
   }
   published->is_stored = keeping_;
   if (kind_ == FillKind::kFetch || kind_ == FillKind::kRevalidate) {
@@ -662,6 +669,7 @@ void Fill::fail(Error error) {
 
 void Fill::end() {
   head_timer_.cancel();
+  disk_timer_.cancel();
   keeping_ = false;
   completing_ = false;
   spilling_ = nullptr;

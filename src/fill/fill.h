@@ -221,6 +221,7 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   cache::Object::Init describe_body(const FillHead& head, std::uint16_t status) const;
   // In fill_flow.cc.
   bool begin_spilling(const FillHead& head, std::uint16_t status);
+  void watch_disk();
   void feed_disk();
   void finish_spilling(std::uint64_t body_bytes);
   void end_spilling(const Ref<cache::Object>& stored);
@@ -267,6 +268,7 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   cache::DiskStream* spilling_ = nullptr;  // spill_, while all of the body goes there
   std::uint64_t spilled_ = 0;              // bytes that it was given
   bool is_spilled_ = false;                // and that is all of them
+  Timer disk_timer_;
 
   std::atomic<FillState> state_{FillState::kWaiting};
   std::atomic<bool> has_head_{false};

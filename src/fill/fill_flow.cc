@@ -12,6 +12,7 @@ namespace {
 
 // Of one body, that the disk may be behind: a chunk that is being put together, one that waits, one that is written.
 constexpr std::uint64_t kSpillBytes = std::uint64_t{4} << 20;
+constexpr Millis kDiskCheck{1000};
 constexpr std::size_t kFeedBytes = std::size_t{64} << 10;  // no more than a chunk has
 
 }  // namespace
@@ -78,6 +79,7 @@ bool Fill::begin_spilling(const FillHead& head, std::uint16_t status) {
   if (!spill) return false;
   spill->on_written([self = Ref<Fill>(this)] { self->schedule_flow_check(); });
   spilling_ = spill.get();
+  watch_disk();
   MutexLock lock(mutex_);
   spill_ = std::move(spill);
   keeps_all_ = false;
@@ -85,13 +87,18 @@ bool Fill::begin_spilling(const FillHead& head, std::uint16_t status) {
   return true;
 }
 
+// What has failed, or hangs, may not say so.
+void Fill::watch_disk() {
+  executor_.timers().arm(disk_timer_, executor_.mono_now() + kDiskCheck);
+}
+
 // As much as it keeps up with.
 void Fill::feed_disk() {
   if (!spilling_ || is_spilled_) return;
   using Room = disk::StreamWriter::Room;
-  bool is_taken = true;
+  bool is_taken = spilling_->append({});
   std::uint64_t size = 0;
-  for (bool goes_on = true; goes_on;) {
+  for (bool goes_on = is_taken; goes_on;) {
     const Room room = spilling_->room();
     const bool may_feed = room == Room::kNow && spilled_ - spilling_->written_bytes() < kSpillBytes;
     SliceChain next;
@@ -107,7 +114,8 @@ void Fill::feed_disk() {
   const bool is_whole = state() == FillState::kComplete;
   if (!is_taken) {
     if (is_whole) return end_spilling(nullptr);
-    stop_keeping(policy::Why::kStoreFull);
+    const bool is_too_large = spilled_ > store_.disk()->max_body_bytes();
+    stop_keeping(is_too_large ? policy::Why::kResponseTooLarge : policy::Why::kStoreFull);
   } else if (is_whole && spilled_ == size) {
     finish_spilling(size);
   }

@@ -26,8 +26,6 @@ using policy::Found;
 using policy::Verdict;
 using policy::Why;
 
-// A store that changes under a request's feet is looked at again this often; then the request goes alone.
-constexpr int kMaxLookups = 4;
 // The origin's own limits end a fetch; this ends one that they have missed.
 constexpr Millis kDeadlineSlack{1000};
 

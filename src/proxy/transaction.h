@@ -81,6 +81,8 @@ class Transaction final : public RequestHandler {
     kFinish,
   };
   enum class Flow : std::uint8_t { kContinue, kPark };
+  // A store that changes under a request's feet is looked at again this often; then the request goes alone.
+  static constexpr int kMaxLookups = 4;
   static constexpr std::size_t kReadChunk = std::size_t{64} * 1024;
 
   void recognise_client();

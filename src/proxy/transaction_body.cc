@@ -44,6 +44,13 @@ Transaction::Flow Transaction::open_body() {
 // As if nothing were stored; but what had to do with less than a fresh copy has nothing left.
 Transaction::Flow Transaction::go_without_body() {
   is_hit_ = false;
+  if (reader_ && !is_stale_for_failure_ && lookups_ < kMaxLookups) {
+    // What was found to be good still is not there any more.
+    ++lookups_;
+    leave_fill();
+    is_collapsed_ = false;
+    found_ = {};
+  }
   if (is_stale_for_failure_ || reader_)
     return answer_error(error_.value_or(Error{ErrorCode::kStoredBodyLost, Side::kLocal}));
   if (facts_.directives.only_if_cached) return answer_error({ErrorCode::kNotCached, Side::kLocal});

@@ -209,19 +209,31 @@ BOOST_AUTO_TEST_CASE(a_purge_and_a_newer_version_take_its_place) {
 BOOST_AUTO_TEST_CASE(what_the_disk_has_let_go_is_fetched_again) {
   LargeSite site;
   const std::string body = noise(2 * kMiB, 8);
-  site.origin.on("/l", large(body));
+  site.origin.on("/l", [&](Exchange& x) {
+    if (x.request().headers.has("If-None-Match")) return x.respond({.status = 304, .headers = {"ETag: \"l\""}});
+    x.respond(large(body));
+  });
   site.origin.otherwise([](Exchange& x) { x.respond(large(noise(8 * kMiB, 9))); });
   BOOST_TEST((site.get("/l").body == body));
   BOOST_REQUIRE(site.becomes_hit("/l"));
-  for (int i = 0; i < 12; ++i) {
-    const std::string path = "/flood/" + std::to_string(i);
-    BOOST_TEST(site.get(path).body.size() == 8 * kMiB);
-    BOOST_REQUIRE(site.becomes_hit(path));
-  }
+  int flooded = 0;
+  const auto flood = [&] {
+    for (int i = 0; i < 12; ++i) {
+      const std::string path = "/flood/" + std::to_string(flooded++);
+      BOOST_TEST(site.get(path).body.size() == 8 * kMiB);
+      BOOST_REQUIRE(site.becomes_hit(path));
+    }
+  };
+  flood();
   const Response again = site.get("/l");
   BOOST_TEST((again.body == body));
   BOOST_TEST(!again.is_hit(), again);
   BOOST_TEST(site.origin.count("/l") == 2U);
+  // Nor is it of use then that it is good still.
+  BOOST_REQUIRE(site.becomes_hit("/l"));
+  flood();
+  BOOST_TEST((site.get("/l", {"Cache-Control: no-cache"}).body == body));
+  BOOST_TEST(site.origin.count("/l") == 4U);
   site.stop();
 }
 
