@@ -72,26 +72,29 @@ BOOST_AUTO_TEST_CASE(more_objects_are_held_and_all_bytes_are_the_same,
   BOOST_TEST(admin.number("/v1/memory", "/compression/objects") > 0);
   BOOST_TEST(admin.metric("seawall_cache_budget_used_bytes") <= 4 * 1048576);
 
+  const auto answers = [&] { return admin.metric("seawall_cache_compressed_answers_total"); };
   // The youngest first: a miss would have what is packed evicted before it is asked for.
+  int packed_page = -1;
   for (int page = kPages; page-- > 0;) {
+    const double before = packed_page < 0 ? answers() : 0;
     const std::string path = path_of(page);
     const std::string text = text_of(path);
     const Response part = get(seawall, path, {"Range: bytes=39000-39999"});
     BOOST_TEST(part.status == 206, path);
     BOOST_TEST(part.body == text.substr(39'000, 1000), path);
+    if (packed_page < 0 && answers() > before) {
+      packed_page = page;
+      // Over HTTP/2 too.
+      const CurlResponse response =
+          curl({"--http2-prior-knowledge", "-H", "Host: a.test", "http://" + seawall.address() + path});
+      BOOST_REQUIRE(response.code == 0);
+      BOOST_TEST(response.body == text);
+      BOOST_TEST(answers() == before + 2);
+    }
     BOOST_TEST(get(seawall, path).body == text, path);
   }
-  BOOST_TEST(admin.metric("seawall_cache_compressed_answers_total") > 0);
-  BOOST_TEST(admin.metric("seawall_cache_decompress_seconds_total") >= 0);
-  // Over HTTP/2 too, of one that is compressed.
-  const double before = admin.metric("seawall_cache_compressed_answers_total");
-  for (int page = kPages; page-- > 0 && admin.metric("seawall_cache_compressed_answers_total") == before; ++page) {
-    const CurlResponse response =
-        curl({"--http2-prior-knowledge", "-H", "Host: a.test", "http://" + seawall.address() + path_of(page)});
-    BOOST_REQUIRE(response.code == 0);
-    BOOST_TEST(response.body == text_of(path_of(page)));
-  }
-  BOOST_TEST(admin.metric("seawall_cache_compressed_answers_total") > before);
+  BOOST_TEST(packed_page >= 0);
+  BOOST_TEST(admin.metric("seawall_cache_decompress_seconds_total") > 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(what_the_disk_has_let_go_is_fetched_again) {
   BOOST_REQUIRE(site.becomes_hit("/l"));
   int flooded = 0;
   const auto flood = [&] {
-    for (int i = 0; i < 12; ++i) {
+    for (int i = 0; i < 9; ++i) {
       const std::string path = "/flood/" + std::to_string(flooded++);
       BOOST_TEST(site.get(path).body.size() == 8 * kMiB);
       BOOST_REQUIRE(site.becomes_hit(path));
