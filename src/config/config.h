@@ -92,8 +92,8 @@ struct Config {
   proxy::EdgeOptions edge;
   net::TlsServerOptions tls;
   cache::StoreOptions cache;
-  bool compress_memory = false;                   // bodies that are seldom asked for
-  std::vector<disk::VolumeOptions> disk;          // absolute paths; empty: memory alone
+  bool compress_memory = false;           // bodies that are seldom asked for
+  std::vector<disk::VolumeOptions> disk;  // absolute paths; empty: memory alone
   std::uint64_t disk_max_object_bytes = 1 << 30;
   std::uint64_t disk_write_bytes_per_second = 0;  // averaged over a day; 0: no limit
   EncodeConfig encode;

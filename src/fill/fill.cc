@@ -67,11 +67,11 @@ Fill::Fill(FillTable& table, cache::Store& store, Executor& executor, std::uint3
       invalidations_(table.invalidations(request_.hash)),
       purge_epoch_(request_.purge_epoch),
       head_timer_([this] { on_error({ErrorCode::kTotalTimeout, Side::kOrigin}); }),
-      joinable_(request_.sharing == Sharing::kShared),
       disk_timer_([this] {
         check_flow();
         if (spilling_) watch_disk();
       }),
+      joinable_(request_.sharing == Sharing::kShared),
       body_(store.budget(), std::nullopt),
       workers_(workers) {}
 
