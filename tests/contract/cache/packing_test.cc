@@ -187,6 +187,11 @@ BOOST_AUTO_TEST_CASE(what_is_not_even_tried) {
   init.parts.push_back(
       {.first = 0, .size = kBody, .slices = {Slice::copy_of(&f.store.budget(), std::string(kBody, 'x'))}});
   BOOST_TEST(!f.packer.try_ask(*Object::create(f.store.budget(), std::move(init))));
+  Object::Init on_disk;
+  on_disk.key = "on disk";
+  on_disk.complete_length = 2 * kBody;
+  on_disk.disk_body = make_ref<cache::DiskBody>(disk::Candidate{});
+  BOOST_TEST(!f.packer.try_ask(*Object::create(f.store.budget(), std::move(on_disk))));
   const Ref<Object> packed = f.insert("packed");
   pack_now(f, packed);
   BOOST_TEST(!f.packer.try_ask(*f.peek("packed")));
