@@ -30,6 +30,9 @@ class DiskStream {
   // have it, or it was replaced or purged meanwhile.
   void finish(Object::Init init, Executor& executor, std::move_only_function<void(Ref<Object>)> done);
 
+  // It will not be stored; what is written can still be read back. Nothing after finish().
+  void abandon() { writer_->abandon(); }
+
   // How much of the body can be read back. Thread: any.
   std::uint64_t written_bytes() const { return writer_->written_bytes(); }
   // When that has grown; see disk::StreamWriter.

@@ -48,12 +48,14 @@ void prune(std::vector<disk::Note>& notes) {
   });
 }
 
-// Whether `b` may stand for `a` without being fresh where that is not.
+// Whether `b` may stand for `a` without being used where that may not be. A second is what an Age may be off.
 bool lasts_no_longer(const policy::Freshness& b, const policy::Freshness& a) {
   const auto end_of = [](const policy::Freshness& f) {
     return f.response_time + std::chrono::duration_cast<Millis>(f.lifetime - f.corrected_initial_age);
   };
-  return end_of(b) <= end_of(a) && a.no_cache == b.no_cache && a.must_revalidate == b.must_revalidate;
+  return end_of(b) <= end_of(a) + Seconds{1} && b.stale_while_revalidate <= a.stale_while_revalidate &&
+         b.stale_if_error <= a.stale_if_error && a.no_cache == b.no_cache && a.must_revalidate == b.must_revalidate &&
+         a.immutable == b.immutable;
 }
 
 // Whether what is on disk serves as well: the same response, but for when it was last found to be good.
@@ -160,7 +162,7 @@ void DiskTier::read_next(const std::shared_ptr<Loading>& loading) {
       most <= kReadAtOnce && may_be_held(most, loading->share) && store_.make_room(most, loading->share.get());
   if (!is_read) {
     tier_
-        ->open_body(candidate, &store_.budget(), *loading->executor,
+        ->open_body(candidate, std::nullopt, &store_.budget(), *loading->executor,
                     [this, loading, candidate](disk::ReadStatus status, const disk::StoredHead& head, auto) {
                       if (status == disk::ReadStatus::kOk) take(*loading, candidate, head, std::nullopt);
                       go_on(loading, status);
@@ -289,8 +291,8 @@ void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
   const bool is_there = std::ranges::any_of(present, [&](const auto& there) { return there.variant == variant; });
   if (const DiskBody* const body = object->disk_body()) {
     // A head is not written without its body: what is new of it goes with the process, if that does no harm.
-    const bool does_no_harm =
-        replaced && replaced->disk_body() == body && lasts_no_longer(replaced->freshness(), object->freshness());
+    const bool does_no_harm = replaced && replaced->disk_body() == body && replaced->tags() == object->tags() &&
+                              lasts_no_longer(replaced->freshness(), object->freshness());
     if (!does_no_harm) tier_->erase(key.hash, variant);
     return;
   }
@@ -316,8 +318,8 @@ void DiskTier::make_room_for_variant(const std::vector<disk::Candidate>& present
   tier_->erase(oldest->hash, oldest->variant);
 }
 
-disk::Pending DiskTier::open_body(const Object& object, Executor& executor, std::function<void()> on_progress,
-                                  Opened done) {
+disk::Pending DiskTier::open_body(const Object& object, std::uint64_t first_wanted, Executor& executor,
+                                  std::function<void()> on_progress, Opened done) {
   const disk::Candidate& record = object.disk_body()->record;
   tier_->mark_used(record);
   if (object.eviction().hits.load(std::memory_order_relaxed) >= kAskedAgain) bring_back(object, executor);
@@ -330,7 +332,7 @@ disk::Pending DiskTier::open_body(const Object& object, Executor& executor, std:
     if (status == disk::ReadStatus::kGone || status == disk::ReadStatus::kCorrupt) store_.take_back(*object);
     done(nullptr);
   };
-  return tier_->open_body(record, &store_.budget(), executor, std::move(open));
+  return tier_->open_body(record, first_wanted, &store_.budget(), executor, std::move(open));
 }
 
 void DiskTier::bring_back(const Object& object, Executor& executor) {
@@ -347,8 +349,9 @@ void DiskTier::bring_back(const Object& object, Executor& executor) {
     if (status == disk::ReadStatus::kOk)
       done = store_.set_body(*object, {.slices = std::move(slices), .packed = nullptr});
     if (done == Exchanged::kYes) loaded_.fetch_add(1, std::memory_order_relaxed);
-    // Where it finds no room it is not read again with each hit.
-    body->is_coming_back = done == Exchanged::kNoRoom;
+    // Where it finds no room, or the disk is too slow for all of it at once, it is not read again with each hit.
+    const bool is_lost = status == disk::ReadStatus::kGone || status == disk::ReadStatus::kCorrupt;
+    body->is_coming_back = done == Exchanged::kNoRoom || (status != disk::ReadStatus::kOk && !is_lost);
   };
   tier_->read(body->record, store_.max_object_bytes(), &store_.budget(), executor, std::move(take_in)).detach();
 }

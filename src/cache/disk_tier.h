@@ -50,11 +50,12 @@ class DiskTier {
   std::optional<disk::Pending> load(std::string_view key, const Ref<ShareGroup>& share, Executor& executor,
                                     std::function<void()> done);
 
-  // The body of an object that has none in memory. What is not to be had any more is taken out of memory; what is asked
+  // The body of an object that has none in memory, of which `first_wanted` is sent first: that far it has been read
+  // when it is `Opened`. What is not to be had any more is taken out of memory; what is asked
   // for again comes back, if there is room. As with load(), the result is to be kept until then.
   using Opened = std::move_only_function<void(std::unique_ptr<BodySource>)>;  // null: it cannot be read
-  [[nodiscard]] disk::Pending open_body(const Object& object, Executor& executor, std::function<void()> on_progress,
-                                        Opened done);
+  [[nodiscard]] disk::Pending open_body(const Object& object, std::uint64_t first_wanted, Executor& executor,
+                                        std::function<void()> on_progress, Opened done);
   // For a response of which memory has no room for the body, with what is known of it at its head. Null: the disk does
   // not take it, and nothing has changed.
   std::unique_ptr<DiskStream> begin_stream(const Object::Init& head);

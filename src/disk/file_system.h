@@ -45,6 +45,8 @@ class FileSystem {
   virtual IoResult<void> sync_directory(const std::string& directory) = 0;
   // Held until destroyed, or the process ends. EWOULDBLOCK: somebody has it. `create`: the file, if it is missing.
   virtual IoResult<std::unique_ptr<File>> lock(const std::string& path, bool create) = 0;
+  // Whether the server's user owns it.
+  virtual IoResult<bool> is_own(const std::string& path) = 0;
   // Without symbolic links and dots, to tell whether two paths are one.
   virtual IoResult<std::string> canonical(const std::string& path) = 0;
 };

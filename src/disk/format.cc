@@ -192,6 +192,13 @@ DecodedVolumeFile decode_volume_file(std::string_view bytes) {
   return result;
 }
 
+bool has_our_magic(std::string_view start) {
+  if (start.size() < sizeof(std::uint32_t)) return false;
+  const auto magic = load<std::uint32_t>(&start.front());
+  return magic == kSegmentMagic || magic == kAsideMagic || magic == kJournalMagic ||
+         start.substr(0, 4) == kVolumeWords.substr(0, 4);
+}
+
 // --- segments
 
 std::string encode(const SegmentHeader& header) {

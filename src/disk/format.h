@@ -42,6 +42,8 @@ struct DecodedVolumeFile {
   VolumeFileFault fault = VolumeFileFault::kForeign;  // when there is no file
 };
 DecodedVolumeFile decode_volume_file(std::string_view bytes);
+// Whether a file of a volume may begin so: four bytes are looked at.
+bool has_our_magic(std::string_view start);
 
 // --- Segments.
 struct SegmentHeader {

@@ -123,6 +123,12 @@ class PosixFileSystem final : public FileSystem {
     return std::make_unique<PosixFile>(std::move(fd));
   }
 
+  IoResult<bool> is_own(const std::string& path) override {
+    struct stat st{};
+    if (::stat(path.c_str(), &st) != 0) return last_error();
+    return st.st_uid == ::geteuid();
+  }
+
   IoResult<std::string> canonical(const std::string& path) override {
     const std::unique_ptr<char, void (*)(void*)> resolved(::realpath(path.c_str(), nullptr), std::free);
     if (!resolved) return last_error();

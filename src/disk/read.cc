@@ -51,6 +51,17 @@ struct OpenRecord {
   std::vector<Block> blocks;
   std::uint64_t blocks_at = 0;  // in the file
   std::string bytes;            // of its blocks from the first on, as many as came with the meta
+
+  // One that nobody else works on, for what was given up may still be at this one. What came with a whole record's
+  // meta never changes.
+  static std::shared_ptr<OpenRecord> reopened(const std::shared_ptr<OpenRecord>& record) {
+    if (record->header.kind == RecordKind::kWhole) return record;
+    auto anew = std::make_shared<OpenRecord>();
+    anew->header = record->header;
+    anew->parts = record->parts;
+    anew->first_part = record->first_part;
+    return anew;
+  }
 };
 
 ReadStatus status_of(RecordFault fault) {
@@ -250,7 +261,7 @@ class WholeJob final : public RecordJob {
 
 // --- bodies by ranges
 
-// What reader and jobs share. Only one job works on `record` at a time; everything else is the executor thread's.
+// What reader and jobs share, on the executor's thread; a job has the record, and only one at a time.
 struct BodyState : std::enable_shared_from_this<BodyState> {
   std::shared_ptr<TierCore> core;
   std::size_t volume = 0;
@@ -279,16 +290,17 @@ struct BodyState : std::enable_shared_from_this<BodyState> {
 class RunJob final : public ReadJob {
  public:
   RunJob(std::shared_ptr<BodyState> state, std::uint64_t offset, std::size_t blocks)
-      : state_(std::move(state)), offset_(offset), blocks_(blocks) {}
+      : state_(std::move(state)), record_(state_->record), offset_(offset), blocks_(blocks) {}
 
   void work() override {
     TierCore& core = *state_->core;
     core.counters().reads += 1;
     DecodeCost cost;
-    auto run = read_run(*state_->record, offset_, blocks_, state_->budget, *core.options().clock, cost);
+    auto run = read_run(*record_, offset_, blocks_, state_->budget, *core.options().clock, cost);
     count_cost(core.counters(), cost);
     core.volumes()[state_->volume]->on_read(!run && run.error() == ReadStatus::kFailed);
-    if (!run && run.error() == ReadStatus::kCorrupt) core.index().forget(state_->hash, state_->sequence);
+    // Its head may be read well, and nobody would ask the origin again.
+    if (!run) core.index().forget(state_->hash, state_->sequence);
     if (!take_answer()) return;
     post(run ? ReadStatus::kOk : run.error(), run ? std::move(*run) : SliceChain());
   }
@@ -306,6 +318,7 @@ class RunJob final : public ReadJob {
   }
 
   std::shared_ptr<BodyState> state_;
+  std::shared_ptr<OpenRecord> record_;
   const std::uint64_t offset_;
   const std::size_t blocks_;
 };
@@ -370,6 +383,8 @@ void BodyState::arrived(std::uint64_t offset, ReadStatus status, SliceChain chai
     }
     ready_bytes += total_size(chain);
     std::ranges::move(chain, std::back_inserter(ready));
+  } else {
+    record = OpenRecord::reopened(record);
   }
   if (!waiting) return;
   if (wanted_at >= ready_at && wanted_at < ready_at + ready_bytes) {
@@ -400,8 +415,10 @@ class RecordBodyReader final : public BodyReader {
   std::shared_ptr<BodyState> state_;
 };
 
+// `ready`: of the body from `ready_at` on.
 std::unique_ptr<BodyReader> make_body_reader(std::shared_ptr<TierCore> core, std::shared_ptr<OpenRecord> record,
-                                             MemoryBudget* budget, Executor& executor) {
+                                             MemoryBudget* budget, Executor& executor, std::uint64_t ready_at = 0,
+                                             SliceChain ready = {}) {
   auto state = std::make_shared<BodyState>();
   state->core = std::move(core);
   state->volume = record->parts.empty() ? 0 : volume_of(record->parts.front().segment->slot);
@@ -410,21 +427,30 @@ std::unique_ptr<BodyReader> make_body_reader(std::shared_ptr<TierCore> core, std
   state->hash = record->header.hash;
   state->sequence = record->header.sequence;
   state->record = std::move(record);
+  state->ready_at = ready_at;
+  state->ready_bytes = total_size(ready);
+  state->ready = std::move(ready);
   return std::make_unique<RecordBodyReader>(std::move(state));
 }
 
 class OpenJob final : public RecordJob {
  public:
-  OpenJob(std::shared_ptr<TierCore> core, const Candidate& candidate, MemoryBudget* budget, Executor& executor,
-          Tier::OpenDone done)
-      : RecordJob(std::move(core), candidate, budget, executor), done_(std::move(done)) {}
+  OpenJob(std::shared_ptr<TierCore> core, const Candidate& candidate, std::optional<std::uint64_t> first_wanted,
+          MemoryBudget* budget, Executor& executor, Tier::OpenDone done)
+      : RecordJob(std::move(core), candidate, budget, executor), first_wanted_(first_wanted), done_(std::move(done)) {}
 
  protected:
   std::size_t guess_bytes() const override { return kHeadGuessBytes; }
-  std::expected<void, ReadStatus> read_body(OpenRecord&, DecodeCost&) override { return {}; }
+  std::expected<void, ReadStatus> read_body(OpenRecord& record, DecodeCost& cost) override {
+    if (!first_wanted_ || *first_wanted_ >= record.header.body_bytes) return {};
+    auto run = read_run(record, *first_wanted_, kRunBlocks, budget_, *core_->options().clock, cost);
+    if (!run) return std::unexpected(run.error());
+    first_ = std::move(*run);
+    return {};
+  }
 
   void post_success() override {
-    auto reader = make_body_reader(core_, record_, budget_, executor_);
+    auto reader = make_body_reader(core_, record_, budget_, executor_, first_wanted_.value_or(0), std::move(first_));
     executor_.post(
         [wanted = wanted_, done = std::move(done_), head = std::move(head_), reader = std::move(reader)]() mutable {
           if (*wanted) done(ReadStatus::kOk, std::move(head), std::move(reader));
@@ -437,6 +463,8 @@ class OpenJob final : public RecordJob {
   }
 
  private:
+  const std::optional<std::uint64_t> first_wanted_;
+  SliceChain first_;
   Tier::OpenDone done_;
 };
 
@@ -487,9 +515,11 @@ Pending start_read(const std::shared_ptr<TierCore>& core, const Candidate& candi
                 std::make_shared<WholeJob>(core, candidate, max_body_bytes, budget, executor, std::move(done)));
 }
 
-Pending start_open_body(const std::shared_ptr<TierCore>& core, const Candidate& candidate, MemoryBudget* budget,
-                        Executor& executor, Tier::OpenDone done) {
-  return submit(*core, candidate, std::make_shared<OpenJob>(core, candidate, budget, executor, std::move(done)));
+Pending start_open_body(const std::shared_ptr<TierCore>& core, const Candidate& candidate,
+                        std::optional<std::uint64_t> first_wanted, MemoryBudget* budget, Executor& executor,
+                        Tier::OpenDone done) {
+  return submit(*core, candidate,
+                std::make_shared<OpenJob>(core, candidate, first_wanted, budget, executor, std::move(done)));
 }
 
 }  // namespace seawall::disk

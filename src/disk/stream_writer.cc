@@ -18,7 +18,15 @@ class ChunkedWriter final : public StreamWriter {
 
   ~ChunkedWriter() override {
     on_written({});
-    if (!is_finished_) give_up(PutStatus::kAborted);
+    abandon();
+  }
+
+  void abandon() override {
+    if (std::exchange(is_finished_, true)) return;
+    state_->has_failed = true;
+    part_.clear();
+    core_->index().abandon(*state_->put);
+    core_->counters().puts[static_cast<std::size_t>(PutStatus::kAborted)].fetch_add(1, std::memory_order_relaxed);
   }
 
   bool append(SliceChain slices) override {
@@ -112,19 +120,13 @@ class ChunkedWriter final : public StreamWriter {
     return false;
   }
 
-  void give_up(PutStatus status) {
-    state_->has_failed = true;
-    core_->index().abandon(*state_->put);
-    core_->counters().puts[static_cast<std::size_t>(status)].fetch_add(1, std::memory_order_relaxed);
-  }
-
   std::shared_ptr<TierCore> core_;
   Volume& volume_;
   std::shared_ptr<StreamState> state_;
   SliceChain part_;
   std::uint64_t part_bytes_ = 0;
   std::uint64_t body_bytes_ = 0;
-  bool is_finished_ = false;
+  bool is_finished_ = false;  // or abandoned
 };
 
 }  // namespace

@@ -49,6 +49,26 @@ std::string_view to_string(VolumeState state) {
   return kNames[static_cast<std::size_t>(state)];
 }
 
+namespace {
+
+// `paths` are theirs, or what those lead to.
+std::optional<std::string> find_overlap(const std::vector<VolumeOptions>& volumes, std::vector<std::string> paths) {
+  for (std::string& path : paths) {
+    while (path.ends_with('/')) path.pop_back();
+    path += '/';
+  }
+  for (std::size_t a = 0; a < paths.size(); ++a) {
+    for (std::size_t b = 0; b < paths.size(); ++b) {
+      if (a == b || !paths[b].starts_with(paths[a])) continue;
+      return "disk cache directory " + volumes[b].path + ": it overlaps with " + volumes[a].path +
+             "; give each a directory of its own";
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<std::string> check_volumes(const std::vector<VolumeOptions>& volumes) {
   if (volumes.empty()) return "disk cache: no directory is given";
   if (volumes.size() > kMaxVolumes) return "disk cache: at most " + std::to_string(kMaxVolumes) + " directories";
@@ -59,18 +79,17 @@ std::optional<std::string> check_volumes(const std::vector<VolumeOptions>& volum
       return "disk cache directory " + v.path + ": its size is " + size_text(v.capacity_bytes) + "; give it at least " +
              size_text(kMinVolumeBytes);
     }
-    std::string path = v.path;
-    while (path.size() > 1 && path.ends_with('/')) path.pop_back();
-    paths.push_back(path + (path == "/" ? "" : "/"));
+    paths.push_back(v.path);
   }
-  for (std::size_t a = 0; a < paths.size(); ++a) {
-    for (std::size_t b = 0; b < paths.size(); ++b) {
-      if (a == b || !paths[b].starts_with(paths[a])) continue;
-      return "disk cache directory " + volumes[b].path + ": it overlaps with " + volumes[a].path +
-             "; give each a directory of its own";
-    }
-  }
-  return std::nullopt;
+  return find_overlap(volumes, std::move(paths));
+}
+
+std::optional<std::string> check_links(const std::vector<VolumeOptions>& volumes, FileSystem* file_system) {
+  FileSystem& fs = file_system != nullptr ? *file_system : posix_file_system();
+  std::vector<std::string> paths;
+  paths.reserve(volumes.size());
+  for (const VolumeOptions& v : volumes) paths.push_back(fs.canonical(v.path).value_or(v.path));
+  return find_overlap(volumes, std::move(paths));
 }
 
 // --- TierCore
@@ -91,12 +110,8 @@ TierCore::TierCore(TierOptions options)
 }
 
 std::expected<void, std::string> TierCore::open() {
-  // Links and dots could hide that two are one.
-  std::vector<VolumeOptions> resolved = options_.volumes;
-  for (VolumeOptions& v : resolved) {
-    if (const auto path = fs_.canonical(v.path)) v.path = *path;
-  }
-  if (const auto problem = check_volumes(resolved)) return std::unexpected(*problem);
+  if (const auto problem = check_volumes(options_.volumes)) return std::unexpected(*problem);
+  if (const auto problem = check_links(options_.volumes, &fs_)) return std::unexpected(*problem);
   Probes probes;
   for (const auto& volume : volumes_) {
     auto probe = volume->probe();
@@ -468,8 +483,9 @@ Pending Tier::read(const Candidate& candidate, std::uint64_t max_body_bytes, Mem
   return start_read(core_, candidate, max_body_bytes, budget, executor, std::move(done));
 }
 
-Pending Tier::open_body(const Candidate& candidate, MemoryBudget* budget, Executor& executor, OpenDone done) {
-  return start_open_body(core_, candidate, budget, executor, std::move(done));
+Pending Tier::open_body(const Candidate& candidate, std::optional<std::uint64_t> first_wanted, MemoryBudget* budget,
+                        Executor& executor, OpenDone done) {
+  return start_open_body(core_, candidate, first_wanted, budget, executor, std::move(done));
 }
 
 void Tier::put(Meta meta, std::string head, SliceChain body, Executor* executor, PutDone done) {
@@ -528,6 +544,8 @@ std::unique_ptr<StreamWriter> Tier::begin_stream(Meta meta) {
     skipped = core.is_closed() ? PutStatus::kClosed : PutStatus::kOutOfService;
   } else if (meta.key.size() > kMaxKeyBytes) {
     skipped = PutStatus::kTooLarge;
+  } else if (core.index().is_loading()) {
+    skipped = PutStatus::kBacklog;  // nothing is written yet, and the origin would be kept waiting
   } else if (meta.purge_epoch < core.epoch_floor()) {
     skipped = PutStatus::kReplaced;
   } else if (!core.admission().admits(meta.hash, volume->chunk_bytes(), meta.wanted,

@@ -227,6 +227,8 @@ class StreamWriter {
   virtual std::uint64_t sequence() const = 0;
   // `usable_until` as it is known at the end. At most once, and nothing is appended after it.
   virtual void finish(std::string head, std::uint32_t usable_until, Executor* executor, Done done) = 0;
+  // It will not be finished: what is written can still be read back.
+  virtual void abandon() = 0;
 
   // How much of the body can be read back by now, finished or not. Thread: any.
   virtual std::uint64_t written_bytes() const = 0;
@@ -319,8 +321,10 @@ class Tier {
   // The whole record. More than `max_body_bytes` of body: kTooLarge. Memory comes from `budget`, which outlives it.
   [[nodiscard]] Pending read(const Candidate& candidate, std::uint64_t max_body_bytes, MemoryBudget* budget,
                              Executor& executor, ReadDone done);
-  // Its head, and a reader for its body, which is to be destroyed on the executor's thread.
-  [[nodiscard]] Pending open_body(const Candidate& candidate, MemoryBudget* budget, Executor& executor, OpenDone done);
+  // Its head, and a reader for its body, which is to be destroyed on the executor's thread. The blocks from
+  // `first_wanted` on, if that is given, have been read by then and are good.
+  [[nodiscard]] Pending open_body(const Candidate& candidate, std::optional<std::uint64_t> first_wanted,
+                                  MemoryBudget* budget, Executor& executor, OpenDone done);
 
   // Replaces what has the same hash and variant. The slices are held until written. `done` may be empty, and `executor`
   // null then.
@@ -365,10 +369,13 @@ class Tier {
 
 // What is wrong with the configuration itself, before anything is touched: sizes, number, doubles, one within another.
 std::optional<std::string> check_volumes(const std::vector<VolumeOptions>& volumes);
+// Whether links and dots hide that two are one, or one within another.
+std::optional<std::string> check_links(const std::vector<VolumeOptions>& volumes, FileSystem* file_system = nullptr);
 
 // What open() would refuse this directory for, as far as looking tells: nothing is changed, and no lock is taken. That
-// it does not exist is an answer like the others.
-std::optional<std::string> check_directory(const std::string& directory, FileSystem* file_system = nullptr);
+// it does not exist is an answer like the others. `by_its_user`: whoever asks is who will open it.
+std::optional<std::string> check_directory(const std::string& directory, bool by_its_user,
+                                           FileSystem* file_system = nullptr);
 
 // `seawall disk check`: reads everything, changes nothing. Not for a directory that a server has open.
 struct CheckReport {

@@ -88,8 +88,9 @@ class TierCore final : public VolumeHost, public Undertaker {
 // read.cc
 Pending start_read(const std::shared_ptr<TierCore>& core, const Candidate& candidate, std::uint64_t max_body_bytes,
                    MemoryBudget* budget, Executor& executor, Tier::ReadDone done);
-Pending start_open_body(const std::shared_ptr<TierCore>& core, const Candidate& candidate, MemoryBudget* budget,
-                        Executor& executor, Tier::OpenDone done);
+Pending start_open_body(const std::shared_ptr<TierCore>& core, const Candidate& candidate,
+                        std::optional<std::uint64_t> first_wanted, MemoryBudget* budget, Executor& executor,
+                        Tier::OpenDone done);
 // What is written of a stream, from a chunk on that has `offset`.
 std::unique_ptr<BodyReader> read_back(const std::shared_ptr<TierCore>& core, const StreamState& stream,
                                       std::uint64_t offset, MemoryBudget* budget, Executor& executor);

@@ -43,13 +43,30 @@ IoResult<DecodedVolumeFile> look_at_volume_file(FileSystem& fs, const std::strin
   return decode_volume_file(bytes ? std::string_view(*bytes) : std::string_view());
 }
 
+// A file that only has a name like ours, when nothing in the directory begins as ours do. Nobody else gives the names
+// of segments, and what is empty or was never written may be what a crash has left.
+std::string somebody_elses(FileSystem& fs, const std::string& directory, const std::vector<std::string>& names) {
+  std::string foreign;
+  for (const std::string& name : names) {
+    if (segment_id(name) != 0) return {};
+    if (name == "LOCK" || name == "lost+found") continue;
+    const auto file = fs.open(directory + "/" + name, OpenMode::kRead);
+    std::string start(sizeof(std::uint32_t), '\0');
+    const auto n = file ? (*file)->read(0, start) : IoResult<std::size_t>(std::unexpected(file.error()));
+    if (!n || *n < start.size() || start == std::string_view("\0\0\0\0", 4)) continue;
+    if (has_our_magic(start)) return {};
+    foreign = name;
+  }
+  return foreign;
+}
+
 struct Seen {
   std::vector<std::string> names;
   std::string trouble;  // of the disk
 };
 
 // Before the lock file is made: in a directory of somebody else nothing is to change.
-std::expected<Seen, std::string> look_at(FileSystem& fs, const std::string& directory) {
+std::expected<Seen, std::string> look_at(FileSystem& fs, const std::string& directory, bool by_its_user) {
   auto names = fs.list(directory);
   if (!names) {
     const std::string why = error_text(names.error());
@@ -61,11 +78,12 @@ std::expected<Seen, std::string> look_at(FileSystem& fs, const std::string& dire
     }
     return Seen{.names = {}, .trouble = why};
   }
-  bool has_journal = false;
   std::string foreign;
   for (const std::string& name : *names) {
-    has_journal |= journal_generation(name) != 0;
     if (!is_ours(name) && name != "lost+found") foreign = name;
+  }
+  if (const auto is_own = fs.is_own(directory); by_its_user && is_own && !*is_own) {
+    return refuse(directory, "it belongs to another user; give one that the server's user owns");
   }
   const auto found = look_at_volume_file(fs, directory);
   if (!found && (found.error() == EACCES || found.error() == ELOOP)) {
@@ -75,10 +93,9 @@ std::expected<Seen, std::string> look_at(FileSystem& fs, const std::string& dire
     if (found->fault == VolumeFileFault::kNewer) {
       return refuse(directory, "it was written by a newer version of seawall; use that one, or give another directory");
     }
-    const bool has_volume = std::ranges::find(*names, "volume") != names->end();
-    if (!foreign.empty() || (has_volume && !has_journal && found->fault == VolumeFileFault::kForeign)) {
-      return refuse(directory, "it holds other files, such as " + (foreign.empty() ? "volume" : foreign) +
-                                   "; give an empty directory");
+    if (foreign.empty()) foreign = somebody_elses(fs, directory, *names);
+    if (!foreign.empty()) {
+      return refuse(directory, "it holds other files, such as " + foreign + "; give an empty directory");
     }
   }
   return Seen{.names = std::move(*names), .trouble = {}};
@@ -86,8 +103,8 @@ std::expected<Seen, std::string> look_at(FileSystem& fs, const std::string& dire
 
 }  // namespace
 
-std::optional<std::string> check_directory(const std::string& directory, FileSystem* file_system) {
-  auto seen = look_at(file_system != nullptr ? *file_system : posix_file_system(), directory);
+std::optional<std::string> check_directory(const std::string& directory, bool by_its_user, FileSystem* file_system) {
+  auto seen = look_at(file_system != nullptr ? *file_system : posix_file_system(), directory, by_its_user);
   if (!seen) return std::move(seen.error());
   if (seen->trouble.empty()) return std::nullopt;
   return refuse(directory, seen->trouble).error();
@@ -121,7 +138,7 @@ std::uint64_t Volume::chunk_bytes() const {
 
 std::expected<Volume::Probe, std::string> Volume::probe() {
   Probe probe;
-  auto seen = look_at(context_.fs, own_.path);
+  auto seen = look_at(context_.fs, own_.path, true);
   if (!seen) return std::unexpected(std::move(seen.error()));
   names_ = std::move(seen->names);
   if (!seen->trouble.empty()) {
@@ -302,6 +319,13 @@ IoResult<void> Volume::remove_files() {
   return context_.fs.sync_directory(own_.path);
 }
 
+void Volume::say_full() const {
+  if (!context_.options.log) return;
+  context_.options.log(LogLevel::kWarning, "disk cache directory " + own_.path +
+                                               ": its file system is full, so the oldest goes before disk.size is "
+                                               "reached; make room there, or give a smaller size");
+}
+
 bool Volume::fits(std::uint64_t more) const {
   // While the aside is replaced there are two.
   const std::uint64_t used =
@@ -415,7 +439,9 @@ void Volume::tend_house(MonoTime now) {
 
 void Volume::keep_house() {
   if (is_in_service()) {
-    if (const auto r = load(); !r) context_.host.take_out(number_, "loading: " + error_text(r.error()));
+    const auto loaded = load();
+    mark_io(house_io_, false);
+    if (!loaded) context_.host.take_out(number_, "loading: " + error_text(loaded.error()));
     // What was loaded while it left service.
     if (!is_in_service()) context_.index.drop_volume(number_);
   }

@@ -112,6 +112,10 @@ class Volume {
   std::string file_path(const std::string& name) const { return own_.path + "/" + name; }
   std::uint64_t take_segment_id() { return next_segment_id_++; }
   bool fits(std::uint64_t more_bytes) const;
+  // That there is less room than it may have.
+  void say_full() const;
+  // More room is held by readers of what has gone than could be made by letting go of more.
+  bool is_held_by_readers() const { return segments_.pinned_bytes() > own_.capacity_bytes / 4; }
   // Whether it shall be tried again now; tries, and says whether it is in service.
   bool return_to_service();
   void count_write_error() { write_errors_.fetch_add(1, std::memory_order_relaxed); }
@@ -132,6 +136,8 @@ class Volume {
   IoResult<void> remove_files();
   std::function<bool(const JournalEntry&)> keeper(std::uint64_t max_epoch);
   void check_for_hangs();
+  // For so much at once, all of which even a slow disk gets its time for.
+  void mark_house_io(std::uint64_t bytes);
   void tend_house(MonoTime now);
   bool wait_for_threads(std::size_t running, std::chrono::milliseconds patience);
 

@@ -19,11 +19,17 @@ constexpr std::size_t kMaxAsideBytes = std::size_t{8} << 30;
 
 }  // namespace
 
+void Volume::mark_house_io(std::uint64_t bytes) {
+  house_io_ = context_.options.clock->mono_now().us + static_cast<std::int64_t>(bytes / kSlowBytesPerUs);
+}
+
 IoResult<void> Volume::load() {
   FileSystem& fs = context_.fs;
+  mark_house_io(0);
   const auto names = fs.list(own_.path);
   if (!names) return std::unexpected(names.error());
   Aside aside;
+  if (const auto file = fs.open(file_path("index"), OpenMode::kRead)) mark_house_io((*file)->size().value_or(0));
   if (const auto bytes = read_file(fs, file_path("index"), kMaxAsideBytes)) {
     aside = decode_aside(*bytes, volume_id_);
     aside_bytes_ = bytes->size();
@@ -42,6 +48,7 @@ IoResult<void> Volume::load() {
     const std::uint64_t id = segment_id(name);
     const bool is_left_over = name.ends_with(".new") && name != "lost+found";
     if (id == 0 && !is_left_over) continue;
+    mark_house_io(0);
     if (id != 0) {
       auto file = fs.open(file_path(name), OpenMode::kReadWrite);
       if (!file) return std::unexpected(file.error());
@@ -80,6 +87,7 @@ IoResult<void> Volume::load() {
       if (closing_) return {};
     }
     if (!is_in_service()) return {};
+    mark_house_io(segment_bytes_);
     const auto summary = summaries.find(segment->id);
     const auto r = load_segment(segment, summary == summaries.end() ? nullptr : summary->second);
     // One that cannot be read is not worth the volume, if only it goes for good.
@@ -204,7 +212,7 @@ IoResult<void> Volume::write_aside() {
   // Without room for it, it stays away: a start takes longer then, and nothing else.
   if (!fits(0) || bytes.size() > own_.capacity_bytes / 8) return {};
   // All of a large index at once takes a slow disk its time.
-  house_io_ = context_.options.clock->mono_now().us + static_cast<std::int64_t>(bytes.size() / kSlowBytesPerUs);
+  mark_house_io(bytes.size());
   const auto written = replace_file(context_.fs, own_.path, "index", bytes);
   mark_io(house_io_, false);
   if (!written) return written;

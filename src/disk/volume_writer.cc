@@ -120,11 +120,16 @@ void VolumeWriter::tick() {
     trims_ = false;
     return;
   }
-  if (trims_.exchange(false) && trim_some()) trims_ = true;
   const TierOptions& o = volume_.context().options;
   const MonoTime now = o.clock->mono_now();
   IoResult<void> done;
-  if (!buffer_.empty() && now - buffered_since_ >= o.flush_interval) done = flush();
+  if (trims_.exchange(false)) {
+    const bool trims_more = trim_some();
+    const auto shrinks_more = shrink_some();
+    trims_ = trims_more || shrinks_more.value_or(false);
+    if (!shrinks_more && shrinks_more.error() != kNoRoom) done = std::unexpected(shrinks_more.error());
+  }
+  if (done && !buffer_.empty() && now - buffered_since_ >= o.flush_interval) done = flush();
   if (done && unsynced_bytes_ > 0 && (unsynced_bytes_ >= o.sync_bytes || now - unsynced_since_ >= o.sync_interval)) {
     done = sync();
   }
@@ -470,6 +475,7 @@ IoResult<void> VolumeWriter::open_segment() {
   for (int tries = 0; !segment && segment.error() == ENOSPC && tries < 4 && !evicting_; ++tries) {
     const auto oldest = volume_.segments().oldest_sealed();
     if (!oldest) break;
+    if (!std::exchange(has_said_full_, true)) volume_.say_full();
     if (const auto r = evict(oldest, false); !r) return r;
     segment = create_segment();
   }
@@ -513,10 +519,19 @@ IoResult<void> VolumeWriter::make_room() {
   const std::size_t segments = volume_.segments().all().size();
   for (std::size_t evicted = 0; !volume_.fits(2 * volume_.segment_bytes()); ++evicted) {
     const auto oldest = volume_.segments().oldest_sealed();
-    if (!oldest || (evicted > 0 && is_stopping())) return std::unexpected(kNoRoom);
+    if (!oldest || volume_.is_held_by_readers() || (evicted > 0 && is_stopping())) return std::unexpected(kNoRoom);
     if (const auto r = evict(oldest, evicted < segments); !r) return r;
   }
   return {};
+}
+
+// What a volume has that was made smaller, a segment at a time. Whether there is more.
+IoResult<bool> VolumeWriter::shrink_some() {
+  if (volume_.fits(0) || volume_.is_held_by_readers()) return false;
+  const auto oldest = volume_.segments().oldest_sealed();
+  if (!oldest) return false;
+  if (const auto r = evict(oldest, true); !r) return std::unexpected(r.error());
+  return true;
 }
 
 std::optional<std::vector<Entry>> VolumeWriter::read_entries(const SegmentFile& segment) {

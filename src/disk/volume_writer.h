@@ -72,7 +72,7 @@ class VolumeWriter {
   void run();
   // Everything submitted is written and synced, then run() returns.
   void stop();
-  // Sees to groups that are past their maximum.
+  // Sees to groups that are past their maximum, and to what the volume has past its capacity.
   void trim();
   // Wakes it to notice that the volume left service or shall be tried again.
   void wake();
@@ -114,6 +114,7 @@ class VolumeWriter {
   IoResult<void> open_segment();
   IoResult<std::shared_ptr<SegmentFile>> create_segment();
   IoResult<void> make_room();
+  IoResult<bool> shrink_some();
   IoResult<void> evict(const std::shared_ptr<SegmentFile>& segment, bool keep_used);
   // What the footer has; nullopt: it cannot be read.
   static std::optional<std::vector<Entry>> read_entries(const SegmentFile& segment);
@@ -139,7 +140,7 @@ class VolumeWriter {
   bool stopping_ = false;
   bool poked_ = false;
   std::atomic<std::uint64_t> backlog_{0};
-  std::atomic<bool> trims_{true};  // there may be groups past their maximum
+  std::atomic<bool> trims_{true};  // there may be more than there is to be
 
   std::shared_ptr<SegmentFile> open_;
   std::vector<Entry> entries_;  // of the open segment, for its footer
@@ -149,6 +150,7 @@ class VolumeWriter {
   std::string blocks_;                                  // of the record at hand
   std::unordered_map<std::uint16_t, Trimmed> trimmed_;  // by group
   bool evicting_ = false;
+  bool has_said_full_ = false;
   std::uint64_t unsynced_bytes_ = 0;
   MonoTime buffered_since_;
   MonoTime unsynced_since_;

@@ -269,6 +269,8 @@ bool Fill::try_not_modified(const http::ResponseHead& head, WallTime request_tim
     } else if (same_variant) {
       store_.replace(*stored, object);
     } else {
+      // With another Vary it answers other requests than it did; else it answers these too.
+      if (object->vary() != stored->vary()) store_.erase(*stored);
       insert_unless_outdated(object);
     }
   }
@@ -468,7 +470,7 @@ bool Fill::stop_keeping(Why why) {
     return false;
   }
   keeping_ = false;
-  spilling_ = nullptr;
+  if (spilling_) std::exchange(spilling_, nullptr)->abandon();
   if (why == Why::kResponseTooLarge) table_.mark_uncacheable(request_.hash, executor_.mono_now());
   stop_being_joined();
   {
@@ -679,7 +681,10 @@ void Fill::end() {
     spill = spill_;
     trims_to_disk_ = false;
   }
-  if (spill) spill->on_written({});
+  if (spill) {
+    spill->on_written({});
+    spill->abandon();
+  }
   exchange_.reset();
   running_link_.unlink();
   if (on_end_) {

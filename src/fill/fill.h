@@ -220,6 +220,8 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   bool make_room_for(std::size_t payload_bytes);
   cache::Object::Init describe_body(const FillHead& head, std::uint16_t status) const;
   // In fill_flow.cc.
+  bool is_all_of_it() const;
+  cache::Object::Init describe_spilled(const FillHead& head, std::uint16_t status) const;
   bool begin_spilling(const FillHead& head, std::uint16_t status);
   void watch_disk();
   void feed_disk();
@@ -316,6 +318,7 @@ class FillReader {
 
  private:
   friend class Fill;
+  bool has_missed(std::uint64_t offset) const SW_REQUIRES(fill_->mutex_);
   Outcome read_back(const cache::DiskStream& spill, std::size_t max_bytes, SliceChain& out);
   Ref<Fill> fill_;
   Executor& executor_;

@@ -29,6 +29,7 @@ void Fill::update_flow() {
     most = kSpillBytes;
   }
   body_.trim_to(slowest);
+  if (spill_ && !trims_to_disk_ && slowest >= body_.trimmed()) spill_.reset();  // nobody is behind
   const bool full = body_.size() - slowest > most;
   if (full == paused_ || !exchange_) return;
   paused_ = full;
@@ -68,13 +69,25 @@ void Fill::cancel_if_unwanted() {
   fail({ErrorCode::kAborted, Side::kLocal});
 }
 
+// Of a 206: what players ask for with `bytes=0-`.
+bool Fill::is_all_of_it() const {
+  return content_range_ && content_range_->range && content_range_->complete_length &&
+         content_range_->range->first == 0 && content_range_->range->size() == *content_range_->complete_length;
+}
+
+cache::Object::Init Fill::describe_spilled(const FillHead& head, std::uint16_t status) const {
+  cache::Object::Init init = describe_body(head, status);
+  if (status == 206) init.status = 200, init.reason.clear();
+  describe(init);
+  return init;
+}
+
 // From here on the body goes to disk. False: there is none, or it does not take it.
 bool Fill::begin_spilling(const FillHead& head, std::uint16_t status) {
   cache::DiskTier* const disk = store_.disk();
-  if (!disk || completing_ || status == 206) return false;
+  if (!disk || completing_ || (status == 206 && !is_all_of_it())) return false;
   if (head.body_bytes && *head.body_bytes > disk->max_body_bytes()) return false;
-  cache::Object::Init init = describe_body(head, status);
-  describe(init);
+  cache::Object::Init init = describe_spilled(head, status);
   std::shared_ptr<cache::DiskStream> spill = disk->begin_stream(init);
   if (!spill) return false;
   spill->on_written([self = Ref<Fill>(this)] { self->schedule_flow_check(); });
@@ -94,9 +107,14 @@ void Fill::watch_disk() {
 
 // As much as it keeps up with.
 void Fill::feed_disk() {
-  if (!spilling_ || is_spilled_) return;
+  if (!spilling_) return;
   using Room = disk::StreamWriter::Room;
   bool is_taken = spilling_->append({});
+  if (is_spilled_) {
+    // Whoever comes must not wait for a disk that hangs.
+    if (!is_taken) end_spilling(nullptr);
+    return;
+  }
   std::uint64_t size = 0;
   for (bool goes_on = is_taken; goes_on;) {
     const Room room = spilling_->room();
@@ -123,9 +141,9 @@ void Fill::feed_disk() {
 
 void Fill::finish_spilling(std::uint64_t body_bytes) {
   is_spilled_ = true;
-  if (is_outdated()) return end_spilling(nullptr);
-  cache::Object::Init init = describe_body(*head_, head_->response.status);
-  describe(init);
+  const bool is_contradictory = head_->response.status == 206 && body_bytes != *content_range_->complete_length;
+  if (is_contradictory || is_outdated()) return end_spilling(nullptr);
+  cache::Object::Init init = describe_spilled(*head_, head_->response.status);
   init.trailers = trailers();
   init.complete_length = body_bytes;
   spilling_->finish(std::move(init), executor_,
@@ -134,9 +152,9 @@ void Fill::finish_spilling(std::uint64_t body_bytes) {
 
 // Until now whoever came could join. `stored` may be null.
 void Fill::end_spilling(const Ref<cache::Object>& stored) {
-  if (!self_) return;  // it was given up
   // As in insert_unless_outdated().
   if (stored && is_outdated()) store_.erase(*stored);
+  if (!self_) return;  // it was given up
   is_filled_ = stored != nullptr;
   stop_being_joined();
   end();

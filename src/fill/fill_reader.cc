@@ -40,7 +40,12 @@ void FillReader::skip_to(std::uint64_t offset) {
 
 bool FillReader::has_missed_bytes() const {
   MutexLock lock(fill_->mutex_);
-  return offset() < fill_->body_.trimmed() && !fill_->spill_;
+  return has_missed(offset());
+}
+
+bool FillReader::has_missed(std::uint64_t offset) const {
+  const std::uint64_t trimmed = fill_->body_.trimmed();
+  return offset < trimmed && !(fill_->spill_ && trimmed <= fill_->spill_->written_bytes());
 }
 
 FillReader::Outcome FillReader::read(std::size_t max_bytes, SliceChain& out) {
@@ -51,8 +56,8 @@ FillReader::Outcome FillReader::read(std::size_t max_bytes, SliceChain& out) {
     MutexLock lock(fill_->mutex_);
     const std::uint64_t at = offset();
     if (at < fill_->body_.trimmed()) {
+      if (has_missed(at)) return Outcome::kFailed;
       spill = fill_->spill_;
-      if (!spill) return Outcome::kFailed;
     } else if (at >= fill_->body_.size()) {
       switch (fill_->state()) {
         case FillState::kComplete: return at == fill_->body_.size() ? Outcome::kEnd : Outcome::kFailed;
@@ -81,6 +86,7 @@ FillReader::Outcome FillReader::read_back(const cache::DiskStream& spill, std::s
     switch (behind_->read(max_bytes, out)) {
       case cache::BodySource::Outcome::kBytes:
         for (std::size_t i = before; i < out.size(); ++i) offset_ += out[i].size();
+        if (fill_->state() == FillState::kStreaming) fill_->schedule_flow_check();
         return Outcome::kBytes;
       case cache::BodySource::Outcome::kNothingYet: return Outcome::kNothingYet;
       case cache::BodySource::Outcome::kFailed: return Outcome::kFailed;

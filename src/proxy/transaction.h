@@ -162,6 +162,7 @@ class Transaction final : public RequestHandler {
   // In transaction_body.cc.
   bool has_too_much_unsent();
   Flow open_body();
+  std::uint64_t first_wanted() const;  // of the stored body, for the answer
   Flow go_without_body();
   void begin_body(const cache::Object& object);
   Flow stored_body();

@@ -37,8 +37,16 @@ Transaction::Flow Transaction::open_body() {
     body_source_ = std::move(source);
     run();
   };
-  disk_wait_ = disk->open_body(*found_.object, context_.executor, [this] { run(); }, on_opened);
+  disk_wait_ = disk->open_body(*found_.object, first_wanted(), context_.executor, [this] { run(); }, on_opened);
   return Flow::kPark;
+}
+
+std::uint64_t Transaction::first_wanted() const {
+  const cache::Object& object = *found_.object;
+  const auto specs = object.status() == 200 ? requested_ranges() : std::nullopt;
+  if (!specs || !may_cut(object.headers())) return 0;
+  const auto ranges = http::resolve(*specs, object.complete_length());
+  return ranges.empty() ? 0 : ranges.front().first;
 }
 
 // As if nothing were stored; but what had to do with less than a fresh copy has nothing left.

@@ -277,6 +277,7 @@ int run(const CheckCommand& command) {
   for (const disk::VolumeOptions& volume : loaded->disk) {
     if (auto problem = check_disk_directory(volume.path)) problems.push_back({.file = file, .message = *problem});
   }
+  if (auto problem = disk::check_links(loaded->disk)) problems.push_back({.file = file, .message = *problem});
   if (!problems.empty()) return print_diagnostics(file, problems);
   if (command.dump_config) {
     fmt::print("{}", config::dump(*loaded));

@@ -67,6 +67,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_ours_is_refused_and_left_alone) {
   const Row rows[] = {
       {"other files", "holiday.jpg", "x", {"it holds other files, such as holiday.jpg", "give an empty directory"}},
       {"another's volume", "volume", "the volume of a sphere", {"it holds other files, such as volume"}},
+      {"another's journal", "journal-1", "dear diary", {"it holds other files, such as journal-1"}},
+      {"another's index", "index", "a, b, c", {"it holds other files, such as index"}},
       {"a newer version",
        "volume",
        disk::encode(disk::VolumeFile{.version = disk::kFormatVersion + 1, .members = {}}),
@@ -108,7 +110,14 @@ BOOST_AUTO_TEST_CASE(sizes_and_places_that_cannot_be) {
   std::filesystem::create_symlink("a", folder.path() + "/link");
   const Outcome linked = run(serve_on({folder.path() + "/a", folder.path() + "/link"}));
   BOOST_TEST(linked.code == 1, linked.output);
-  BOOST_TEST(contains(linked.output, "overlaps"), linked.output);
+  BOOST_TEST(contains(linked.output, folder.path() + "/link: it overlaps with " + folder.path() + "/a"), linked.output);
+  const std::string config =
+      folder.write("links.toml",
+                   "[cache]\ndisk = [{ path = \"a\", size = \"64MiB\" }, { path = \"link\", size = "
+                   "\"64MiB\" }]\n[[origin]]\nservers = \"http://127.0.0.1:1\"\n");
+  const Outcome checked = run({"check", "-c", config});
+  BOOST_TEST(checked.code == 1, checked.output);
+  BOOST_TEST(contains(checked.output, "/link: it overlaps with "), checked.output);
   BOOST_TEST(std::filesystem::is_empty(folder.path() + "/a"));
 }
 
@@ -165,12 +174,23 @@ BOOST_AUTO_TEST_CASE(a_directory_of_another_user_is_refused) {
       for (const std::string& argument : serve_on({directory})) arguments.push_back(argument);
       const Outcome outcome = behave::run(arguments);
       BOOST_TEST(outcome.code == 1, outcome.output);
-      BOOST_TEST(contains(outcome.output, directory + ": Permission denied"), outcome.output);
+      const char* const why = ::geteuid() == 0 && mode == 0555 ? ": it belongs to another user" : ": Permission denied";
+      BOOST_TEST(contains(outcome.output, directory + why), outcome.output);
       BOOST_TEST(contains(outcome.output, "the server's user"), outcome.output);
       ::chmod(directory.c_str(), 0700);
       BOOST_TEST(std::filesystem::is_empty(directory));
     }
   }
+  if (::geteuid() != 0) return;
+  // Root may, and must not: it would take away what belongs to another.
+  BOOST_TEST_REQUIRE(::chown(directory.c_str(), 65534, 65534) == 0);
+  const Outcome outcome = run(serve_on({directory}));
+  BOOST_TEST(outcome.code == 1, outcome.output);
+  BOOST_TEST(contains(outcome.output, directory + ": it belongs to another user"), outcome.output);
+  BOOST_TEST(std::filesystem::is_empty(directory));
+  const std::string config = folder.write(
+      "seawall.toml", "[cache]\n" + disk_line(directory) + "\n[[origin]]\nservers = \"http://127.0.0.1:1\"\n");
+  BOOST_TEST(run({"check", "-c", config}).code == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_directory_that_a_server_uses_is_refused) {

@@ -58,6 +58,7 @@ class SimulatedDisk final : public disk::FileSystem {
   disk::IoResult<std::vector<std::string>> list(const std::string& directory) override;
   disk::IoResult<void> sync_directory(const std::string& directory) override;
   disk::IoResult<std::unique_ptr<disk::File>> lock(const std::string& path, bool create) override;
+  disk::IoResult<bool> is_own(const std::string&) override { return true; }
   disk::IoResult<std::string> canonical(const std::string& path) override { return path; }
 
  private:

@@ -35,6 +35,7 @@ struct Spec {
   std::string etag = "\"v\"";
   Seconds lifetime{3600};
   Ref<cache::ShareGroup> share = {};
+  std::function<void(Object::Init&)> change = {};  // of what is written past memory
 };
 
 http::HeaderMap accepting(std::string_view what) {
@@ -174,7 +175,7 @@ class Fixture {
     std::optional<std::unique_ptr<cache::BodySource>> source;
     bool has_progress = false;
     const auto wait = tier->open_body(
-        object, executor, [&] { has_progress = true; },
+        object, 0, executor, [&] { has_progress = true; },
         [&](std::unique_ptr<cache::BodySource> opened) { source = std::move(opened); });
     executor.run_until([&] { return source.has_value(); });
     if (!*source) return "lost";
@@ -202,6 +203,7 @@ class Fixture {
     init.headers = described->headers();
     init.freshness = described->freshness();
     init.purge_epoch = described->purge_epoch();
+    if (spec.change) spec.change(init);
     const auto stream = tier->begin_stream(init);
     BOOST_REQUIRE(stream);
     for (std::size_t at = 0; at < spec.body.size(); at += 100'000) {
@@ -612,18 +614,45 @@ BOOST_AUTO_TEST_CASE(bodies_that_memory_may_hold_come_back_when_they_are_asked_f
 }
 
 BOOST_AUTO_TEST_CASE(a_validated_body_on_disk_stays_as_long_as_that_does_no_harm) {
-  Fixture f;
-  const std::string large(2'000'000, 'x');
-  Ref<Object> stored = f.write({.body = large});
-  BOOST_REQUIRE(stored);
-  for (const bool is_shorter : {false, true}) {
-    policy::Freshness freshness = stored->freshness();
-    freshness.response_time = f.clock.wall_now();
-    freshness.lifetime = Seconds{is_shorter ? 60 : 7200};
-    const Ref<Object> fresh = stored->with_freshness(f.store->budget(), freshness, stored->purge_epoch());
-    BOOST_REQUIRE(f.store->replace(*stored, fresh));
-    stored = fresh;
-    BOOST_TEST((f.get(kKey) == (is_shorter ? "-" : large)));
+  struct Row {
+    const char* name;
+    bool stays;
+    std::function<void(Object::Init&)> change;
+  };
+  const Row rows[] = {
+      {"longer", true, [](Object::Init& init) { init.freshness.lifetime = Seconds{7200}; }},
+      {"may be used when the origin fails", true, [](auto& init) { init.freshness.stale_if_error = Seconds{60}; }},
+      {"shorter", false, [](Object::Init& init) { init.freshness.lifetime = Seconds{60}; }},
+      {"less long when the origin fails", false, [](auto& init) { init.freshness.stale_if_error = Seconds{1}; }},
+      {"less long while it is asked", false, [](auto& init) { init.freshness.stale_while_revalidate = Seconds{1}; }},
+      {"to be validated", false, [](Object::Init& init) { init.freshness.no_cache = true; }},
+      {"no longer immutable", false, [](Object::Init& init) { init.freshness.immutable = false; }},
+      {"with another tag", false, [](Object::Init& init) { init.tags = {"new"}; }},
+  };
+  for (const Row& row : rows) {
+    BOOST_TEST_CONTEXT(row.name) {
+      Fixture f;
+      const std::string large(2'000'000, 'x');
+      const Ref<Object> stored = f.write({.body = large, .change = [](Object::Init& init) {
+                                            init.tags = {"old"};
+                                            init.freshness.stale_if_error = Seconds{30};
+                                            init.freshness.stale_while_revalidate = Seconds{30};
+                                            init.freshness.immutable = true;
+                                          }});
+      BOOST_REQUIRE(stored);
+      Object::Init init;
+      init.key = stored->key();
+      init.hash = stored->hash();
+      init.headers = stored->headers();
+      init.freshness = stored->freshness();
+      init.purge_epoch = stored->purge_epoch();
+      init.tags = stored->tags();
+      init.complete_length = stored->complete_length();
+      init.disk_body = Ref<const cache::DiskBody>(stored->disk_body());
+      row.change(init);
+      BOOST_REQUIRE(f.store->replace(*stored, Object::create(f.store->budget(), std::move(init))));
+      BOOST_TEST((f.get(kKey) == (row.stays ? large : "-")));
+    }
   }
 }
 

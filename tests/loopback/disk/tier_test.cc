@@ -38,10 +38,11 @@ struct Fixture : DiskBench {
     }
     return out;
   }
-  std::unique_ptr<disk::BodyReader> open_body(const disk::Candidate& c) {
+  std::unique_ptr<disk::BodyReader> open_body(const disk::Candidate& c,
+                                              std::optional<std::uint64_t> first_wanted = std::nullopt) {
     std::optional<disk::ReadStatus> status;
     std::unique_ptr<disk::BodyReader> reader;
-    auto pending = tier->open_body(c, nullptr, executor,
+    auto pending = tier->open_body(c, first_wanted, nullptr, executor,
                                    [&](disk::ReadStatus s, disk::StoredHead, std::unique_ptr<disk::BodyReader> r) {
                                      status = s;
                                      reader = std::move(r);
@@ -223,6 +224,113 @@ BOOST_FIXTURE_TEST_CASE(a_stream_says_whether_it_takes_more, Fixture) {
   BOOST_TEST((other->room() == Room::kNow));
 }
 
+BOOST_FIXTURE_TEST_CASE(what_is_given_up_of_a_stream_can_be_read_to_its_end, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  const std::string body = noise(3'000'000);
+  auto writer = tier->begin_stream(meta(1));
+  BOOST_TEST_REQUIRE(writer != nullptr);
+  BOOST_TEST(writer->append(chain_of(body, 70'001)));
+  executor.run_until([&] { return writer->written_bytes() >= 2'000'000; });
+  writer->abandon();
+  BOOST_TEST(!writer->append(chain_of(body, 70'001)));
+  const auto reader = writer->read_back(0, nullptr, executor);
+  BOOST_TEST((stream(*reader, 0, 100'000) == body.substr(0, reader->body_bytes())));
+  writer.reset();
+  BOOST_TEST(tier->stats().puts[static_cast<std::size_t>(disk::PutStatus::kAborted)] == 1U);
+  BOOST_TEST(!find(1).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_is_streamed_while_it_loads_and_a_load_that_hangs_has_an_end, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  put(meta(1), {}, "before");
+  close();
+  disk.hang("/d0/segment-", SimulatedDisk::Hang::kReads);
+  auto opened = disk::Tier::open(options);
+  BOOST_TEST_REQUIRE(opened.has_value());
+  tier = std::move(*opened);
+  executor.run_until([&] { return disk.hanging() > 0; });
+  BOOST_TEST(tier->begin_stream(meta(2)) == nullptr);
+  BOOST_TEST(!tier->is_loaded());
+  clock.advance(Millis{10'200});
+  executor.run_until([&] { return tier->stats().volumes[0].state == disk::VolumeState::kOutOfService; });
+  disk.release();
+}
+
+BOOST_FIXTURE_TEST_CASE(a_read_that_was_given_up_disturbs_no_later_one, Fixture) {
+  options.readers = 2;
+  BOOST_TEST_REQUIRE(open() == "");
+  const std::string body = noise(1'000'000);
+  auto writer = tier->begin_stream(meta(1));
+  BOOST_TEST_REQUIRE(writer != nullptr);
+  BOOST_TEST(writer->append(chain_of(body, 70'001)));
+  std::optional<disk::PutResult> result;
+  writer->finish("head", 1'800'000'000, &executor, [&](disk::PutResult r) { result = r; });
+  flush([&] { return result.has_value(); });
+  const auto reader = open_body(*find(1));
+  BOOST_TEST_REQUIRE(reader != nullptr);
+  disk.hang("/d0/segment-", SimulatedDisk::Hang::kReads);
+  std::optional<disk::ReadStatus> status;
+  reader->read(400'000, 100'000, [&](disk::ReadStatus s, SliceChain) { status = s; });
+  executor.run_until([&] { return disk.hanging() == 1; });
+  clock.advance(Millis{1001});
+  executor.run_until([&] { return status.has_value(); });
+  BOOST_TEST((*status == disk::ReadStatus::kTimeout));
+  // In another chunk, while the first is still at its own.
+  std::optional<std::string> text;
+  reader->read(700'000, 10'000, [&](disk::ReadStatus, SliceChain chain) { text = text_of(chain); });
+  executor.run_until([&] { return disk.hanging() == 2; });
+  disk.release();
+  executor.run_until([&] { return text.has_value(); });
+  BOOST_TEST((*text == body.substr(700'000, 10'000)));
+  BOOST_TEST((stream(*reader, 0, 100'000) == body));
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_wanted_first_has_been_read_when_a_body_is_open, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  const std::string body = noise(1'000'000);
+  auto writer = tier->begin_stream(meta(1));
+  BOOST_TEST_REQUIRE(writer != nullptr);
+  BOOST_TEST(writer->append(chain_of(body, 70'001)));
+  std::optional<disk::PutResult> result;
+  writer->finish("head", 1'800'000'000, &executor, [&](disk::PutResult r) { result = r; });
+  flush([&] { return result.has_value(); });
+  const auto segments = disk.files("/d0/segment-");
+  const auto damaged = std::ranges::find_if(
+      segments, [&](const auto& path) { return disk.content(path).contains(body.substr(500'000, 100)); });
+  BOOST_TEST_REQUIRE((damaged != segments.end()));
+  for (const std::uint64_t first : {0U, 123'456U, 999'999U}) {
+    const auto reader = open_body(*find(1), first);
+    BOOST_TEST_REQUIRE(reader != nullptr);
+    BOOST_TEST((stream(*reader, first, 100'000) == body.substr(first)));
+  }
+  std::string bytes = disk.content(*damaged);
+  bytes[bytes.find(body.substr(500'000, 100))] ^= 1;
+  close();
+  disk.restart();
+  disk.set_content(*damaged, bytes);
+  BOOST_TEST_REQUIRE(open() == "");
+  BOOST_TEST(open_body(*find(1), 900'000) != nullptr);
+  BOOST_TEST(open_body(*find(1), 490'000) == nullptr);
+  BOOST_TEST(!find(1).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_streamed_body_that_cannot_be_read_is_not_found_again, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  auto writer = tier->begin_stream(meta(1));
+  BOOST_TEST_REQUIRE(writer != nullptr);
+  BOOST_TEST(writer->append(chain_of(noise(1'000'000), 70'001)));
+  std::optional<disk::PutResult> result;
+  writer->finish("head", 1'800'000'000, &executor, [&](disk::PutResult r) { result = r; });
+  flush([&] { return result.has_value(); });
+  const auto reader = open_body(*find(1));
+  BOOST_TEST_REQUIRE(reader != nullptr);
+  disk.fail("/d0/segment-", EIO);
+  BOOST_TEST(stream(*reader, 0, 100'000) == to_string(disk::ReadStatus::kFailed));
+  disk.fail("/d0/segment-", 0);
+  BOOST_TEST(!find(1).has_value());
+  BOOST_TEST((tier->stats().volumes[0].state == disk::VolumeState::kInService));
+}
+
 BOOST_FIXTURE_TEST_CASE(bodies_have_a_bound_of_the_users, Fixture) {
   options.max_body_bytes = 2'000'000;
   BOOST_TEST_REQUIRE(open() == "");
@@ -252,6 +360,24 @@ BOOST_FIXTURE_TEST_CASE(eviction_does_not_disturb_who_is_reading, Fixture) {
   BOOST_TEST(stats.volumes[0].used_bytes <= stats.volumes[0].capacity_bytes);
   BOOST_TEST(stats.reinserted == 1U);
   BOOST_TEST((stream(*reader, 0, 100'000) == body));
+}
+
+BOOST_FIXTURE_TEST_CASE(what_readers_hold_is_not_made_up_for_by_letting_go_of_all_else, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  std::vector<std::unique_ptr<disk::BodyReader>> readers;
+  for (std::uint64_t i = 1; i <= 25; ++i) {
+    put(meta(i), {}, noise(900'000, i));
+    readers.push_back(open_body(*find(i)));
+    BOOST_TEST_REQUIRE(readers.back() != nullptr);
+  }
+  overflow();
+  auto stats = tier->stats();
+  BOOST_TEST(stats.volumes[0].pinned_bytes > stats.volumes[0].capacity_bytes / 4);
+  BOOST_TEST(stats.volumes[0].pinned_bytes < stats.volumes[0].capacity_bytes / 3);
+  BOOST_TEST(stats.volumes[0].objects > 100U);
+  BOOST_TEST((stats.volumes[0].state == disk::VolumeState::kInService));
+  readers.clear();
+  BOOST_TEST((put(meta(1), {}, "room again").status == disk::PutStatus::kStored));
 }
 
 BOOST_FIXTURE_TEST_CASE(damage_is_a_miss_and_is_counted, Fixture) {
@@ -324,6 +450,36 @@ BOOST_FIXTURE_TEST_CASE(a_full_disk_is_used_as_far_as_it_goes, Fixture) {
   for (std::uint64_t i = 41; i <= 80; ++i) put(meta(i), {}, noise(100'000, i));
   BOOST_TEST((tier->stats().volumes[0].state == disk::VolumeState::kOutOfService));
   BOOST_TEST(get(1) == "miss");
+}
+
+BOOST_FIXTURE_TEST_CASE(where_others_fill_the_disk_the_oldest_goes_and_that_is_said, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  for (std::uint64_t i = 1; i <= 4; ++i) put(meta(i), {}, noise(900'000, i));
+  const std::string youngest = disk.files("/d0/segment-").back();
+  BOOST_TEST_REQUIRE(youngest.back() < '8');
+  std::string next = youngest;
+  ++next.back();
+  disk.fail(next, ENOSPC, true);
+  for (std::uint64_t i = 5; i <= 6; ++i) put(meta(i), {}, noise(900'000, i));
+  BOOST_TEST((tier->stats().volumes[0].state == disk::VolumeState::kInService));
+  BOOST_TEST(get(1) == "miss");
+  BOOST_TEST((get(6) == noise(900'000, 6)));
+  const std::scoped_lock lock(log_mutex);
+  BOOST_TEST(std::ranges::count_if(log, [](const auto& line) { return line.contains("file system is full"); }) == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_volume_that_was_made_smaller_lets_its_oldest_go, Fixture) {
+  options.volumes[0].capacity_bytes = 2 * disk::kMinVolumeBytes;
+  BOOST_TEST_REQUIRE(open() == "");
+  for (std::uint64_t i = 1; i <= 100; ++i) put(meta(i), {}, noise(900'000, i));
+  BOOST_TEST_REQUIRE(tier->stats().volumes[0].used_bytes > disk::kMinVolumeBytes);
+  close();
+  options.volumes[0].capacity_bytes = disk::kMinVolumeBytes;
+  BOOST_TEST_REQUIRE(open() == "");
+  executor.run_until([&] { return tier->stats().volumes[0].used_bytes <= disk::kMinVolumeBytes; });
+  BOOST_TEST(tier->stats().objects > 50U);
+  BOOST_TEST(!find(1).has_value());
+  BOOST_TEST((get(100) == noise(900'000, 100)));
 }
 
 BOOST_FIXTURE_TEST_CASE(notes_are_replayed_and_forgotten_when_nothing_older_is_left, Fixture) {
@@ -408,7 +564,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_not_ours_is_refused_and_left_alone, Fixture) {
   // What is seen without opening it.
   const auto refused_on_sight = [&](const std::string& words) {
     refused(words);
-    BOOST_TEST(disk::check_directory("/d0", &disk).value_or("") == open());
+    BOOST_TEST(disk::check_directory("/d0", true, &disk).value_or("") == open());
   };
   disk.set_content("/d0/holiday.jpg", "x");
   refused_on_sight("other files, such as holiday.jpg");
@@ -419,7 +575,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_not_ours_is_refused_and_left_alone, Fixture) {
   refused_on_sight("other files");
   BOOST_TEST(disk.content("/d0/volume") == "the volume of a sphere");
   disk.remove("/d0/volume");
-  BOOST_TEST(!disk::check_directory("/d0", &disk).has_value());
+  BOOST_TEST(!disk::check_directory("/d0", true, &disk).has_value());
   options.volumes[0].capacity_bytes = 1000;
   refused("at least 64 MB");
   options.volumes[0].capacity_bytes = disk::kMinVolumeBytes;
@@ -428,7 +584,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_not_ours_is_refused_and_left_alone, Fixture) {
   options.volumes.pop_back();
   options.volumes[0].path = "/d0x";
   BOOST_TEST(open().find("does not exist") != std::string::npos);
-  BOOST_TEST(disk::check_directory("/d0x", &disk).value_or("") == open());
+  BOOST_TEST(disk::check_directory("/d0x", true, &disk).value_or("") == open());
 }
 
 BOOST_FIXTURE_TEST_CASE(a_directory_has_one_server, RealFixture) {

@@ -190,6 +190,22 @@ BOOST_AUTO_TEST_CASE(what_is_replaced_by_an_answer_that_may_not_be_stored_is_gon
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_304_that_brings_another_vary_takes_the_place_of_what_was_stored) {
+  Harness h;
+  h.store_object({{"ETag", "\"1\""}, {"Cache-Control", "max-age=60"}}, "body", {.headers = {{"X", "1"}}});
+  Client& client = h.ask({.headers = {{"X", "1"}, {"Cache-Control", "no-cache"}}});
+  h.upstream.last().respond(304, {{"ETag", "\"1\""}, {"Cache-Control", "max-age=60"}, {"Vary", "X"}});
+  h.settle();
+  BOOST_TEST(client.writer.is_answer(200, "body"));
+  BOOST_TEST(h.variants().size() == 1U);
+  BOOST_TEST(h.ask({.headers = {{"X", "1"}}}).writer.is_answer(200, "body"));
+  BOOST_TEST(h.upstream.calls() == 2U);
+  h.ask({.headers = {{"X", "2"}}});
+  BOOST_TEST(h.upstream.calls() == 3U);
+  h.upstream.last().respond(200, {{"ETag", "\"2\""}, {"Cache-Control", "max-age=60"}, {"Vary", "X"}}, "other");
+  h.settle();
+}
+
 BOOST_AUTO_TEST_CASE(a_304_for_something_else_is_asked_again_once_without_condition) {
   Harness h;
   h.store_object(kTagged, "old");
