@@ -6,13 +6,12 @@
 namespace seawall {
 namespace {
 
-// What the cache may take beside what is configured.
+// What may be resident beside what is configured.
 constexpr double kSlack = 0.08;
-constexpr double kLeastSlackBytes = 16 << 20;
 // Where it is to be, and from where on what is held back is given again, in parts of that.
 constexpr double kAim = 0.75;
 constexpr double kEnough = 0.5;
-constexpr double kMostHeldBack = 0.25;  // of what is configured
+constexpr double kMostHeldBack = 0.5;  // of what is configured
 // The part of the difference that is held back, or given again, in a second. What is evicted is gone from the next
 // sample on; what may come again takes its time.
 constexpr double kHoldBack = 0.25;
@@ -20,7 +19,7 @@ constexpr double kGiveAgain = 0.05;
 constexpr double kMostSeconds = 5;
 
 double slack_of(double configured_bytes) {
-  return std::max(kSlack * configured_bytes, kLeastSlackBytes);
+  return kSlack * configured_bytes;
 }
 
 }  // namespace
@@ -32,7 +31,7 @@ void BudgetGovernor::set_configured(std::uint64_t bytes) {
 }
 
 void BudgetGovernor::update(std::uint64_t resident_bytes, MonoTime now) {
-  const double passed = last_ ? std::chrono::duration<double>(now - *last_).count() : 1;
+  const double passed = last_ ? std::chrono::duration<double>(now - *last_).count() : kMostSeconds;
   const double seconds = std::clamp(passed, 0.0, kMostSeconds);
   last_ = now;
   const auto whole = static_cast<double>(configured_);

@@ -1,7 +1,7 @@
-// How much of the configured budget may be charged, so that what the cache takes of physical memory stays within a
-// tenth of that. What is charged is what the allocator hands out; the pages behind it are more: partly empty ones, and
-// free ones that are not given back yet. When those are more than 8 % of what is configured, and 16 MiB, a part of the
-// excess is held back each second, and given again when they are less than half of that. Pure. Thread: the caller's.
+// How much of the configured budget may be charged, so that what is resident stays within a tenth more than that. What
+// is charged is what the allocator hands out; beside it there are the program itself and pages that are partly empty,
+// or free and not given back yet. When those are more than 8 % of what is configured a part of the excess is held back
+// each second, and given again when they are less than half of that. Pure. Thread: the caller's.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,12 @@ class BudgetGovernor {
 
   // What is held back keeps its proportion.
   void set_configured(std::uint64_t bytes);
-  // `resident_bytes` of the cache. What is more than five seconds past counts as five.
+  // `resident_bytes`: when all that may be is charged. What is more than five seconds past counts as five.
   void update(std::uint64_t resident_bytes, MonoTime now);
 
   bool is_too_much(std::uint64_t resident_bytes) const;
   std::uint64_t configured_bytes() const { return configured_; }
-  std::uint64_t held_back_bytes() const { return held_back_; }  // a quarter of what is configured at most
+  std::uint64_t held_back_bytes() const { return held_back_; }  // half of what is configured at most
   std::uint64_t limit_bytes() const { return configured_ - held_back_; }
 
  private:

@@ -33,7 +33,7 @@ void MemoryKeeper::tick(MonoTime now) {
   shown_.resident_bytes = resident_bytes().value_or(0);
   // What goes anyway is no excess.
   if (is_shrinking_) return;
-  std::uint64_t resident = resident_of_cache();
+  std::uint64_t resident = resident_when_full();
   if (shown_.allocator && governor_.is_too_much(resident)) {
     const AllocatorStats& a = *shown_.allocator;
     const std::uint64_t free_pages = a.resident - std::min(a.resident, a.active + a.metadata);
@@ -94,17 +94,19 @@ bool MemoryKeeper::shrink_slice() {
   });
 }
 
-// What is charged, and what the allocator adds to that. What the program has besides (connections, TLS) is none of it,
-// nor is what the allocator needs before anything is cached. Without jemalloc's word it is all that came since then.
-std::uint64_t MemoryKeeper::resident_of_cache() {
+// What will be resident when the budget is used up, of which the holes in what is resident take the first. Not what
+// came since the start and is nobody's to charge, connections and their TLS: a crowd of those must not empty the cache.
+// Without jemalloc's word neither is known.
+std::uint64_t MemoryKeeper::resident_when_full() {
+  if (!shown_.allocator) return shown_.resident_bytes;
+  const AllocatorStats& a = *shown_.allocator;
   const std::uint64_t charged = context_.store.budget().used_bytes();
-  std::uint64_t resident = shown_.resident_bytes;
-  if (shown_.allocator) {
-    const std::uint64_t allocated = shown_.allocator->allocated;
-    resident = shown_.allocator->resident - (allocated - std::min(charged, allocated));
-  }
-  if (!others_at_start_) others_at_start_ = resident - std::min(charged, resident);
-  return resident - std::min(*others_at_start_, resident);
+  const std::uint64_t uncharged = a.allocated - std::min(charged, a.allocated);
+  if (!uncharged_at_start_) uncharged_at_start_ = uncharged;
+  const std::uint64_t guests = uncharged - std::min(*uncharged_at_start_, uncharged);
+  const std::uint64_t room = governor_.limit_bytes() - std::min(charged, governor_.limit_bytes());
+  const std::uint64_t holes = a.active - std::min(a.allocated, a.active);
+  return shown_.resident_bytes - std::min(guests, shown_.resident_bytes) + room - std::min(holes, room);
 }
 
 }  // namespace seawall::server

@@ -30,12 +30,12 @@ class MemoryKeeper {
   void begin_shrinking();
   void shrink_some();
   bool shrink_slice();
-  std::uint64_t resident_of_cache();
+  std::uint64_t resident_when_full();
 
   proxy::Context& context_;
   admin::MemoryState& shown_;
   BudgetGovernor governor_;
-  std::optional<std::uint64_t> others_at_start_;  // what else was resident
+  std::optional<std::uint64_t> uncharged_at_start_;
   std::size_t used_when_given_back_ = 0;
   bool is_shrinking_ = false;
   const std::shared_ptr<const bool> life_ = std::make_shared<const bool>(true);
