@@ -8,6 +8,7 @@ On PORT, any path, with these in the query:
   delay_ms=N      before the answer
   max_age=N       Cache-Control: max-age (3600); cacheable=0: private, no-store
   tag=NAME        Cache-Tag
+  type=NAME       Content-Type (text/plain)
   version_s=N     the body is another one every N seconds, told by X-Version and ETag; see body_of()
 
 On CONTROL_PORT:
@@ -73,7 +74,7 @@ class Request:
 def answer_to(request):
     """(status, header fields, body) of an origin that is well."""
     size = request.number("size", 1024)
-    fields = ["Content-Type: text/plain"]
+    fields = [f"Content-Type: {request.query.get('type', 'text/plain')}"]
     if request.query.get("cacheable", "1") == "1":
         fields.append(f"Cache-Control: max-age={request.number('max_age', 3600)}")
     else:

@@ -10,6 +10,8 @@ Crowds: 200 connections ask at the same moment for an object that the origin tak
 Policies: miss ratios of the eviction policies on the models of tests/bench/traces.py and on each --trace. Store-ops:
 look-ups and fills of the store in one process.
 
+Disk: the disk tier by itself. Disk-hits: see tests/bench/disk_hits.py.
+
 Herd, flood, outage: see tests/bench/storm.py. Handshakes, resumed, tls-hits, h2-hits, tls-idle: see tests/bench/tls.py.
 """
 
@@ -25,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 
+import disk_hits
 import policies
 import processes
 import servers
@@ -160,6 +163,7 @@ PARTS = {
     "policies": (policies.measure_policies, ()),
     "store-ops": (policies.measure_store_ops, ()),
     "disk": (policies.measure_disk, ()),
+    "disk-hits": (disk_hits.measure, ()),
 }
 
 
@@ -171,7 +175,7 @@ def main():
     parser.add_argument("--servers", default=",".join(servers.ALL), help="which, separated by commas")
     parser.add_argument("--parts", default=",".join(PARTS), help="which, separated by commas")
     parser.add_argument("--trace", action="append", default=[], help="a trace of yours for the part policies; may be repeated")
-    parser.add_argument("--disk", help="an empty directory on the disk to measure, for the part disk")
+    parser.add_argument("--disk", help="an empty directory on the disk to measure, for the parts disk and disk-hits")
     parser.add_argument("--seed", type=int, default=1, help="of the made-up traces")
     parser.add_argument("--quick", action="store_true", help="a tenth of the flood, a sixth of the outage")
     arguments = parser.parse_args()

@@ -11,7 +11,7 @@ At its end:
   - objects that may be served stale were always answered
   - no answer was wrong: each body is the one that its X-Version says, whole or the part asked for
   - no client is stuck; when the load has gone, connections, fetches, waiters and queues have gone too
-  - the resident memory has not grown over the last half
+  - the resident memory was never past cache.memory by more than a tenth, and has not grown over the last half
   - SIGTERM lets a request in flight finish, and the exit status is 0
 
 The last line is `soak: passed` or says what failed, and the exit status is 0 only when it passed.
@@ -45,7 +45,8 @@ timeout = {{ header = "5s", idle = "5s", send = "5s", shutdown = "10s" }}
 listen = "127.0.0.1:{admin_port}"
 socket = "off"
 [cache]
-memory = "32MiB"
+memory = "{memory_mib}MiB"
+disk = {{ path = "{disk}", size = "256MiB" }}
 [collapse]
 wait = "3s"
 [push]
@@ -113,6 +114,8 @@ SAMPLE_S = 1
 PROGRESS_S = 30
 GOOD_P99_MS = 250
 GOOD_MAX_MS = 2000
+MEMORY_MIB = 128
+RSS_BOUND = 1.10
 RSS_GROWTH = 1.10
 RSS_SLACK_BYTES = 8 << 20
 FD_SLACK = 4
@@ -178,7 +181,8 @@ class Soak:
             port, admin_port = processes.free_port(), processes.free_port()
             config = self.folder / "seawall.toml"
             config.write_text(CONFIG.format(port=port, admin_port=admin_port, good=good.port, pair_a=pair_a.port,
-                                            pair_b=pair_b.port, lonely=lonely.port, flapping=FLAPPING.strip()))
+                                            pair_b=pair_b.port, lonely=lonely.port, flapping=FLAPPING.strip(),
+                                            memory_mib=MEMORY_MIB, disk=self.folder / "disk"))
             log = stack.enter_context(open(self.folder / "seawall.log", "w+b"))
             process = processes.start([str(self.build / "seawall"), "serve", "-c", str(config)], admin_port, log)
             stack.callback(processes.stop, process)
@@ -214,6 +218,8 @@ class Soak:
         probes = {name: await self.probe(port, seconds, **flags) for name, flags in {
             "good, hits": dict(rate=200, keys=100, target="/good/hit-{}?size=1024"),
             "good, misses": dict(rate=50, keys=1 << 40, target="/good/miss-{}?size=4096&delay_ms=20"),
+            "good, churn": dict(rate=15, keys=1 << 40, target="/good/churn-{}?size=250000&type=image/png"),
+            "good, past memory": dict(rate=0.3, keys=20, target="/good/large-{}?size=17000000&type=image/png"),
             "good, expiring": dict(rate=50, keys=50, target="/good/old-{}?size=1024&max_age=1"),
         }.items()}
         events = asyncio.create_task(load.follow_events())
@@ -303,7 +309,11 @@ class Soak:
         half = server.rss[len(server.rss) // 2:]
         fifth = max(len(half) // 5, 1)
         before, after = statistics.median(half[:fifth]), statistics.median(half[-fifth:])
-        print(f"memory: {before / 2**20:.1f} MiB half-way, {after / 2**20:.1f} MiB at the end", flush=True)
+        most = max(server.rss)
+        print(f"memory: {before / 2**20:.1f} MiB half-way, {after / 2**20:.1f} MiB at the end, {most / 2**20:.1f} MiB at most",
+              flush=True)
+        if not self.arguments.sanitized and most > RSS_BOUND * (MEMORY_MIB << 20):
+            self.fail(f"{most / 2**20:.0f} MiB were resident, with {MEMORY_MIB} MiB configured")
         if after > before * RSS_GROWTH + RSS_SLACK_BYTES:
             self.fail(f"resident memory grew from {before / 2**20:.0f} to {after / 2**20:.0f} MiB over the last half")
 
@@ -342,6 +352,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=600, help="of load")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="repeats the same draws")
     parser.add_argument("--slack", type=float, default=1, help="times the bounds of latency, for slow builds")
+    parser.add_argument("--sanitized", action="store_true", help="a build whose memory has no bound")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # Freed memory that a sanitizer holds back would look like a leak.
