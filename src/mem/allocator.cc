@@ -10,6 +10,11 @@
 extern "C" [[gnu::weak]] int mallctl(const char* name, void* old_value, std::size_t* old_size, void* new_value,
                                      std::size_t new_size);
 
+// Free pages are memory that others could have, and what is cached is allocated anew all the time. MALLOC_CONF still
+// has the last word.
+extern "C" const char* const malloc_conf;
+const char* const malloc_conf = "dirty_decay_ms:1000";
+
 namespace seawall {
 namespace {
 

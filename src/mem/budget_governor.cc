@@ -7,14 +7,14 @@ namespace seawall {
 namespace {
 
 // What may be resident beside what is configured.
-constexpr double kSlack = 0.08;
+constexpr double kSlack = 0.06;
 // Where it is to be, and from where on what is held back is given again, in parts of that.
 constexpr double kAim = 0.75;
 constexpr double kEnough = 0.5;
 constexpr double kMostHeldBack = 0.5;  // of what is configured
 // The part of the difference that is held back, or given again, in a second. What is evicted is gone from the next
 // sample on; what may come again takes its time.
-constexpr double kHoldBack = 0.25;
+constexpr double kHoldBack = 0.5;
 constexpr double kGiveAgain = 0.05;
 constexpr double kMostSeconds = 5;
 

@@ -15,6 +15,12 @@ constexpr std::size_t kGiveBackBytes = std::size_t{64} << 20;
 constexpr std::size_t kLeastGiveBackBytes = std::size_t{1} << 20;
 // The part of the budget that free pages have to make up to be given back at once.
 constexpr std::uint64_t kFreePagesDivisor = 64;
+// What is allocated takes that part of it more in pages, at least.
+constexpr std::uint64_t kPageShare = 16;
+
+std::uint64_t free_pages_of(const AllocatorStats& a) {
+  return a.resident - std::min(a.resident, a.active + a.metadata);
+}
 
 }  // namespace
 
@@ -33,14 +39,9 @@ void MemoryKeeper::tick(MonoTime now) {
   shown_.resident_bytes = resident_bytes().value_or(0);
   // What goes anyway is no excess.
   if (is_shrinking_) return;
-  std::uint64_t resident = resident_when_full();
+  const std::uint64_t resident = resident_when_full();
   if (shown_.allocator && governor_.is_too_much(resident)) {
-    const AllocatorStats& a = *shown_.allocator;
-    const std::uint64_t free_pages = a.resident - std::min(a.resident, a.active + a.metadata);
-    if (free_pages > governor_.configured_bytes() / kFreePagesDivisor) {
-      give_back_pages();
-      resident -= std::min(resident, free_pages);
-    }
+    if (free_pages_of(*shown_.allocator) > governor_.configured_bytes() / kFreePagesDivisor) give_back_pages();
   }
   governor_.update(resident, now);
   set_limit();
@@ -94,7 +95,7 @@ bool MemoryKeeper::shrink_slice() {
   });
 }
 
-// What will be resident when the budget is used up, of which the holes in what is resident take the first. Not what
+// What will be resident when the budget is used up, the first of which goes into free pages and holes. Not what
 // came since the start and is nobody's to charge, connections and their TLS: a crowd of those must not empty the cache.
 // Without jemalloc's word neither is known.
 std::uint64_t MemoryKeeper::resident_when_full() {
@@ -105,8 +106,9 @@ std::uint64_t MemoryKeeper::resident_when_full() {
   if (!uncharged_at_start_) uncharged_at_start_ = uncharged;
   const std::uint64_t guests = uncharged - std::min(*uncharged_at_start_, uncharged);
   const std::uint64_t room = governor_.limit_bytes() - std::min(charged, governor_.limit_bytes());
-  const std::uint64_t holes = a.active - std::min(a.allocated, a.active);
-  return shown_.resident_bytes - std::min(guests, shown_.resident_bytes) + room - std::min(holes, room);
+  const std::uint64_t room_pages = room + room / kPageShare;
+  const std::uint64_t holes = a.active - std::min(a.allocated, a.active) + free_pages_of(a);
+  return shown_.resident_bytes - std::min(guests, shown_.resident_bytes) + room_pages - std::min(holes, room_pages);
 }
 
 }  // namespace seawall::server
