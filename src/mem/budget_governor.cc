@@ -11,7 +11,8 @@ constexpr double kSlack = 0.06;
 // Where it is to be, and from where on what is held back is given again, in parts of that.
 constexpr double kAim = 0.75;
 constexpr double kEnough = 0.5;
-constexpr double kMostHeldBack = 0.5;  // of what is configured
+constexpr double kMostHeldBack = 0.25;    // of what is configured
+constexpr double kLeastLimit = 16 << 20;  // a cache that small needs all that it has
 // The part of the difference that is held back, or given again, in a second. What is evicted is gone from the next
 // sample on; what may come again takes its time.
 constexpr double kHoldBack = 0.5;
@@ -43,7 +44,8 @@ void BudgetGovernor::update(std::uint64_t resident_bytes, MonoTime now) {
   } else if (excess < kEnough * slack) {
     held_back -= (kEnough * slack - excess) * std::min(kGiveAgain * seconds, 1.0);
   }
-  held_back_ = static_cast<std::uint64_t>(std::clamp(held_back, 0.0, kMostHeldBack * whole));
+  const double most = std::min(kMostHeldBack * whole, std::max(whole - kLeastLimit, 0.0));
+  held_back_ = static_cast<std::uint64_t>(std::clamp(held_back, 0.0, most));
 }
 
 bool BudgetGovernor::is_too_much(std::uint64_t resident_bytes) const {

@@ -22,7 +22,9 @@ class BudgetGovernor {
 
   bool is_too_much(std::uint64_t resident_bytes) const;
   std::uint64_t configured_bytes() const { return configured_; }
-  std::uint64_t held_back_bytes() const { return held_back_; }  // half of what is configured at most
+  std::uint64_t held_back_bytes() const {
+    return held_back_;
+  }  // a quarter of what is configured at most, and 16 MiB stay
   std::uint64_t limit_bytes() const { return configured_ - held_back_; }
 
  private:

@@ -614,7 +614,7 @@ BOOST_FIXTURE_TEST_CASE(a_killed_server_keeps_its_promises, RealFixture) {
   };
   std::uint64_t next = 1;
   std::size_t found = 0;
-  for (int life = 0; life < 40; ++life) {
+  for (int life = 0; life < 100; ++life) {
     int pipe[2];
     BOOST_TEST_REQUIRE(::pipe(pipe) == 0);
     const pid_t child = ::fork();

@@ -30,8 +30,10 @@ BOOST_AUTO_TEST_CASE(one_sample) {
       {"as configured", kGiB, kGiB, false, 0},
       {"five percent more", 1000 * kMiB, 1050 * kMiB, false, 0},
       {"nine percent more: at first all that is past 4.5", 1000 * kMiB, 1090 * kMiB, true, 45},
-      {"twice as much: half of what is configured", 1000 * kMiB, 2000 * kMiB, true, 500},
+      {"twice as much: a quarter of what is configured", 1000 * kMiB, 2000 * kMiB, true, 250},
       {"a small cache beside the program", 64 * kMiB, 80 * kMiB, true, 13},
+      {"one that has little enough", 16 * kMiB, 40 * kMiB, true, 0},
+      {"one that has little more", 18 * kMiB, 40 * kMiB, true, 2},
   };
   for (const Row& row : rows) {
     BOOST_TEST_CONTEXT(row.name) {
@@ -59,10 +61,10 @@ BOOST_AUTO_TEST_CASE(settles_within_a_tenth) {
 BOOST_AUTO_TEST_CASE(gives_again_what_is_not_needed_any_more) {
   BudgetGovernor governor(kGiB);
   for (int second = 0; second < 10; ++second) governor.update(2 * kGiB, at(second));
-  BOOST_TEST(governor.limit_bytes() == kGiB / 2);
+  BOOST_TEST(governor.limit_bytes() == kGiB / 4 * 3);
   std::uint64_t before = governor.limit_bytes();
   for (int second = 10; second < 40; ++second) {
-    governor.update(kGiB / 2, at(second));
+    governor.update(kGiB / 4 * 3, at(second));
     BOOST_TEST(governor.limit_bytes() >= before);
     BOOST_TEST(governor.limit_bytes() <= before + kGiB / 30);
     before = governor.limit_bytes();
@@ -92,9 +94,9 @@ BOOST_AUTO_TEST_CASE(a_new_budget_keeps_the_proportion) {
   BudgetGovernor governor(kGiB);
   for (int second = 0; second < 10; ++second) governor.update(2 * kGiB, at(second));
   governor.set_configured(kGiB / 2);
-  BOOST_TEST(governor.limit_bytes() == kGiB / 4);
+  BOOST_TEST(governor.limit_bytes() == kGiB / 8 * 3);
   governor.set_configured(2 * kGiB);
-  BOOST_TEST(governor.limit_bytes() == kGiB);
+  BOOST_TEST(governor.limit_bytes() == kGiB / 2 * 3);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
