@@ -207,6 +207,12 @@ void add_disk_volumes(Prometheus& out, std::span<const disk::VolumeStats> volume
       put(out, {{"volume", volume.path}, {"state", to_string(state)}}, volume.state == state);
     }
   }
+  family(out, "seawall_disk_read_backend", "1 for the way in which the directory is read.");
+  for (const Volume& volume : volumes) {
+    for (const auto backend : {disk::ReadBackend::kThreads, disk::ReadBackend::kIoUring}) {
+      put(out, {{"volume", volume.path}, {"backend", to_string(backend)}}, volume.read_backend == backend);
+    }
+  }
   add(out, "seawall_disk_out_of_service_total", "How often the directory was taken out of service.", volumes,
       [](const Volume& v) { return v.times_out_of_service; });
   add(out, "seawall_disk_objects", "Responses in the directory.", volumes, [](const Volume& v) { return v.objects; });

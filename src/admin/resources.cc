@@ -112,6 +112,7 @@ Json to_json(const disk::VolumeStats& volume) {
             {"segments", volume.segments},
             {"journal_bytes", volume.journal_bytes},
             {"backlog_bytes", volume.backlog_bytes},
+            {"read_backend", to_string(volume.read_backend)},
             {"reads_waiting", volume.reads_waiting},
             {"read_errors", volume.read_errors},
             {"write_errors", volume.write_errors},

@@ -96,6 +96,7 @@ struct Config {
   std::vector<disk::VolumeOptions> disk;  // absolute paths; empty: memory alone
   std::uint64_t disk_max_object_bytes = 1 << 30;
   std::uint64_t disk_write_bytes_per_second = 0;  // averaged over a day; 0: no limit
+  disk::ReadBackend disk_reads = disk::ReadBackend::kThreads;
   EncodeConfig encode;
   fill::FillOptions fill;
   net::ResolverOptions dns;

@@ -341,6 +341,7 @@ constexpr std::array kHosts = {"preserve"sv, "origin"sv};
 constexpr std::array kBalances = {"round-robin"sv, "least-conn"sv, "random-two"sv, "hash"sv};
 constexpr std::array kProtocols = {"http1"sv, "http2"sv, "auto"sv};
 constexpr std::array kProxyVersions = {"off"sv, "v1"sv, "v2"sv};
+constexpr std::array kDiskReads = {"threads"sv, "io_uring"sv};
 constexpr std::array kMisses = {"collapse"sv, "async"sv, "push"sv, "stale-only"sv, "pass"sv};
 
 constexpr std::int64_t kKiB = 1 << 10;
@@ -444,6 +445,8 @@ const std::array kDirectives = {
         .help = "Largest object that is stored on disk, and at most a quarter of the smallest directory; larger ones stream through."}),
     with<SW_AT(d.config->disk_write_bytes_per_second)>({.path = "cache.disk_writes", .kind = Kind::kSize, .default_text = "\"0\"", .min = 0, .max = kPiB,
         .help = "Bytes a second to disk, averaged over a day, past which only what was asked for twice is written; \"0\": no bound."}),
+    with<SW_AT(d.config->disk_reads)>({.path = "cache.disk_reads", .kind = Kind::kChoice, .default_text = "\"threads\"", .choices = kDiskReads,
+        .help = "How files are read: \"threads\" wait, one for each read; \"io_uring\" takes less processor time, where the kernel lets it."}),
 
     with<SW_AT(d.config->encode.rules.types)>({.path = "encode.types", .kind = Kind::kTexts,
         .default_text = R"(["text/*", "application/javascript", "application/json", "application/ld+json", "application/manifest+json", "application/rss+xml", "application/atom+xml", "application/vnd.api+json", "application/wasm", "application/xhtml+xml", "application/xml", "font/otf", "font/ttf", "image/svg+xml", "image/x-icon"])",

@@ -223,8 +223,7 @@ std::string why_moot(const Directive& directive, const Draft& draft) {
   if (section == "origin") return why_moot_in_origin(directive, draft.origin->options);
   if (directive.path.starts_with("route.disk.")) return draft.config->disk.empty() ? "without cache.disk" : "";
   if (section == "route") return why_moot_in_route(directive, *draft.route);
-  const bool is_of_disk = directive.path == "cache.disk_writes" || directive.path == "cache.disk_max_object";
-  if (is_of_disk && draft.config->disk.empty()) return "without disk";
+  if (directive.path.starts_with("cache.disk_") && draft.config->disk.empty()) return "without disk";
   const bool has_http2 = draft.config->session.http2.enabled;
   return directive.path == "http2.streams" && !has_http2 ? "with enabled = false" : "";
 }

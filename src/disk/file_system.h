@@ -16,6 +16,8 @@ namespace seawall::disk {
 template <typename T>
 using IoResult = std::expected<T, int>;
 
+class ReadRing;
+
 class File {
  public:
   virtual ~File() = default;
@@ -29,6 +31,8 @@ class File {
   virtual IoResult<void> allocate(std::uint64_t bytes, bool grow) = 0;
   virtual IoResult<void> truncate(std::uint64_t bytes) = 0;
   virtual IoResult<std::uint64_t> size() = 0;
+  // For reading by way of a ReadRing; -1: the kernel knows nothing of it.
+  virtual int descriptor() const { return -1; }
 };
 
 enum class OpenMode : std::uint8_t { kRead, kReadWrite, kCreate };  // kCreate: read and write, empty
@@ -49,6 +53,7 @@ class FileSystem {
   virtual IoResult<bool> is_own(const std::string& path) = 0;
   // Without symbolic links and dots, to tell whether two paths are one.
   virtual IoResult<std::string> canonical(const std::string& path) = 0;
+  virtual IoResult<std::unique_ptr<ReadRing>> make_ring() = 0;
 };
 
 FileSystem& posix_file_system();

@@ -97,7 +97,7 @@ class Inspection {
   std::vector<FoundRecord>& records() { return records_; }
   CheckReport& report() { return report_; }
   std::expected<ReadRecord, RecordFault> read(const FoundRecord& r) {
-    return read_record(*segments_[r.segment].file, segments_[r.segment].nonce, r.offset, 4096);
+    return read_record(nullptr, *segments_[r.segment].file, segments_[r.segment].nonce, r.offset, 4096).take();
   }
 
   void count(std::uint32_t now) {

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "disk/file_system.h"
+#include "disk/read_ring.h"
 
 namespace seawall::disk {
 
@@ -69,6 +70,8 @@ class PosixFile final : public File {
     if (::fstat(fd_.get(), &st) != 0) return last_error();
     return static_cast<std::uint64_t>(st.st_size);
   }
+
+  int descriptor() const override { return fd_.get(); }
 
  private:
   Fd fd_;
@@ -134,6 +137,8 @@ class PosixFileSystem final : public FileSystem {
     if (!resolved) return last_error();
     return std::string(resolved.get());
   }
+
+  IoResult<std::unique_ptr<ReadRing>> make_ring() override { return ReadRing::create(); }
 };
 
 }  // namespace

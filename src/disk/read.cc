@@ -1,5 +1,6 @@
-// Reading: whole records, heads, and bodies by ranges. The work is done by the reader threads of the record's volume;
-// what belongs to a BodyReader is touched on its executor's thread only.
+// Reading: whole records, heads, and bodies by ranges. The work is done by the reader threads of the record's volume,
+// and waits for the volume's ring where it has one; what belongs to a BodyReader is touched on its executor's thread
+// only.
 #include <algorithm>
 #include <utility>
 
@@ -68,39 +69,47 @@ ReadStatus status_of(RecordFault fault) {
   return fault == RecordFault::kIo ? ReadStatus::kFailed : ReadStatus::kCorrupt;
 }
 
-std::expected<void, ReadStatus> load_part(OpenRecord& r, std::size_t index, DecodeCost& cost) {
-  if (r.loaded == index) return {};
+using Outcome = std::expected<void, ReadStatus>;
+
+Async<Outcome> load_part(ReadRing* ring, OpenRecord& r, std::size_t index, DecodeCost& cost) {
+  if (r.loaded == index) co_return Outcome();
   const OpenRecord::Part& part = r.parts[index];
   const std::size_t guess = std::min(part.stored_bytes, kHeadGuessBytes);
-  auto record = read_record(*part.segment->file, part.segment->nonce, part.offset, guess);
-  if (!record) return std::unexpected(status_of(record.error()));
+  auto reading = read_record(ring, *part.segment->file, part.segment->nonce, part.offset, guess);
+  const auto record = co_await reading;
+  if (!record) co_return std::unexpected(status_of(record.error()));
   const RecordHeader& h = record->header;
   if (h.kind != RecordKind::kChunk || h.hash != r.header.hash || h.sequence != r.header.sequence ||
       h.chunk_index != r.first_part + index || h.body_bytes != part.bytes) {
-    return std::unexpected(ReadStatus::kCorrupt);
+    co_return std::unexpected(ReadStatus::kCorrupt);
   }
   cost.read_bytes += record->bytes.size();
   r.loaded = index;
-  r.blocks = std::move(record->meta.blocks);
+  r.blocks = record->meta.blocks;
   r.blocks_at = part.offset + record->blocks_at();
   r.bytes = record->bytes.substr(record->blocks_at());
-  return {};
+  co_return Outcome();
 }
 
 // A run of blocks from `offset` of the body on; at least what is left of one block.
-std::expected<SliceChain, ReadStatus> read_run(OpenRecord& r, std::uint64_t offset, std::size_t max_blocks,
-                                               MemoryBudget* budget, const Clock& clock, DecodeCost& cost) {
+Async<std::expected<SliceChain, ReadStatus>> read_run(ReadRing* ring, OpenRecord& r, std::uint64_t offset,
+                                                      std::size_t max_blocks, MemoryBudget* budget, const Clock& clock,
+                                                      DecodeCost& cost) {
   const auto after = std::ranges::upper_bound(r.parts, offset, {}, &OpenRecord::Part::begin);
   const auto index = static_cast<std::size_t>(after - r.parts.begin()) - 1;
-  if (const auto loaded = load_part(r, index, cost); !loaded) return std::unexpected(loaded.error());
+  auto loading = load_part(ring, r, index, cost);
+  const Outcome loaded = co_await loading;
+  if (!loaded) co_return std::unexpected(loaded.error());
   const OpenRecord::Part& part = r.parts[index];
   const std::size_t first = static_cast<std::size_t>((offset - part.begin) / kBlockBytes);
-  if (offset - part.begin >= part.bytes || first >= r.blocks.size()) return std::unexpected(ReadStatus::kCorrupt);
+  if (offset - part.begin >= part.bytes || first >= r.blocks.size()) co_return std::unexpected(ReadStatus::kCorrupt);
   const std::size_t last = std::min(r.blocks.size(), first + max_blocks);
-  auto chain = read_blocks(*part.segment->file, r.blocks, r.blocks_at, first, last, r.bytes, budget, clock, cost);
-  if (!chain) return std::unexpected(status_of(chain.error()));
+  auto reading =
+      read_blocks(ring, *part.segment->file, r.blocks, r.blocks_at, first, last, r.bytes, budget, clock, cost);
+  auto chain = co_await reading;
+  if (!chain) co_return std::unexpected(status_of(chain.error()));
   chain->front().remove_prefix(static_cast<std::size_t>(offset - part.begin - first * kBlockBytes));
-  return std::move(*chain);
+  co_return std::move(*chain);
 }
 
 // What the two ways to begin have in common: one record, found, read and believed.
@@ -111,10 +120,11 @@ class RecordJob : public ReadJob {
 
   std::shared_ptr<bool> wanted() const { return wanted_; }
 
-  void work() override {
+  Async<void> work(ReadRing* ring) override {
     core_->counters().reads += 1;
     DecodeCost cost;
-    const ReadStatus status = attempt(cost);
+    auto attempting = attempt(ring, cost);
+    const ReadStatus status = co_await attempting;
     count_cost(core_->counters(), cost);
     if (take_answer()) answer(status);
   }
@@ -127,7 +137,7 @@ class RecordJob : public ReadJob {
   }
 
  protected:
-  virtual std::expected<void, ReadStatus> read_body(OpenRecord& record, DecodeCost& cost) = 0;
+  virtual Async<Outcome> read_body(ReadRing* ring, OpenRecord& record, DecodeCost& cost) = 0;
   virtual std::size_t guess_bytes() const = 0;
   virtual void post_success() = 0;
   virtual void post_failure(ReadStatus status) = 0;
@@ -150,34 +160,36 @@ class RecordJob : public ReadJob {
     }
   }
 
-  ReadStatus attempt(DecodeCost& cost) {
+  Async<ReadStatus> attempt(ReadRing* ring, DecodeCost& cost) {
     Index& index = core_->index();
     const auto place = index.place_of(candidate_.hash, candidate_.sequence);
-    if (!place) return ReadStatus::kGone;
+    if (!place) co_return ReadStatus::kGone;
     Volume& volume = *core_->volumes()[volume_of(place->slot)];
     const auto segment = core_->segment(place->slot);
-    if (!volume.is_in_service() || !segment) return ReadStatus::kGone;
-    auto done = read_from(*place, segment, cost);
+    if (!volume.is_in_service() || !segment) co_return ReadStatus::kGone;
+    auto reading = read_from(ring, *place, segment, cost);
+    const Outcome done = co_await reading;
     if (done || done.error() != ReadStatus::kFailed) volume.on_read(false);
     // Gone meanwhile, so that anything may have been read; or replaced or erased, and then it is not to be had either.
     const auto again = index.place_of(candidate_.hash, candidate_.sequence);
-    if (!again || again->slot != place->slot || again->offset != place->offset) return ReadStatus::kGone;
-    if (done) return ReadStatus::kOk;
+    if (!again || again->slot != place->slot || again->offset != place->offset) co_return ReadStatus::kGone;
+    if (done) co_return ReadStatus::kOk;
     if (done.error() == ReadStatus::kFailed) volume.on_read(true);
     if (done.error() == ReadStatus::kCorrupt || done.error() == ReadStatus::kGone) {
       index.forget(candidate_.hash, candidate_.sequence);
     }
-    return done.error();
+    co_return done.error();
   }
 
-  std::expected<void, ReadStatus> read_from(const Place& place, const std::shared_ptr<SegmentFile>& segment,
-                                            DecodeCost& cost) {
+  Async<Outcome> read_from(ReadRing* ring, const Place& place, const std::shared_ptr<SegmentFile>& segment,
+                           DecodeCost& cost) {
     const auto guess = static_cast<std::size_t>(std::min<std::uint64_t>(place.stored_bytes, guess_bytes()));
-    auto read = read_record(*segment->file, segment->nonce, place.offset, guess);
-    if (!read) return std::unexpected(status_of(read.error()));
+    auto reading = read_record(ring, *segment->file, segment->nonce, place.offset, guess);
+    auto read = co_await reading;
+    if (!read) co_return std::unexpected(status_of(read.error()));
     const RecordHeader& h = read->header;
     if (h.hash != candidate_.hash || h.sequence != candidate_.sequence || h.kind == RecordKind::kChunk) {
-      return std::unexpected(ReadStatus::kCorrupt);
+      co_return std::unexpected(ReadStatus::kCorrupt);
     }
     cost.read_bytes += read->bytes.size();
     head_.key = std::string(read->meta.key);
@@ -202,7 +214,7 @@ class RecordJob : public ReadJob {
       for (const Chunk& c : read->meta.chunks) {
         auto part_segment = core_->volumes()[volume_of(place.slot)]->segments().find_id(c.segment_id);
         // Evicted before the record that names it.
-        if (!part_segment) return std::unexpected(ReadStatus::kGone);
+        if (!part_segment) co_return std::unexpected(ReadStatus::kGone);
         record->parts.push_back({.begin = begin,
                                  .bytes = c.body_bytes,
                                  .segment = std::move(part_segment),
@@ -211,9 +223,10 @@ class RecordJob : public ReadJob {
         begin += c.body_bytes;
       }
     }
-    if (const auto body = read_body(*record, cost); !body) return body;
-    record_ = std::move(record);
-    return {};
+    auto reading_body = read_body(ring, *record, cost);
+    const Outcome body = co_await reading_body;
+    if (body) record_ = std::move(record);
+    co_return body;
   }
 };
 
@@ -228,17 +241,18 @@ class WholeJob final : public RecordJob {
  protected:
   std::size_t guess_bytes() const override { return 2 * kMaxWholeBytes; }
 
-  std::expected<void, ReadStatus> read_body(OpenRecord& record, DecodeCost& cost) override {
-    if (record.header.body_bytes > max_body_bytes_) return std::unexpected(ReadStatus::kTooLarge);
+  Async<Outcome> read_body(ReadRing* ring, OpenRecord& record, DecodeCost& cost) override {
+    if (record.header.body_bytes > max_body_bytes_) co_return std::unexpected(ReadStatus::kTooLarge);
     for (std::uint64_t at = 0; at < record.header.body_bytes;) {
-      auto run = read_run(record, at, kMaxParts, budget_, *core_->options().clock, cost);
-      if (!run) return std::unexpected(run.error());
+      auto reading = read_run(ring, record, at, kMaxParts, budget_, *core_->options().clock, cost);
+      auto run = co_await reading;
+      if (!run) co_return std::unexpected(run.error());
       for (Slice& slice : *run) {
         at += slice.size();
         body_.push_back(std::move(slice));
       }
     }
-    return {};
+    co_return Outcome();
   }
 
   void post_success() override {
@@ -292,16 +306,17 @@ class RunJob final : public ReadJob {
   RunJob(std::shared_ptr<BodyState> state, std::uint64_t offset, std::size_t blocks)
       : state_(std::move(state)), record_(state_->record), offset_(offset), blocks_(blocks) {}
 
-  void work() override {
+  Async<void> work(ReadRing* ring) override {
     TierCore& core = *state_->core;
     core.counters().reads += 1;
     DecodeCost cost;
-    auto run = read_run(*record_, offset_, blocks_, state_->budget, *core.options().clock, cost);
+    auto reading = read_run(ring, *record_, offset_, blocks_, state_->budget, *core.options().clock, cost);
+    auto run = co_await reading;
     count_cost(core.counters(), cost);
     core.volumes()[state_->volume]->on_read(!run && run.error() == ReadStatus::kFailed);
     // Its head may be read well, and nobody would ask the origin again.
     if (!run) core.index().forget(state_->hash, state_->sequence);
-    if (!take_answer()) return;
+    if (!take_answer()) co_return;
     post(run ? ReadStatus::kOk : run.error(), run ? std::move(*run) : SliceChain());
   }
   void fail(ReadStatus status) override {
@@ -441,12 +456,13 @@ class OpenJob final : public RecordJob {
 
  protected:
   std::size_t guess_bytes() const override { return kHeadGuessBytes; }
-  std::expected<void, ReadStatus> read_body(OpenRecord& record, DecodeCost& cost) override {
-    if (!first_wanted_ || *first_wanted_ >= record.header.body_bytes) return {};
-    auto run = read_run(record, *first_wanted_, kRunBlocks, budget_, *core_->options().clock, cost);
-    if (!run) return std::unexpected(run.error());
+  Async<Outcome> read_body(ReadRing* ring, OpenRecord& record, DecodeCost& cost) override {
+    if (!first_wanted_ || *first_wanted_ >= record.header.body_bytes) co_return Outcome();
+    auto reading = read_run(ring, record, *first_wanted_, kRunBlocks, budget_, *core_->options().clock, cost);
+    auto run = co_await reading;
+    if (!run) co_return std::unexpected(run.error());
     first_ = std::move(*run);
-    return {};
+    co_return Outcome();
   }
 
   void post_success() override {

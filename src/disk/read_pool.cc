@@ -5,36 +5,106 @@
 
 namespace seawall::disk {
 
+namespace {
+
+// A ring that is awake is about to take as many, and to wake another costs more than they do.
+constexpr std::size_t kSoonTaken = 8;
+
+}  // namespace
+
+void ReadPool::use(std::vector<std::unique_ptr<ReadRing>> rings) {
+  rings_.reserve(rings.size());
+  for (auto& ring : rings) rings_.push_back({.ring = std::move(ring)});
+}
+
 void ReadPool::submit(std::shared_ptr<ReadJob> job) {
   ReadStatus refused = ReadStatus::kBusy;
   {
-    const std::scoped_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (closed_) {
       refused = ReadStatus::kClosed;
     } else if (queue_.size() < max_waiting_) {
       queue_.push_back({.job = std::move(job), .since = clock_.mono_now(), .started = {}});
       wake_.notify_one();
+      const auto sleeper = std::ranges::find(rings_, true, &Ring::sleeps);
+      const auto awake = static_cast<std::size_t>(sleeper - rings_.begin());
+      if (sleeper == rings_.end() || queue_.size() <= awake * kSoonTaken) return;
+      sleeper->sleeps = false;
+      lock.unlock();
+      sleeper->ring->wake();
       return;
     }
   }
   job->fail(refused);
 }
 
+// The lock is held.
+std::shared_ptr<ReadJob> ReadPool::take_next() {
+  Item item = std::move(queue_.front());
+  queue_.pop_front();
+  item.started = clock_.mono_now();
+  std::shared_ptr<ReadJob> job = item.job;
+  running_.push_back(std::move(item));
+  return job;
+}
+
 void ReadPool::run() {
   std::unique_lock lock(mutex_);
+  if (const auto ring = std::ranges::find(rings_, false, &Ring::has_thread); ring != rings_.end()) {
+    ring->has_thread = true;
+    lock.unlock();
+    return run(*ring);
+  }
   for (;;) {
     wake_.wait(lock, [this] { return closed_ || !queue_.empty(); });
     if (queue_.empty()) return;
-    Item item = std::move(queue_.front());
-    queue_.pop_front();
-    item.started = clock_.mono_now();
-    const std::shared_ptr<ReadJob> job = item.job;
-    running_.push_back(std::move(item));
+    const std::shared_ptr<ReadJob> job = take_next();
     lock.unlock();
-    job->work();
+    job->work(nullptr).take();
     lock.lock();
     std::erase_if(running_, [&](const Item& i) { return i.job == job; });
   }
+}
+
+void ReadPool::run(Ring& own) {
+  ReadRing& ring = *own.ring;
+  std::vector<Reading> reading;
+  for (;;) {
+    std::shared_ptr<ReadJob> job;
+    {
+      const std::scoped_lock lock(mutex_);
+      if (!queue_.empty() && !ring.is_full()) {
+        job = take_next();
+      } else if (closed_ && reading.empty()) {
+        break;
+      } else {
+        own.sleeps = !ring.is_full();
+      }
+    }
+    if (job) {
+      Async<void> work = job->work(&ring);
+      reading.push_back({.job = std::move(job), .work = std::move(work)});
+    } else {
+      ring.wait();
+      {
+        // While those that were waiting go on, another ring shall be woken rather than this one.
+        const std::scoped_lock lock(mutex_);
+        own.sleeps = false;
+      }
+      ring.resume();
+    }
+    forget_done(reading);
+  }
+  ring.close();
+}
+
+void ReadPool::forget_done(std::vector<Reading>& reading) {
+  std::erase_if(reading, [this](const Reading& r) {
+    if (!r.work.is_done()) return false;
+    const std::scoped_lock lock(mutex_);
+    std::erase_if(running_, [&](const Item& i) { return i.job == r.job; });
+    return true;
+  });
 }
 
 std::chrono::microseconds ReadPool::expire() {
@@ -65,6 +135,7 @@ void ReadPool::close() {
     queue.swap(queue_);
     wake_.notify_all();
   }
+  for (const Ring& ring : rings_) ring.ring->wake();
   for (const Item& item : queue) item.job->fail(ReadStatus::kClosed);
 }
 

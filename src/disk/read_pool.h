@@ -1,4 +1,5 @@
 // The threads that read one volume: a bounded queue, and a deadline that holds even when the disk does not answer.
+// A thread does one read after another, or has a ring and many on their way in it.
 // Thread: any for submit(); run() is a reader thread.
 #pragma once
 
@@ -12,18 +13,19 @@
 #include <mutex>
 #include <vector>
 
+#include "base/async.h"
 #include "base/clock.h"
+#include "disk/read_ring.h"
 #include "disk/tier.h"
 
 namespace seawall::disk {
 
-// One thing to read. Whoever is first answers: the thread that did it, or the deadline. Another backend than threads
-// would take these as they are.
+// One thing to read. Whoever is first answers: the thread that did it, or the deadline.
 class ReadJob {
  public:
   virtual ~ReadJob() = default;
-  // On a reader thread.
-  virtual void work() = 0;
+  // On a reader thread; without a ring it is done when it is called.
+  virtual Async<void> work(ReadRing* ring) = 0;
   // Without having worked.
   virtual void fail(ReadStatus status) = 0;
 
@@ -39,6 +41,12 @@ class ReadPool {
  public:
   ReadPool(const Clock& clock, std::size_t max_waiting, Millis deadline)
       : clock_(clock), max_waiting_(max_waiting), deadline_(deadline) {}
+
+  // Each for one call of run(). Before any of them.
+  void use(std::vector<std::unique_ptr<ReadRing>> rings);
+  bool has_rings() const { return !rings_.empty(); }
+  // How many calls of run() there are to be: one for each ring, if there are any.
+  std::size_t threads(std::size_t without_rings) const { return has_rings() ? rings_.size() : without_rings; }
 
   // Answers kBusy or kClosed itself.
   void submit(std::shared_ptr<ReadJob> job);
@@ -58,6 +66,19 @@ class ReadPool {
     MonoTime since;
     MonoTime started;
   };
+  struct Ring {
+    std::unique_ptr<ReadRing> ring;
+    bool has_thread = false;
+    bool sleeps = false;  // and takes more, when it is woken
+  };
+  struct Reading {
+    std::shared_ptr<ReadJob> job;
+    Async<void> work;
+  };
+
+  void run(Ring& ring);
+  std::shared_ptr<ReadJob> take_next();
+  void forget_done(std::vector<Reading>& reading);
   const Clock& clock_;
   const std::size_t max_waiting_;
   const Millis deadline_;
@@ -65,6 +86,7 @@ class ReadPool {
   std::condition_variable wake_;
   std::deque<Item> queue_;
   std::vector<Item> running_;
+  std::vector<Ring> rings_;  // as many as use() was given
   bool closed_ = false;
 };
 

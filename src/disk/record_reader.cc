@@ -45,33 +45,35 @@ class Window {
 
 }  // namespace
 
-std::expected<ReadRecord, RecordFault> read_record(File& file, std::uint64_t nonce, std::uint64_t offset,
-                                                   std::size_t guess_bytes) {
+Async<std::expected<ReadRecord, RecordFault>> read_record(ReadRing* ring, File& file, std::uint64_t nonce,
+                                                          std::uint64_t offset, std::size_t guess_bytes) {
   ReadRecord r;
   r.bytes.resize(std::max<std::size_t>(guess_bytes, 512));
-  const auto n = file.read(offset, r.bytes);
-  if (!n) return std::unexpected(RecordFault::kIo);
+  FileRead guess(ring, file, offset, r.bytes);
+  const auto n = co_await guess;
+  if (!n) co_return std::unexpected(RecordFault::kIo);
   r.bytes.resize(*n);
   const auto header = decode_record_header(r.bytes, nonce, offset);
-  if (!header) return std::unexpected(RecordFault::kCorrupt);
+  if (!header) co_return std::unexpected(RecordFault::kCorrupt);
   r.header = *header;
   const std::size_t needed = r.blocks_at();
   if (const std::size_t have = r.bytes.size(); have < needed) {
     r.bytes.resize(needed);
-    const auto more = file.read(offset + have, std::span(r.bytes).subspan(have));
-    if (!more) return std::unexpected(RecordFault::kIo);
-    if (*more != needed - have) return std::unexpected(RecordFault::kCorrupt);
+    FileRead rest(ring, file, offset + have, std::span(r.bytes).subspan(have));
+    const auto more = co_await rest;
+    if (!more) co_return std::unexpected(RecordFault::kIo);
+    if (*more != needed - have) co_return std::unexpected(RecordFault::kCorrupt);
   }
   if (r.bytes.size() > r.header.stored_bytes) r.bytes.resize(r.header.stored_bytes);
   auto meta = decode_record_meta(std::string_view(r.bytes).substr(kRecordHeaderBytes, meta_bytes(r.header)), r.header);
-  if (!meta) return std::unexpected(RecordFault::kCorrupt);
+  if (!meta) co_return std::unexpected(RecordFault::kCorrupt);
   r.meta = std::move(*meta);
-  return r;
+  co_return r;
 }
 
 std::expected<ReadRecord, RecordFault> read_whole_record(File& file, std::uint64_t nonce, std::uint64_t offset,
                                                          std::size_t stored_bytes) {
-  auto r = read_record(file, nonce, offset, stored_bytes);
+  auto r = read_record(nullptr, file, nonce, offset, stored_bytes).take();
   if (!r) return r;
   std::size_t at = r->blocks_at();
   for (const Block& b : r->meta.blocks) {
@@ -85,10 +87,10 @@ std::expected<ReadRecord, RecordFault> read_whole_record(File& file, std::uint64
   return r;
 }
 
-std::expected<SliceChain, RecordFault> read_blocks(File& file, const std::vector<Block>& blocks,
-                                                   std::uint64_t blocks_offset, std::size_t first, std::size_t last,
-                                                   std::string_view in_memory, MemoryBudget* budget, const Clock& clock,
-                                                   DecodeCost& cost) {
+Async<std::expected<SliceChain, RecordFault>> read_blocks(ReadRing* ring, File& file, const std::vector<Block>& blocks,
+                                                          std::uint64_t blocks_offset, std::size_t first,
+                                                          std::size_t last, std::string_view in_memory,
+                                                          MemoryBudget* budget, const Clock& clock, DecodeCost& cost) {
   std::uint64_t begin = 0;
   for (std::size_t i = 0; i < first; ++i) begin += blocks[i].stored_bytes;
   std::uint64_t size = 0;
@@ -100,9 +102,10 @@ std::expected<SliceChain, RecordFault> read_blocks(File& file, const std::vector
     stored = in_memory.substr(begin, size);
   } else {
     buffer.resize(size);
-    const auto n = file.read(blocks_offset + begin, buffer);
-    if (!n) return std::unexpected(RecordFault::kIo);
-    if (*n != size) return std::unexpected(RecordFault::kCorrupt);
+    FileRead read(ring, file, blocks_offset + begin, buffer);
+    const auto n = co_await read;
+    if (!n) co_return std::unexpected(RecordFault::kIo);
+    if (*n != size) co_return std::unexpected(RecordFault::kCorrupt);
     cost.read_bytes += size;
     stored = buffer;
   }
@@ -112,7 +115,7 @@ std::expected<SliceChain, RecordFault> read_blocks(File& file, const std::vector
     const Block& b = blocks[i];
     Ref<Segment> segment = Segment::create(budget, b.raw_bytes);
     if (!decode_block(stored.substr(0, b.stored_bytes), b, segment->writable())) {
-      return std::unexpected(RecordFault::kCorrupt);
+      co_return std::unexpected(RecordFault::kCorrupt);
     }
     segment->commit(b.raw_bytes);
     stored.remove_prefix(b.stored_bytes);
@@ -121,7 +124,7 @@ std::expected<SliceChain, RecordFault> read_blocks(File& file, const std::vector
     cost.body_bytes += b.raw_bytes;
   }
   if (any_lz4) cost.lz4_ns += static_cast<std::uint64_t>((clock.mono_now() - began).count()) * 1000;
-  return chain;
+  co_return chain;
 }
 
 std::expected<std::uint64_t, RecordFault> scan_records(

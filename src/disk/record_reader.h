@@ -1,4 +1,5 @@
 // Records out of segment files. Everything returned has passed its checksums. Thread: any that may wait for a disk.
+// Where there is a ring, what is referred to outlives the coroutine; without one that is done when it is called.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +9,11 @@
 #include <optional>
 #include <string>
 
+#include "base/async.h"
 #include "base/clock.h"
 #include "disk/file_system.h"
 #include "disk/format.h"
+#include "disk/read_ring.h"
 #include "disk/segment_file.h"
 #include "mem/slice.h"
 
@@ -32,8 +35,8 @@ struct ReadRecord {
 };
 
 // `guess_bytes` are read at once; more only where that was too little.
-std::expected<ReadRecord, RecordFault> read_record(File& file, std::uint64_t nonce, std::uint64_t offset,
-                                                   std::size_t guess_bytes);
+Async<std::expected<ReadRecord, RecordFault>> read_record(ReadRing* ring, File& file, std::uint64_t nonce,
+                                                          std::uint64_t offset, std::size_t guess_bytes);
 // Also its blocks, as stored and verified: `bytes` is all of the record.
 std::expected<ReadRecord, RecordFault> read_whole_record(File& file, std::uint64_t nonce, std::uint64_t offset,
                                                          std::size_t stored_bytes);
@@ -46,10 +49,10 @@ struct DecodeCost {
 
 // Blocks first .. last-1 of a record whose blocks start at `blocks_offset` of the file, as slices of the body. What
 // `in_memory` (bytes of the record's blocks from the first on) has is not read again.
-std::expected<SliceChain, RecordFault> read_blocks(File& file, const std::vector<Block>& blocks,
-                                                   std::uint64_t blocks_offset, std::size_t first, std::size_t last,
-                                                   std::string_view in_memory, MemoryBudget* budget, const Clock& clock,
-                                                   DecodeCost& cost);
+Async<std::expected<SliceChain, RecordFault>> read_blocks(ReadRing* ring, File& file, const std::vector<Block>& blocks,
+                                                          std::uint64_t blocks_offset, std::size_t first,
+                                                          std::size_t last, std::string_view in_memory,
+                                                          MemoryBudget* budget, const Clock& clock, DecodeCost& cost);
 
 // Looks for records in [from, to) of a segment, also behind what cannot be read; `each` is given what has a valid
 // header and meta, chunks included. Returns where the last one ends, or kIo.

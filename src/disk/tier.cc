@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -42,6 +43,11 @@ std::string_view to_string(PutStatus status) {
   constexpr std::array<std::string_view, kPutStatuses> kNames = {
       "stored", "not-admitted", "backlog", "out-of-service", "too-large", "io-error", "replaced", "aborted", "closed"};
   return kNames[static_cast<std::size_t>(status)];
+}
+
+std::string_view to_string(ReadBackend backend) {
+  constexpr std::array<std::string_view, 2> kNames = {"threads", "io_uring"};
+  return kNames[static_cast<std::size_t>(backend)];
 }
 
 std::string_view to_string(VolumeState state) {
@@ -120,7 +126,40 @@ std::expected<void, std::string> TierCore::open() {
   }
   elect(probes);
   adopt(probes);
+  if (options_.read_backend == ReadBackend::kIoUring) make_rings();
   return {};
+}
+
+namespace {
+
+// What the operator can do about it.
+std::string why_no_ring(int error) {
+  switch (error) {
+    case ENOSYS: return error_text(error) + ": the kernel is older than Linux 5.6, or a seccomp filter forbids it";
+    case EPERM: return error_text(error) + ": kernel.io_uring_disabled, or a seccomp filter, forbids it";
+    case ENOMEM: return error_text(error) + ": the limit of locked memory (RLIMIT_MEMLOCK) may be too low";
+    default: return error_text(error);
+  }
+}
+
+}  // namespace
+
+// All or none, so that one line tells.
+void TierCore::make_rings() {
+  std::vector<std::vector<std::unique_ptr<ReadRing>>> rings(volumes_.size());
+  for (auto& of_volume : rings) {
+    of_volume.reserve(options_.rings);
+    for (std::size_t i = 0; i < options_.rings; ++i) {
+      auto ring = fs_.make_ring();
+      if (!ring) {
+        log(LogLevel::kWarning, "disk cache: no io_uring, reading with threads: " + why_no_ring(ring.error()));
+        return;
+      }
+      of_volume.push_back(std::move(*ring));
+    }
+  }
+  for (std::size_t i = 0; i < rings.size(); ++i) volumes_[i]->readers().use(std::move(rings[i]));
+  log(LogLevel::kInfo, "disk cache: reading with io_uring");
 }
 
 // Whose content is believed: the members of the youngest era that anybody knows of. Who is not among them was away

@@ -62,6 +62,9 @@ struct Revisit {
   std::uint64_t purge_epoch = 0;
 };
 
+enum class ReadBackend : std::uint8_t { kThreads, kIoUring };
+std::string_view to_string(ReadBackend backend);  // "io_uring": stable, for logs and metrics
+
 enum class LogLevel : std::uint8_t { kInfo, kWarning, kError };
 
 struct TierOptions {
@@ -73,12 +76,14 @@ struct TierOptions {
   Millis aside_interval{60'000};          // between copies of the index written aside
   std::size_t backlog_bytes = 64 << 20;   // puts waiting for one volume's writer; past it they are skipped
   std::size_t journal_bytes = 512 << 10;  // room that a journal begins with; it grows with what it has to keep
-  std::size_t readers = 4;                // threads for each volume
-  std::size_t read_queue = 1024;          // reads waiting for one volume; past it: kBusy
-  Millis read_deadline{1000};             // waiting and reading; past it: kTimeout
-  Millis slow_limit{10'000};              // one read, write or sync that takes longer takes its volume out of service
-  Millis journal_deadline{2000};          // until whoever waits for a journal is told that it is not durable
-  Millis retry_interval{30'000};          // until a volume out of service is tried again
+  ReadBackend read_backend = ReadBackend::kThreads;  // kIoUring: as far as the kernel lets it; the log tells
+  std::size_t readers = 4;                           // threads for each volume
+  std::size_t rings = 2;                             // and with io_uring, each with a thread
+  std::size_t read_queue = 1024;                     // reads waiting for one volume; past it: kBusy
+  Millis read_deadline{1000};                        // waiting and reading; past it: kTimeout
+  Millis slow_limit{10'000};      // one read, write or sync that takes longer takes its volume out of service
+  Millis journal_deadline{2000};  // until whoever waits for a journal is told that it is not durable
+  Millis retry_interval{30'000};  // until a volume out of service is tried again
   std::uint64_t write_bytes_per_second =
       0;  // averaged over a day: past it only what was seen twice is admitted. 0: no limit
   std::size_t min_compress_bytes = 1024;
@@ -254,6 +259,7 @@ struct VolumeStats {
   std::uint64_t segments = 0;
   std::uint64_t journal_bytes = 0;
   std::uint64_t backlog_bytes = 0;
+  ReadBackend read_backend = ReadBackend::kThreads;
   std::uint64_t reads_waiting = 0;
   std::uint64_t read_errors = 0;
   std::uint64_t write_errors = 0;

@@ -62,6 +62,7 @@ class TierCore final : public VolumeHost, public Undertaker {
   using Probes = std::vector<Volume::Probe>;
   void elect(const Probes& probes);
   void adopt(const Probes& probes);
+  void make_rings();
   void agree();
   VolumeFile members() const SW_REQUIRES(membership_);
   void log(LogLevel level, const std::string& line) const {

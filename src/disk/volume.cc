@@ -379,6 +379,7 @@ VolumeStats Volume::stats() const {
   s.objects = context_.index.size(number_);
   s.segments = segments_.all().size();
   s.backlog_bytes = writer_.backlog_bytes();
+  s.read_backend = readers_.has_rings() ? ReadBackend::kIoUring : ReadBackend::kThreads;
   s.reads_waiting = readers_.waiting();
   s.read_errors = read_errors_;
   s.write_errors = write_errors_;

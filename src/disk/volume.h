@@ -174,7 +174,7 @@ class Volume {
   std::condition_variable wake_;
   bool closing_ = false;
   std::size_t threads_running_ = 0;
-  std::size_t reader_count() const { return std::max<std::size_t>(1, context_.options.readers); }
+  std::size_t reader_count() const { return readers_.threads(std::max<std::size_t>(1, context_.options.readers)); }
   std::string trouble_;
   std::vector<std::thread> threads_;
 };

@@ -73,6 +73,7 @@ std::expected<std::unique_ptr<cache::DiskTier>, std::string> open_disk(const con
   options.volumes = config.disk;
   options.max_body_bytes = config.disk_max_object_bytes;
   options.write_bytes_per_second = config.disk_write_bytes_per_second;
+  options.read_backend = config.disk_reads;
   options.clock = &clock;
   options.log = log_line;
   auto tier = cache::DiskTier::open(std::move(options), store);
@@ -88,7 +89,7 @@ bool has_same_disk(const config::Config& a, const config::Config& b) {
     return x.path == y.path && x.capacity_bytes == y.capacity_bytes;
   };
   return std::ranges::equal(a.disk, b.disk, is_same) && a.disk_max_object_bytes == b.disk_max_object_bytes &&
-         a.disk_write_bytes_per_second == b.disk_write_bytes_per_second;
+         a.disk_write_bytes_per_second == b.disk_write_bytes_per_second && a.disk_reads == b.disk_reads;
 }
 
 }  // namespace seawall::server

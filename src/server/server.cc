@@ -192,7 +192,7 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
   }
   if (!has_same_disk(*config, first)) {
     log(LogLevel::kWarning,
-        "reload: changes of cache.disk, cache.disk_max_object and cache.disk_writes need a restart");
+        "reload: changes of cache.disk, cache.disk_max_object, cache.disk_writes and cache.disk_reads need a restart");
   }
   CertificateWatch certificates(*config);  // before they are read, so that no change is missed
   const auto workers = static_cast<std::uint32_t>(running.workers.size());

@@ -220,9 +220,49 @@ BOOST_AUTO_TEST_CASE(a_change_needs_a_restart) {
   config.replace(config.find(kSize), 5, "65MiB");
   seawall.write_config(config);
   seawall.process().signal(SIGHUP);
-  BOOST_TEST(
-      seawall.process().says("changes of cache.disk, cache.disk_max_object and cache.disk_writes need a restart"));
+  BOOST_TEST(seawall.process().says(
+      "changes of cache.disk, cache.disk_max_object, cache.disk_writes and cache.disk_reads need a restart"));
   BOOST_TEST(seawall.process().says("reloaded"));
+}
+
+BOOST_AUTO_TEST_CASE(io_uring_reads_what_a_server_of_before_has_stored) {
+  TemporaryDirectory folder;
+  const std::string directory = folder.path() + "/cache";
+  const std::string large(3 << 20, 'l');
+  Origin origin;
+  origin.on("/small", cacheable("small"));
+  origin.on("/large", cacheable(large));
+  const SeawallOptions options{.admin = true,
+                               .cache = "memory = \"8MiB\"\ndisk_reads = \"io_uring\"\n" + disk_line(directory)};
+  {
+    Seawall seawall(origin, options);
+    Client client(seawall);
+    client.get("/small");
+    client.get("/large");
+    const Admin admin(seawall);
+    BOOST_TEST(until([&] { return admin.number("/v1/disk", "/volumes/0/objects") == 2; }));
+    BOOST_TEST(seawall.stop() == 0);
+  }
+  Seawall seawall(origin, options);
+  const Admin admin(seawall);
+  BOOST_TEST(until([&] { return admin.number("/v1/disk", "/volumes/0/objects") == 2; }));
+  Client client(seawall);
+  const Response small = client.get("/small");
+  BOOST_TEST(small.is_hit(), small);
+  BOOST_TEST(small.body == "small");
+  const Response all = client.get("/large");
+  BOOST_TEST(all.is_hit());
+  BOOST_TEST((all.body == large));
+  BOOST_TEST(client.get("/large", {"Range: bytes=2000000-2000009"}).body == "llllllllll");
+  BOOST_TEST(origin.total() == 2U);
+  // Whether the kernel lets it or not, one line says so.
+  const bool is_used = admin.value("/v1/disk", "/volumes/0/read_backend") == "io_uring";
+  BOOST_TEST(seawall.process().says(is_used ? "disk cache: reading with io_uring"
+                                            : "disk cache: no io_uring, reading with threads: "));
+  BOOST_TEST(admin.metric("seawall_disk_read_backend{volume=\"" + directory + "\",backend=\"io_uring\"}") ==
+             (is_used ? 1 : 0));
+  if (!is_used) BOOST_TEST_MESSAGE("the kernel refuses io_uring");
+  BOOST_TEST(seawall.stop() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(what_a_server_wrote_is_listed_and_checked) {

@@ -1,5 +1,9 @@
-// The disk tier by itself, on a directory: fill and read rates, a restart with many objects, what lz4 gains.
+// The disk tier by itself, on a directory: fill and read rates, a restart with many objects, what lz4 gains, and what a
+// read costs with each way of reading.
 // usage: disk DIRECTORY [OBJECTS]   (the directory is emptied of what the tier wrote before; default 1000000 objects)
+
+#include <fcntl.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -9,6 +13,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/fd.h"
 #include "disk/tier.h"
 #include "support/waiting_executor.h"
 
@@ -19,6 +24,16 @@ using Time = std::chrono::steady_clock;
 
 double since(Time::time_point start) {
   return std::chrono::duration<double>(Time::now() - start).count();
+}
+
+// Of all threads of the process, those that the kernel has for it included.
+double processor_seconds() {
+  rusage use{};
+  ::getrusage(RUSAGE_SELF, &use);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(use.ru_utime) + seconds(use.ru_stime);
 }
 
 std::string noise(std::size_t size, std::uint64_t seed) {
@@ -40,11 +55,14 @@ std::string text(std::size_t size) {
   return out;
 }
 
+constexpr std::uint64_t kCapacity = 8ULL << 30;
+
 struct Bench {
   explicit Bench(std::string directory) : path(std::move(directory)), executor(clock) {}
 
-  void open(std::uint64_t capacity) {
+  void open(std::uint64_t capacity, disk::ReadBackend backend = disk::ReadBackend::kThreads) {
     disk::TierOptions o;
+    o.read_backend = backend;
     o.volumes = {{.path = path, .capacity_bytes = capacity}};
     o.clock = &clock;
     o.log = [](disk::LogLevel, const std::string& line) { std::printf("log: %s\n", line.c_str()); };
@@ -63,6 +81,42 @@ struct Bench {
   void clear() {
     tier.reset();
     for (const auto& entry : std::filesystem::directory_iterator(path)) std::filesystem::remove(entry.path());
+  }
+  // Out of the page cache.
+  void drop_caches() {
+    sync();
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      const Fd file(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC));
+      ::fdatasync(file.get());
+      ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED);
+    }
+  }
+  // What was filled in, by each way in turn, so that what else the machine does meets both.
+  void compare(const std::string& name, std::uint64_t keys, std::uint64_t cold_reads, std::uint64_t warm_reads) {
+    for (const bool is_warm : {false, true}) {
+      for (const std::size_t depth : {1U, 4U, 16U}) {
+        for (const auto backend : {disk::ReadBackend::kThreads, disk::ReadBackend::kIoUring}) {
+          tier.reset();
+          open(kCapacity, backend);
+          if (is_warm) {
+            for (std::uint64_t n = 0; n < keys; ++n) read_one(n);
+          } else {
+            drop_caches();
+          }
+          const std::string how = name + (is_warm ? ", warm, " : ", cold, ") + std::string(to_string(backend));
+          read(how.c_str(), is_warm ? warm_reads : cold_reads, keys, depth);
+        }
+      }
+    }
+  }
+  void read_one(std::uint64_t n) {
+    const auto found = tier->find(meta(n).hash);
+    if (found.empty()) return;
+    bool done = false;
+    tier->read(found[0], ~std::uint64_t{0}, nullptr, executor,
+               [&](disk::ReadStatus, disk::StoredHead, SliceChain) { done = true; })
+        .detach();
+    executor.run_until([&] { return done; });
   }
   disk::Meta meta(std::uint64_t n) {
     disk::Meta m;
@@ -100,7 +154,9 @@ struct Bench {
     std::size_t under_way = 0;
     std::uint64_t misses = 0;
     std::uint64_t random = 88172645463325252ULL;
+    each.reserve(count);
     const auto start = Time::now();
+    const double processor_start = processor_seconds();
     for (std::uint64_t n = 0; n < count; ++n) {
       random ^= random << 13, random ^= random >> 7, random ^= random << 17;
       const auto found = tier->find(meta(random % keys).hash);
@@ -122,10 +178,13 @@ struct Bench {
     }
     executor.run_until([&] { return under_way == 0; });
     const double s = since(start);
+    const double processor = processor_seconds() - processor_start;
     std::sort(each.begin(), each.end());
-    std::printf("read %s, depth %zu: %.0f a second, %.0f MB/s, p50 %.1f us, p99 %.1f us, misses %llu\n", name, depth,
-                static_cast<double>(count) / s, static_cast<double>(bytes) / s / 1e6, each[each.size() / 2] * 1e6,
-                each[each.size() * 99 / 100] * 1e6, static_cast<unsigned long long>(misses));
+    std::printf(
+        "read %s, depth %zu: %.0f a second, %.0f MB/s, p50 %.1f us, p99 %.1f us, processor %.1f us, misses %llu\n",
+        name, depth, static_cast<double>(count) / s, static_cast<double>(bytes) / s / 1e6, each[each.size() / 2] * 1e6,
+        each[each.size() * 99 / 100] * 1e6, processor / static_cast<double>(count) * 1e6,
+        static_cast<unsigned long long>(misses));
   }
 
   std::string path;
@@ -145,20 +204,19 @@ int main(int argc, char** argv) {
   Bench b(argv[1]);
   b.clear();
 
-  b.open(8ULL << 30);
+  b.open(kCapacity);
   b.fill("noise", 3000, noise(1 << 20, 1));
-  b.read("1 MiB", 2000, 3000, 4);
+  b.compare("1 MiB", 1000, 400, 2000);
   b.clear();
 
-  b.open(8ULL << 30);
+  b.open(kCapacity);
   b.fill("noise", 60'000, noise(16 << 10, 2));
-  b.read("16 KiB", 20'000, 60'000, 1);
-  b.read("16 KiB", 100'000, 60'000, 16);
+  b.compare("16 KiB", 60'000, 5000, 50'000);
   b.clear();
 
-  b.open(8ULL << 30);
+  b.open(kCapacity);
   b.fill("html", 20'000, text(35'000));
-  b.read("35 KB html", 50'000, 20'000, 16);
+  b.compare("35 KB html", 20'000, 5000, 50'000);
   {
     const auto s = b.tier->stats();
     std::printf("lz4: compress %.0f MB/s, decompress %.0f MB/s\n",
@@ -167,16 +225,16 @@ int main(int argc, char** argv) {
   }
   b.clear();
 
-  b.open(8ULL << 30);
+  b.open(kCapacity);
   b.fill("small", objects, noise(512, 3));
   std::printf("index: %.1f bytes an object\n",
               static_cast<double>(b.tier->stats().index_bytes) / static_cast<double>(objects));
   b.tier.reset();
-  b.open(8ULL << 30);
+  b.open(kCapacity);
   b.tier.reset();
   std::filesystem::remove(b.path + "/index");
   std::printf("without the index aside:\n");
-  b.open(8ULL << 30);
+  b.open(kCapacity);
   b.clear();
   return 0;
 }

@@ -222,6 +222,17 @@ void SimulatedDisk::fail(const std::string& prefix, int error, bool only_growth)
   }
 }
 
+void SimulatedDisk::refuse_rings(int error) {
+  const std::scoped_lock lock(mutex_);
+  ring_refusal_ = error;
+}
+
+disk::IoResult<std::unique_ptr<disk::ReadRing>> SimulatedDisk::make_ring() {
+  const std::scoped_lock lock(mutex_);
+  if (ring_refusal_ != 0) return std::unexpected(ring_refusal_);
+  return disk::ReadRing::create();
+}
+
 bool SimulatedDisk::exists(const std::string& path) const {
   const std::scoped_lock lock(mutex_);
   return names_.contains(path);

@@ -14,6 +14,7 @@
 
 #include "base/rng.h"
 #include "disk/file_system.h"
+#include "disk/read_ring.h"
 
 namespace seawall::test {
 
@@ -39,6 +40,10 @@ class SimulatedDisk final : public disk::FileSystem {
   // room goes on, as on a full disk.
   void fail(const std::string& prefix, int error, bool only_growth = false);
 
+  // There are no rings from now on, for that errno. Those that there are read on the spot, for no file has a
+  // descriptor.
+  void refuse_rings(int error);
+
   // Operations under this path do not return until release(); those that change nothing too, or only they.
   enum class Hang : std::uint8_t { kReads, kChanges, kAll };
   void hang(const std::string& prefix, Hang what);
@@ -60,6 +65,7 @@ class SimulatedDisk final : public disk::FileSystem {
   disk::IoResult<std::unique_ptr<disk::File>> lock(const std::string& path, bool create) override;
   disk::IoResult<bool> is_own(const std::string&) override { return true; }
   disk::IoResult<std::string> canonical(const std::string& path) override { return path; }
+  disk::IoResult<std::unique_ptr<disk::ReadRing>> make_ring() override;
 
  private:
   struct Change {
@@ -94,6 +100,7 @@ class SimulatedDisk final : public disk::FileSystem {
   std::set<std::string> locks_;
   std::map<std::string, std::pair<int, bool>> faults_;
   std::map<std::string, Hang> hangs_;
+  int ring_refusal_ = 0;
   std::condition_variable_any released_;
   std::size_t hanging_ = 0;
   std::uint64_t operations_ = 0;

@@ -1,6 +1,8 @@
 // A tier over a simulated disk, and its calls as a test likes them: made and waited for.
 #pragma once
 
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "disk/format.h"
+#include "disk/read_ring.h"
 #include "disk/tier.h"
 #include "support/simulated_disk.h"
 #include "support/waiting_executor.h"
@@ -30,6 +33,16 @@ inline std::string text_of(const SliceChain& chain) {
   return text;
 }
 
+// SEAWALL_DISK_READS=io_uring: the tests of the tier read with that.
+inline disk::ReadBackend read_backend_of_this_run() {
+  const char* const wanted = std::getenv("SEAWALL_DISK_READS");
+  if (wanted == nullptr || disk::to_string(disk::ReadBackend::kIoUring) != wanted) return disk::ReadBackend::kThreads;
+  static const auto ring = disk::ReadRing::create();
+  if (ring) return disk::ReadBackend::kIoUring;
+  BOOST_TEST_MESSAGE("the kernel refuses io_uring, this run is with threads: " + disk::error_text(ring.error()));
+  return disk::ReadBackend::kThreads;
+}
+
 struct ReadResult {
   disk::ReadStatus status = disk::ReadStatus::kOk;
   disk::StoredHead head;
@@ -45,6 +58,7 @@ class DiskBench {
       options.volumes.push_back({.path = path, .capacity_bytes = disk::kMinVolumeBytes});
     }
     options.segment_bytes = 1 << 20;
+    options.read_backend = read_backend_of_this_run();
     options.readers = 1;
     options.clock = &clock;
     options.file_system = &disk;

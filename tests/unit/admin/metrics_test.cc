@@ -99,7 +99,11 @@ DiskView some_disk() {
   view.stats.reads_corrupt = 83;
   view.stats.puts[static_cast<std::size_t>(disk::PutStatus::kBacklog)] = 84;
   view.stats.lz4_compress_ns = 1'500'000'000;
-  view.stats.volumes = {{.path = "/a", .state = disk::VolumeState::kInService, .capacity_bytes = 85, .objects = 86},
+  view.stats.volumes = {{.path = "/a",
+                         .state = disk::VolumeState::kInService,
+                         .capacity_bytes = 85,
+                         .objects = 86,
+                         .read_backend = disk::ReadBackend::kIoUring},
                         {.path = "/b", .state = disk::VolumeState::kOutOfService, .times_out_of_service = 87}};
   return view;
 }
@@ -302,6 +306,9 @@ BOOST_AUTO_TEST_CASE(the_disk_cache_and_its_directories) {
   BOOST_TEST(samples["seawall_disk_volume_state{volume=\"/a\",state=\"in-service\"}"] == "1");
   BOOST_TEST(samples["seawall_disk_volume_state{volume=\"/b\",state=\"in-service\"}"] == "0");
   BOOST_TEST(samples["seawall_disk_volume_state{volume=\"/b\",state=\"out-of-service\"}"] == "1");
+  BOOST_TEST(samples["seawall_disk_read_backend{volume=\"/a\",backend=\"threads\"}"] == "0");
+  BOOST_TEST(samples["seawall_disk_read_backend{volume=\"/a\",backend=\"io_uring\"}"] == "1");
+  BOOST_TEST(samples["seawall_disk_read_backend{volume=\"/b\",backend=\"threads\"}"] == "1");
   server.disk = {};
   BOOST_TEST(metrics_text(server, {}, {}, Format::kText).find("seawall_disk") == std::string::npos);
 }

@@ -17,6 +17,7 @@ BOOST_AUTO_TEST_CASE(without_it_all_is_in_memory) {
   BOOST_TEST(config.disk.empty());
   BOOST_TEST(config.disk_write_bytes_per_second == 0U);
   BOOST_TEST(config.disk_max_object_bytes == kGiB);
+  BOOST_TEST((config.disk_reads == disk::ReadBackend::kThreads));
   BOOST_TEST(dump(config).find("disk") == std::string::npos);
 }
 
@@ -54,7 +55,7 @@ BOOST_AUTO_TEST_CASE(as_many_as_there_may_be_are_dumped_and_read_back) {
   std::string text = kOrigin;
   for (int i = 0; i < 16; ++i)
     text += "[[cache.disk]]\npath = \"/" + long_name + "\\\"" + std::to_string(i) + "\"\nsize = \"1GB\"\n";
-  text += "[cache]\ndisk_writes = \"11MB\"\ndisk_max_object = \"5GB\"\n";
+  text += "[cache]\ndisk_writes = \"11MB\"\ndisk_max_object = \"5GB\"\ndisk_reads = \"io_uring\"\n";
   const Config config = load_good(text);
   BOOST_TEST(config.disk.size() == 16U);
   const Config again = load_good(dump(config));
@@ -62,6 +63,7 @@ BOOST_AUTO_TEST_CASE(as_many_as_there_may_be_are_dumped_and_read_back) {
   BOOST_TEST(again.disk[15].path == "/" + long_name + "\"15");
   BOOST_TEST(again.disk_write_bytes_per_second == 11'000'000U);
   BOOST_TEST(again.disk_max_object_bytes == 5'000'000'000U);
+  BOOST_TEST((again.disk_reads == disk::ReadBackend::kIoUring));
   BOOST_TEST(dump(again) == dump(config));
 }
 
@@ -104,6 +106,10 @@ BOOST_AUTO_TEST_CASE(mistakes) {
        "4:19: cache.disk_max_object has no effect without disk | add disk, or remove it"},
       {"writes of no disk", "[cache]\ndisk_writes = \"1MB\"",
        "4:15: cache.disk_writes has no effect without disk | add disk, or remove it"},
+      {"reads of no disk", "[cache]\ndisk_reads = \"io_uring\"",
+       "4:14: cache.disk_reads has no effect without disk | add disk, or remove it"},
+      {"another way of reading", "[cache]\ndisk = { path = \"/a\", size = \"1GiB\" }\ndisk_reads = \"uring\"",
+       "5:14: cache.disk_reads must be one of \"threads\", \"io_uring\", not \"uring\""},
   };
   check_after(kOrigin, rows);
   std::string many = kOrigin;
