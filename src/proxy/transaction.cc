@@ -377,7 +377,7 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
       wanted.outgoing.local_port = client_.local->port();
     }
   }
-  if (is_pass && route_->encode.is_on()) policy::name_plain_etags(wanted.outgoing.headers);
+  if (is_pass && route_->encode.is_on()) policy::add_plain_etags(wanted.outgoing.headers);
   wanted.outgoing.traffic = is_background ? http::Traffic::kBackground : http::Traffic::kClient;
   wanted.outgoing.is_shared = !is_pass;
   wanted.outgoing.route = route_->state->id;

@@ -169,6 +169,7 @@ class Transaction final : public RequestHandler {
   // In transaction_forms.cc.
   bool may_encode(const fill::FillHead& head, fill::FillKind kind) const;
   const cache::Form* select_form(const cache::Object& stored);
+  bool is_for_part(const cache::Object& stored) const;
   void ask_for_form(const cache::Object& stored, http::Coding coding);
   policy::Precondition evaluate_preconditions(std::uint16_t status, const http::HeaderMap& fields) const;
   bool may_cut(const http::HeaderMap& fields) const;

@@ -46,21 +46,20 @@ const cache::Form* Transaction::select_form(const cache::Object& stored) {
                                    route_->rules.targeted_fields),
                 policy::needs_vary(stored.headers()));
   }
-  if (!state.may_encode()) return nullptr;
-  has_forms_ = true;
+  has_forms_ = state.may_encode();
   adds_vary_ = state.adds_vary();
-  if (facts_.directives.no_transform) return nullptr;
-  const auto coding = http::negotiate(request_.headers, route_->encode.codings);
-  if (!coding) return nullptr;
+  if (!has_forms_ || facts_.directives.no_transform) return nullptr;
+  const auto coding = http::CodingWeights(request_.headers).best_of(route_->encode.codings);
+  if (!coding || is_for_part(stored)) return nullptr;
   const cache::Form* const form = stored.form(*coding);
-  if (request_.headers.contains(Field::kRange)) {
-    // Ranges are of the stored bytes, unless the client says that it has some of the encoded ones.
-    const bool is_of_form = form && request_.headers.contains(Field::kIfRange) &&
-                            policy::strong_etag(form->object->headers()) == request_.headers.find(Field::kIfRange);
-    return is_of_form ? form : nullptr;
-  }
   if (!form) ask_for_form(stored, *coding);
   return form;
+}
+
+// Parts are of the stored bytes, for two makings of a form need not have the same.
+bool Transaction::is_for_part(const cache::Object& stored) const {
+  return stored.status() == 200 && requested_ranges() &&
+         http::CodingWeights(request_.headers).accepted().has_identity() && may_cut(stored.headers());
 }
 
 void Transaction::ask_for_form(const cache::Object& stored, http::Coding coding) {
@@ -100,14 +99,14 @@ void Transaction::ask_for_form(const cache::Object& stored, http::Coding coding)
   if (const auto present = context_.store.find_same(stored)) present->encoding().give_up(coding);
 }
 
-// As if each entity-tag were that of the stored bytes: they are one and the same version of the resource.
+// By a form's entity-tag as by that of the stored bytes: they are one and the same version of the resource.
 policy::Precondition Transaction::evaluate_preconditions(std::uint16_t status, const http::HeaderMap& fields) const {
   const WallTime now = context_.executor.wall_now();
   if (!has_forms_ || !has_etag_condition(request_.headers)) {
     return policy::evaluate_preconditions(request_, status, fields, now);
   }
   http::RequestHead plain = request_;
-  policy::name_plain_etags(plain.headers);
+  policy::add_plain_etags(plain.headers);
   return policy::evaluate_preconditions(plain, status, fields, now);
 }
 
@@ -127,7 +126,7 @@ Transaction::Flow Transaction::answer_form_not_modified(const http::HeaderMap& s
 bool Transaction::may_cut(const http::HeaderMap& fields) const {
   const auto condition = request_.headers.find(Field::kIfRange);
   if (route_->encode.is_on() && condition && !http::parse_etag(*condition) &&
-      http::negotiate(request_.headers, route_->encode.codings)) {
+      http::CodingWeights(request_.headers).best_of(route_->encode.codings)) {
     return false;
   }
   return policy::if_range_holds(request_.headers, fields, context_.executor.wall_now());

@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(a_form_is_made_once_and_served_from_then_on) {
   Client& late = f.ask({}, 1);
   BOOST_TEST(late.writer.is_hit());
   BOOST_TEST(late.writer.field("Content-Encoding") == "gzip");
-  BOOST_TEST(late.writer.field("ETag") == "\"1~gzip\"");
+  BOOST_TEST(late.writer.field("ETag") == "W/\"1~gzip\"");
   BOOST_TEST(late.writer.body.size() < 200U);
   BOOST_TEST(f.encoder.jobs.empty());
   BOOST_TEST(f.h.ask({}).writer.is_answer(200, kText));
@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(a_form_of_what_is_purged_meanwhile_is_dropped) {
 BOOST_AUTO_TEST_CASE(either_form_is_not_modified) {
   Fixture f;
   f.make_form();
-  for (const char* etag : {"\"1\"", "\"1~gzip\""}) {
+  for (const char* etag : {"\"1\"", "W/\"1~gzip\""}) {
     Client& client = f.ask({{"If-None-Match", etag}});
     BOOST_TEST(client.writer.status == 304, etag);
     BOOST_TEST(client.writer.field("ETag") == etag);
@@ -159,22 +159,77 @@ BOOST_AUTO_TEST_CASE(either_form_is_not_modified) {
   // Of a coding that the request does not accept: a cache would give it to clients who did not ask for it.
   BOOST_TEST(f.ask({{"If-None-Match", "\"1~br\""}}).writer.status == 200);
   BOOST_TEST(f.h.ask({.headers = {{"If-None-Match", "\"1~gzip\""}}}).writer.is_answer(200, kText));
-  BOOST_TEST(f.ask({{"If-None-Match", "W/\"1~gzip\""}}).writer.field("ETag") == "\"1~gzip\"");
-  BOOST_TEST(f.ask({{"If-None-Match", "*"}}).writer.field("ETag") == "\"1~gzip\"");
-  BOOST_TEST(f.ask({{"If-Match", "\"1~gzip\""}}).writer.status == 200);
-  BOOST_TEST(f.ask({{"If-Match", "\"2~gzip\""}}).writer.status == 412);
+  BOOST_TEST(f.ask({{"If-None-Match", "\"1~gzip\""}}).writer.field("ETag") == "W/\"1~gzip\"");
+  for (const char* list : {"*", "\"1\", W/\"1~gzip\""}) {
+    BOOST_TEST(f.ask({{"If-None-Match", list}}).writer.field("ETag") == "W/\"1~gzip\"", list);
+  }
+  for (const char* list : {"*", "\"1\"", "\"1~gzip\"", "W/\"1~gzip\"", "\"2\", W/\"1~gzip\""}) {
+    BOOST_TEST(f.ask({{"If-Match", list}}).writer.status == 200, list);
+  }
+  for (const char* list : {"W/\"1\"", "\"2~gzip\"", "W/\"2~gzip\""}) {
+    BOOST_TEST(f.ask({{"If-Match", list}}).writer.status == 412, list);
+  }
 }
 
-BOOST_AUTO_TEST_CASE(ranges_are_of_the_stored_bytes_unless_the_client_has_others) {
+BOOST_AUTO_TEST_CASE(a_weak_tag_of_the_origin_stays_one) {
+  Fixture f;
+  f.make_form({{"Cache-Control", "max-age=60"}, {"Content-Type", "text/plain"}, {"ETag", "W/\"1\""}});
+  BOOST_TEST(f.ask({}).writer.field("ETag") == "W/\"1~gzip\"");
+  BOOST_TEST(f.ask({{"If-None-Match", "W/\"1~gzip\""}}).writer.status == 304);
+  BOOST_TEST(f.ask({{"If-Match", "W/\"1~gzip\""}}).writer.status == 412);
+}
+
+BOOST_AUTO_TEST_CASE(parts_are_of_the_stored_bytes_and_never_of_a_form) {
   Fixture f;
   f.make_form();
-  Client& plain = f.ask({{"Range", "bytes=0-9"}});
-  BOOST_TEST(plain.writer.is_answer(206, kText.substr(0, 10)));
-  BOOST_TEST(plain.writer.field("ETag") == "\"1\"");
-  Client& encoded = f.ask({{"Range", "bytes=0-1"}, {"If-Range", "\"1~gzip\""}});
-  BOOST_TEST(encoded.writer.is_answer(206, "\x1f\x8b"));
-  BOOST_TEST(encoded.writer.field("Content-Encoding") == "gzip");
-  BOOST_TEST(f.ask({{"Range", "bytes=0-1"}, {"If-Range", "\"1~br\""}}).writer.is_answer(200, kText));
+  const std::string form = f.ask({}).writer.body;
+  const auto is_whole_form = [&](Lines headers) {
+    const Client& client = f.ask(std::move(headers));
+    return client.writer.is_answer(200, form) && client.writer.field("Content-Encoding") == "gzip" &&
+           client.writer.field("ETag") == "W/\"1~gzip\"";
+  };
+  for (const Lines& condition : {Lines{}, Lines{{"If-Range", "\"1\""}}, Lines{{"If-Match", "W/\"1~gzip\""}}}) {
+    Lines headers = condition;
+    headers.emplace_back("Range", "bytes=0-9");
+    const Client& part = f.ask(headers);
+    BOOST_TEST(part.writer.is_answer(206, kText.substr(0, 10)));
+    BOOST_TEST(part.writer.field("ETag") == "\"1\"");
+    BOOST_TEST(part.writer.field("Vary") == "Accept-Encoding");
+    BOOST_TEST(part.writer.field("Content-Encoding").empty());
+  }
+  for (const char* etag : {"\"1~gzip\"", "W/\"1~gzip\"", "\"1~br\"", "\"2\""}) {
+    BOOST_TEST(is_whole_form({{"Range", "bytes=100-"}, {"If-Range", etag}}), etag);
+  }
+  BOOST_TEST(is_whole_form({{"Range", "lines=1-2"}}));
+  BOOST_TEST(f.ask({{"Range", "bytes=9999-"}}).writer.status == 416);
+  const Client& encoded_only =
+      f.h.ask({.headers = {{"Accept-Encoding", "gzip, identity;q=0"}, {"Range", "bytes=0-9"}}});
+  BOOST_TEST(encoded_only.writer.is_answer(200, form));
+}
+
+BOOST_AUTO_TEST_CASE(a_head_has_the_fields_that_a_get_would_have) {
+  Fixture f;
+  f.make_form();
+  for (const Lines& more : {Lines{}, Lines{{"Range", "bytes=0-9"}}}) {
+    Lines headers = more;
+    headers.emplace_back("Accept-Encoding", "gzip");
+    const Client& head = f.h.ask({.headers = headers, .method = "HEAD"});
+    BOOST_TEST(head.writer.status == 200);
+    BOOST_TEST(head.writer.field("Content-Encoding") == "gzip");
+    BOOST_TEST(head.writer.field("ETag") == "W/\"1~gzip\"");
+    BOOST_TEST(head.writer.field("Vary") == "Accept-Encoding");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_tag_of_the_origin_may_end_like_that_of_a_form) {
+  Fixture f;
+  f.make_form({{"Cache-Control", "max-age=60"}, {"Content-Type", "text/plain"}, {"ETag", "\"o~gzip\""}});
+  BOOST_TEST(f.ask({}).writer.field("ETag") == "W/\"o~gzip~gzip\"");
+  BOOST_TEST(f.ask({{"If-None-Match", "\"o~gzip\""}}).writer.status == 304);
+  BOOST_TEST(f.ask({{"If-None-Match", "W/\"o~gzip~gzip\""}}).writer.status == 304);
+  BOOST_TEST(f.ask({{"If-Match", "\"o~gzip\""}}).writer.status == 200);
+  BOOST_TEST(f.ask({{"If-Match", "\"o\""}}).writer.status == 412);
+  BOOST_TEST(f.ask({{"Range", "bytes=0-9"}, {"If-Range", "\"o~gzip\""}}).writer.status == 206);
 }
 
 BOOST_AUTO_TEST_CASE(a_date_does_not_tell_of_which_form_a_client_has_a_part) {
@@ -211,7 +266,7 @@ BOOST_AUTO_TEST_CASE(a_304_of_the_origin_keeps_the_forms) {
 BOOST_AUTO_TEST_CASE(the_origin_is_asked_by_the_tags_it_knows) {
   Fixture f;
   Client& put = f.h.ask({.headers = {{"If-Match", "\"1~gzip\", \"2\""}}, .method = "PUT"});
-  BOOST_TEST(f.h.upstream.last().field("If-Match").value_or("") == "\"1\", \"2\"");
+  BOOST_TEST(f.h.upstream.last().field("If-Match").value_or("") == "\"1~gzip\", \"1\", \"2\"");
   f.h.upstream.last().respond(204, {});
   f.h.settle();
   BOOST_TEST(put.writer.status == 204);
