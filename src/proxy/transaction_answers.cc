@@ -116,7 +116,7 @@ void Transaction::send_head(AnswerHead head) {
 
 Transaction::Flow Transaction::respond_stored() {
   const cache::Object& stored = *found_.object;
-  const cache::Form* const form = route_->encode.is_on() && !stored.disk_body() ? select_form(stored) : nullptr;
+  const cache::Form* const form = route_->encode.is_on() ? select_form(stored) : nullptr;
   switch (evaluate_preconditions(stored.status(), stored.headers())) {
     case policy::Precondition::kNotModified: return answer_form_not_modified(stored.headers(), form);
     case policy::Precondition::kFailed: return answer_precondition_failed();

@@ -63,7 +63,7 @@ bool Transaction::is_for_part(const cache::Object& stored) const {
 }
 
 void Transaction::ask_for_form(const cache::Object& stored, http::Coding coding) {
-  // What is packed is not in demand; when it is, it is made raw again first.
+  // What is packed or on disk alone is not in demand; when it is, it is made raw in memory again first.
   if (!context_.encoder || !stored.is_ready()) return;
   if (context_.encoder->is_full() || !stored.encoding().try_ask(coding)) return;
   encode::Job job{.body = stored.body(),

@@ -145,6 +145,38 @@ BOOST_AUTO_TEST_CASE(a_form_made_anew_is_not_joined_to_parts_of_the_old_one) {
   BOOST_TEST((forms[0].body != forms[1].body));
 }
 
+// Too large for memory, so that its body is on disk only.
+BOOST_AUTO_TEST_CASE(what_is_on_disk_only_keeps_its_vary_and_knows_its_forms) {
+  Origin origin;
+  std::string body;
+  while (body.size() < 2 << 20) body += text();
+  origin.on("/l", [&](Exchange& x) {
+    x.respond({.headers = {"Cache-Control: max-age=600", "Content-Type: text/plain", "ETag: \"l\""}, .body = body});
+  });
+  const TemporaryDirectory directory;
+  const SeawallOptions options{
+      .cache = "memory = \"8MiB\"\ndisk = { path = \"" + directory.path() + "/disk\", size = \"64MiB\" }",
+      .route = "encode = [\"gzip\"]"};
+  for (int starts = 0; starts < 2; ++starts) {
+    Seawall seawall(origin, options);
+    const Response first = get(seawall, "/l", accept("gzip"));
+    BOOST_TEST(first.get("Vary") == "Accept-Encoding");
+    BOOST_REQUIRE(
+        until([&] { return get(seawall, "/l", {"Cache-Control: only-if-cached", "Range: bytes=0-0"}).status == 206; }));
+    const Response hit = get(seawall, "/l", accept("gzip"));
+    BOOST_TEST((hit.body == body));
+    BOOST_TEST(hit.is_hit());
+    BOOST_TEST(hit.get("Vary") == "Accept-Encoding");
+    BOOST_TEST(fetch(seawall, "HEAD", "/l", accept("gzip")).get("Vary") == "Accept-Encoding");
+    const Response known = get(seawall, "/l", {"Accept-Encoding: gzip", "If-None-Match: W/\"l~gzip\""});
+    BOOST_TEST(known.status == 304);
+    BOOST_TEST(known.get("Vary") == "Accept-Encoding");
+    BOOST_TEST(get(seawall, "/l", {"Accept-Encoding: gzip", "If-Match: W/\"l~gzip\""}).status == 200);
+    BOOST_TEST(get(seawall, "/l", {"Accept-Encoding: gzip", "If-Match: W/\"m~gzip\""}).status == 412);
+  }
+  BOOST_TEST(origin.count("/l") == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(what_must_not_be_encoded_is_not) {
   Origin origin;
   origin.on("/no-transform", [](Exchange& x) { x.respond(page({"Cache-Control: no-transform"})); });

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "cache/disk_body.h"
 #include "encode/encoder.h"
 #include "loopback/proxy/harness.h"
 
@@ -205,6 +206,29 @@ BOOST_AUTO_TEST_CASE(parts_are_of_the_stored_bytes_and_never_of_a_form) {
   const Client& encoded_only =
       f.h.ask({.headers = {{"Accept-Encoding", "gzip, identity;q=0"}, {"Range", "bytes=0-9"}}});
   BOOST_TEST(encoded_only.writer.is_answer(200, form));
+}
+
+BOOST_AUTO_TEST_CASE(where_the_body_is_on_disk_only_the_rules_are_the_same) {
+  Fixture f;
+  cache::Object::Init init;
+  policy::append_key(init.key, "http", "example.com", "/a");
+  init.hash = policy::hash_key(init.key);
+  for (const auto& [name, value] : kResponse) init.headers.add(name, value);
+  init.freshness = {.response_time = f.h.clock.wall_now(), .lifetime = Seconds{60}};
+  init.complete_length = kText.size();
+  init.disk_body = make_ref<const cache::DiskBody>(disk::Candidate{});
+  BOOST_REQUIRE(f.h.store.insert(cache::Object::create(f.h.store.budget(), std::move(init))));
+  const Client& head = f.h.ask({.headers = {{"Accept-Encoding", "gzip"}}, .method = "HEAD"});
+  BOOST_TEST(head.writer.status == 200);
+  BOOST_TEST(head.writer.field("ETag") == "\"1\"");
+  BOOST_TEST(head.writer.field("Vary") == "Accept-Encoding");
+  const Client& known = f.ask({{"If-None-Match", "W/\"1~gzip\""}});
+  BOOST_TEST(known.writer.status == 304);
+  BOOST_TEST(known.writer.field("ETag") == "W/\"1~gzip\"");
+  BOOST_TEST(known.writer.field("Vary") == "Accept-Encoding");
+  BOOST_TEST(f.ask({{"If-Match", "W/\"1~gzip\""}, {"If-None-Match", "*"}}).writer.status == 304);
+  BOOST_TEST(f.ask({{"If-Match", "W/\"2~gzip\""}}).writer.status == 412);
+  BOOST_TEST(f.encoder.jobs.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_head_has_the_fields_that_a_get_would_have) {
