@@ -89,6 +89,12 @@ bool needs_vary(const HeaderMap& headers) {
   return true;
 }
 
+void normalise_codings(HeaderMap& request, http::AcceptedCodings accepted) {
+  const bool is_normal =
+      request.count(Field::kAcceptEncoding) == 1 && request.find(Field::kAcceptEncoding) == accepted.text();
+  if (!is_normal) request.set(Field::kAcceptEncoding, accepted.text());
+}
+
 HeaderMap encoded_fields(const HeaderMap& headers, http::Coding coding) {
   HeaderMap out;
   for (const auto line : headers) {

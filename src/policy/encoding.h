@@ -44,6 +44,10 @@ bool may_encode(std::uint16_t status, const http::HeaderMap& headers, std::optio
 // Whether Vary is silent on Accept-Encoding: it is to be named where an encoded form may be selected.
 bool needs_vary(const http::HeaderMap& headers);
 
+// Accept-Encoding as it says what is accepted, and nothing else: so that requests that differ in how they like it best
+// select one variant, and the origin is asked for that.
+void normalise_codings(http::HeaderMap& request, http::AcceptedCodings accepted);
+
 // Those of the encoded form: Content-Encoding added, the entity-tag its own, digests of other bytes gone.
 http::HeaderMap encoded_fields(const http::HeaderMap& headers, http::Coding coding);
 

@@ -29,6 +29,17 @@ bool names_etag(const http::HeaderMap& request, std::string_view etag) {
 
 }  // namespace
 
+// What the client likes best is for us to know: what it accepts selects the variant, and is what the origin is asked
+// for.
+void Transaction::read_codings() {
+  coding_.reset();
+  if (!route_->encode.is_on()) return;
+  const http::CodingWeights weights(request_.headers);
+  accepted_ = weights.accepted();
+  coding_ = weights.best_of(route_->encode.codings);
+  policy::normalise_codings(request_.headers, accepted_);
+}
+
 // Of a response that arrives, and will have forms once it is stored.
 bool Transaction::may_encode(const fill::FillHead& head, fill::FillKind kind) const {
   if (!route_->encode.is_on() || !(head.is_stored || kind == fill::FillKind::kHead)) return false;
@@ -48,18 +59,15 @@ const cache::Form* Transaction::select_form(const cache::Object& stored) {
   }
   has_forms_ = state.may_encode();
   adds_vary_ = state.adds_vary();
-  if (!has_forms_ || facts_.directives.no_transform) return nullptr;
-  const auto coding = http::CodingWeights(request_.headers).best_of(route_->encode.codings);
-  if (!coding || is_for_part(stored)) return nullptr;
-  const cache::Form* const form = stored.form(*coding);
-  if (!form) ask_for_form(stored, *coding);
+  if (!has_forms_ || !coding_ || facts_.directives.no_transform || is_for_part(stored)) return nullptr;
+  const cache::Form* const form = stored.form(*coding_);
+  if (!form) ask_for_form(stored, *coding_);
   return form;
 }
 
 // Parts are of the stored bytes, for two makings of a form need not have the same.
 bool Transaction::is_for_part(const cache::Object& stored) const {
-  return stored.status() == 200 && requested_ranges() &&
-         http::CodingWeights(request_.headers).accepted().has_identity() && may_cut(stored.headers());
+  return stored.status() == 200 && accepted_.has_identity() && requested_ranges() && may_cut(stored.headers());
 }
 
 void Transaction::ask_for_form(const cache::Object& stored, http::Coding coding) {
@@ -125,10 +133,7 @@ Transaction::Flow Transaction::answer_form_not_modified(const http::HeaderMap& s
 // By If-Range. A date does not tell of which form it is that a client has a part.
 bool Transaction::may_cut(const http::HeaderMap& fields) const {
   const auto condition = request_.headers.find(Field::kIfRange);
-  if (route_->encode.is_on() && condition && !http::parse_etag(*condition) &&
-      http::CodingWeights(request_.headers).best_of(route_->encode.codings)) {
-    return false;
-  }
+  if (coding_ && condition && !http::parse_etag(*condition)) return false;
   return policy::if_range_holds(request_.headers, fields, context_.executor.wall_now());
 }
 

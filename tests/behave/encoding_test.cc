@@ -177,6 +177,24 @@ BOOST_AUTO_TEST_CASE(what_is_on_disk_only_keeps_its_vary_and_knows_its_forms) {
   BOOST_TEST(origin.count("/l") == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(an_origin_that_encodes_is_asked_once_for_all_who_accept_the_same) {
+  Origin origin;
+  origin.on("/a", [](Exchange& x) {
+    x.respond({.headers = {"Cache-Control: max-age=600", "Content-Type: text/plain", "Vary: Accept-Encoding"},
+               .body = x.request().headers.get("Accept-Encoding")});
+  });
+  Seawall seawall(origin, encoding());
+  for (const char* accepted : {"gzip, deflate, br", "br, gzip;q=0.1", "br,gzip,compress"}) {
+    BOOST_TEST(get(seawall, "/a", accept(accepted)).body == "gzip, br");
+  }
+  BOOST_TEST(origin.count("/a") == 1U);
+  BOOST_TEST(get(seawall, "/a", accept("gzip, deflate, br, zstd")).body == "gzip, br, zstd");
+  BOOST_TEST(get(seawall, "/a", accept("gzip, *;q=0")).body == "gzip, identity;q=0");
+  BOOST_TEST(get(seawall, "/a", accept("deflate")).body == "identity");
+  BOOST_TEST(get(seawall, "/a").body == "identity");
+  BOOST_TEST(origin.count("/a") == 4U);
+}
+
 BOOST_AUTO_TEST_CASE(what_must_not_be_encoded_is_not) {
   Origin origin;
   origin.on("/no-transform", [](Exchange& x) { x.respond(page({"Cache-Control: no-transform"})); });

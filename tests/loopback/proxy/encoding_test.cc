@@ -296,6 +296,123 @@ BOOST_AUTO_TEST_CASE(the_origin_is_asked_by_the_tags_it_knows) {
   BOOST_TEST(put.writer.status == 204);
 }
 
+// An origin that negotiates by itself.
+const Lines kNegotiated = {
+    {"Cache-Control", "max-age=60"}, {"Content-Type", "text/plain"}, {"ETag", "\"n\""}, {"Vary", "Accept-Encoding"}};
+
+Lines negotiated(std::string content_encoding) {
+  Lines response = kNegotiated;
+  response.emplace_back("Content-Encoding", std::move(content_encoding));
+  return response;
+}
+
+BOOST_AUTO_TEST_CASE(clients_that_accept_the_same_codings_share_what_the_origin_encoded) {
+  Fixture f;
+  const auto ask = [&](const char* accepted) -> Client& {
+    return f.h.ask({.headers = {{"Accept-Encoding", accepted}}});
+  };
+  ask("gzip, deflate, br");
+  BOOST_TEST(f.h.upstream.last().field("Accept-Encoding").value_or("") == "gzip, br");
+  f.h.upstream.last().respond(200, negotiated("br"), "encoded");
+  f.h.settle();
+  for (const char* accepted : {"gzip, deflate, br", "br, gzip;q=0.1", "BR,X-GZIP", "gzip, br, *;q=0, identity"}) {
+    const Client& client = ask(accepted);
+    BOOST_TEST(client.writer.is_hit(), accepted);
+    BOOST_TEST(client.writer.is_answer(200, "encoded"), accepted);
+  }
+  for (const auto& [accepted, sent] : Lines{{"gzip, deflate", "gzip"},
+                                            {"gzip, deflate, br, zstd", "gzip, br, zstd"},
+                                            {"gzip, br, identity;q=0", "gzip, br, identity;q=0"},
+                                            {"deflate", "identity"}}) {
+    const Client& client = ask(accepted.c_str());
+    BOOST_TEST(f.h.upstream.last().field("Accept-Encoding").value_or("") == sent, accepted);
+    f.h.upstream.last().respond(200, kNegotiated, kText);
+    f.h.settle();
+    BOOST_TEST(!client.writer.is_hit(), accepted);
+  }
+  BOOST_TEST(f.h.ask().writer.is_hit());
+  BOOST_TEST(f.h.variants().size() == 5U);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_client_likes_best_still_chooses_the_form) {
+  Fixture f;
+  f.h.store_object(kResponse, kText);
+  const auto ask = [&](const char* accepted) -> Client& {
+    return f.h.ask({.headers = {{"Accept-Encoding", accepted}}});
+  };
+  ask("br, gzip");
+  ask("br;q=0.1, gzip");
+  f.work();
+  BOOST_TEST(ask("br, gzip").writer.field("Content-Encoding") == "br");
+  BOOST_TEST(ask("br;q=0.1, gzip").writer.field("Content-Encoding") == "gzip");
+  BOOST_TEST(ask("br;q=0.1, identity;q=0.2").writer.is_answer(200, kText));
+}
+
+BOOST_AUTO_TEST_CASE(what_the_cache_does_not_answer_goes_as_it_came) {
+  Fixture f;
+  f.h.ask({.headers = {{"Accept-Encoding", "br, deflate;q=0.1"}}, .method = "POST"});
+  BOOST_TEST(f.h.upstream.last().field("Accept-Encoding").value_or("") == "br, deflate;q=0.1");
+  f.h.upstream.last().respond(204, {});
+  f.h.settle();
+  Harness plain;
+  plain.ask({.headers = {{"Accept-Encoding", "br, deflate;q=0.1"}}});
+  BOOST_TEST(plain.upstream.last().field("Accept-Encoding").value_or("") == "br, deflate;q=0.1");
+  plain.upstream.last().respond(200, kNegotiated, kText);
+  plain.settle();
+}
+
+// As before the route encoded.
+void store_for(Harness& h, const char* accepted, const Lines& response) {
+  cache::Object::Init init;
+  policy::append_key(init.key, "http", "example.com", "/a");
+  init.hash = policy::hash_key(init.key);
+  init.headers = header_map(response);
+  init.freshness = {.response_time = h.clock.wall_now(), .lifetime = Seconds{60}};
+  init.vary = policy::parse_vary(init.headers);
+  policy::append_selecting_values(init.vary, header_map({{"Accept-Encoding", accepted}}), init.selecting_values);
+  init.complete_length = kText.size();
+  init.parts.push_back({.first = 0, .size = kText.size(), .slices = {Slice::copy_of(&h.store.budget(), kText)}});
+  BOOST_REQUIRE(h.store.insert(cache::Object::create(h.store.budget(), std::move(init))));
+}
+
+BOOST_AUTO_TEST_CASE(variants_of_before_are_found) {
+  Fixture f;
+  store_for(f.h, "gzip, deflate, br", negotiated("br"));
+  const Ask wanted{.headers = {{"Accept-Encoding", "br, gzip;q=0.5"}}};
+  BOOST_TEST(f.h.ask(wanted).writer.is_hit());
+  BOOST_TEST(f.h.ask(wanted).writer.is_answer(200, kText));
+
+  f.h.advance(Millis{61'000});
+  Client& late = f.h.ask(wanted);
+  BOOST_TEST(f.h.upstream.last().field("If-None-Match").value_or("") == "\"n\"");
+  BOOST_TEST(f.h.upstream.last().field("Accept-Encoding").value_or("") == "gzip, br");
+  f.h.upstream.last().respond(304, {{"ETag", "\"n\""}, {"Cache-Control", "max-age=60"}});
+  f.h.settle();
+  BOOST_TEST(late.writer.is_answer(200, kText));
+  BOOST_TEST(f.h.ask(wanted).writer.is_hit());
+  BOOST_TEST(f.h.upstream.calls() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(but_not_in_a_coding_that_the_client_may_not_accept) {
+  Fixture f;
+  store_for(f.h, "gzip, deflate", negotiated("deflate"));
+  Client& client = f.h.ask({.headers = {{"Accept-Encoding", "gzip"}}});
+  BOOST_TEST(!client.writer.is_hit());
+  f.h.upstream.last().respond(200, negotiated("gzip"), "encoded");
+  f.h.settle();
+  BOOST_TEST(client.writer.is_answer(200, "encoded"));
+}
+
+BOOST_AUTO_TEST_CASE(a_variant_of_before_goes_when_its_successor_may_not_be_stored) {
+  Fixture f;
+  store_for(f.h, "gzip, deflate", negotiated("gzip"));
+  f.h.advance(Millis{61'000});
+  f.ask({});
+  f.h.upstream.last().respond(200, {{"Cache-Control", "no-store"}}, "new");
+  f.h.settle();
+  BOOST_TEST(!f.h.is_stored());
+}
+
 BOOST_AUTO_TEST_CASE(the_origins_vary_is_not_said_twice) {
   Fixture f;
   Lines response = kResponse;

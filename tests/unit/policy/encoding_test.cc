@@ -52,6 +52,21 @@ BOOST_AUTO_TEST_CASE(vary) {
   BOOST_TEST(!needs_vary(map_of({{"Vary", "*"}})));
 }
 
+BOOST_AUTO_TEST_CASE(codings_are_normalised_in_place) {
+  const auto normal = [](const Headers& headers) {
+    auto request = map_of(headers);
+    normalise_codings(request, http::CodingWeights(request).accepted());
+    BOOST_TEST(request.count(http::Field::kAcceptEncoding) == 1U);
+    BOOST_TEST(request.find("Accept").value_or("") == "text/html");
+    return std::string(request.find("Accept-Encoding").value_or(""));
+  };
+  BOOST_TEST(normal({{"Accept", "text/html"}}) == "identity");
+  BOOST_TEST(normal({{"Accept-Encoding", "br, gzip;q=0.1"}, {"Accept", "text/html"}}) == "gzip, br");
+  BOOST_TEST(normal({{"Accept-Encoding", "gzip, br"}, {"Accept", "text/html"}}) == "gzip, br");
+  BOOST_TEST(normal({{"Accept-Encoding", "gzip"}, {"Accept", "text/html"}, {"accept-encoding", "zstd, foo"}}) ==
+             "gzip, zstd");
+}
+
 BOOST_AUTO_TEST_CASE(entity_tags) {
   BOOST_TEST(encoded_etag("\"abc\"", Coding::kGzip) == "W/\"abc~gzip\"");
   BOOST_TEST(encoded_etag("W/\"abc\"", Coding::kBrotli) == "W/\"abc~br\"");
