@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "policy/encoding.h"
 #include "policy/key.h"
 #include "policy/plan.h"
 #include "policy/validation.h"
@@ -28,6 +29,15 @@ bool is_fresh(const proxy::Context& context, const proxy::Route& route, const ht
   const policy::Plan plan = policy::plan(policy::facts_of(request), found.found, &found.object->freshness(),
                                          route.rules, context.executor.wall_now());
   return plan.verdict == policy::Verdict::kServeFresh;
+}
+
+// As the route's clients ask that accept no coding.
+http::RequestHead request_for(const proxy::Route& route, const Target& target) {
+  http::RequestHead head = plain_get(target);
+  if (route.encode.is_on()) {
+    policy::normalise_codings(head.headers, http::CodingWeights(head.headers).accepted());
+  }
+  return head;
 }
 
 Target target_of(http::AbsoluteUri uri) {
@@ -80,7 +90,8 @@ Ref<fill::Fill> make_background_fill(proxy::Context& context, const proxy::Route
   const proxy::Origin& origin = context.router->origins()[route.read_from];
   fill::FillRequest wanted;
   wanted.is_background = true;
-  wanted.head = plain_get(target);
+  wanted.head = request_for(route, target);
+  wanted.codings = route.encode.selecting();
   wanted.key = target.key;
   wanted.hash = target.hash;
   wanted.rules = route.rules;
@@ -114,10 +125,11 @@ Ref<fill::Fill> make_background_fill(proxy::Context& context, const proxy::Route
 
 Enqueued BackgroundFiller::enqueue(const proxy::Route& route, const Target& target, const Order& order,
                                    const std::function<void(bool)>& on_outcome) {
-  const http::RequestHead request = plain_get(target);
+  const http::RequestHead request = request_for(route, target);
   fill::FillQueue& queue = *context_.router->origins()[route.read_from].fills;
   for (int lookup = 0; lookup < kMaxLookups; ++lookup) {
-    const cache::LookupResult found = context_.store.find(target.key, target.hash, request.headers, context_.scratch);
+    const cache::LookupResult found =
+        context_.store.find(target.key, target.hash, request.headers, context_.scratch, route.encode.selecting());
     if (is_fresh(context_, route, request, found)) return Enqueued::kFresh;
     if (order.only_refresh && !found.object) return Enqueued::kAbsent;
     if (const Ref<fill::Fill> present = context_.fills.find_waiting(target.key, target.hash)) {

@@ -13,6 +13,7 @@
 namespace seawall::cache {
 namespace {
 
+// A change of the head's layout needs a new one, and a golden file for it in tests/unit/cache/golden.
 constexpr std::uint8_t kVersion = 2;  // 1: another variant for what has no Vary
 constexpr std::uint64_t kVariantSeed = 1;
 constexpr std::uint32_t kMaxLines = 10'000;

@@ -56,7 +56,18 @@ bool differ_in_language_only(std::string_view a, std::string_view b) {
   return a.empty() && b.empty();
 }
 
-// When nothing is selected by equal fields: the newest variant in the language that the request wants before all else.
+// When nothing is selected by equal fields: the newest variant that was stored when codings were not normalised.
+const Object* select_by_codings(const VariantSet& set, const http::HeaderMap& request, std::string& scratch) {
+  for (const Ref<Object>& variant : set.variants()) {
+    if (!std::ranges::binary_search(variant->vary().names, "accept-encoding")) continue;
+    scratch.clear();
+    policy::append_selecting_values(variant->vary(), request, scratch);
+    if (policy::selects_by_codings(scratch, variant->selecting_values(), variant->headers())) return variant.get();
+  }
+  return nullptr;
+}
+
+// Or the newest in the language that the request wants before all else.
 const Object* select_by_language(const VariantSet& set, const http::HeaderMap& request, std::string& scratch) {
   for (const Ref<Object>& variant : set.variants()) {
     if (!std::ranges::binary_search(variant->vary().names, "accept-language")) continue;
@@ -69,9 +80,9 @@ const Object* select_by_language(const VariantSet& set, const http::HeaderMap& r
   return nullptr;
 }
 
-// The newest that the request selects, else the newest in its preferred language. Inlined: each hit comes through here.
+// The newest that the request selects by equal fields, else otherwise. Inlined: each hit comes through here.
 [[gnu::always_inline]] inline const Object* select(const VariantSet& set, const http::HeaderMap& request,
-                                                   std::string& scratch) {
+                                                   std::string& scratch, policy::Codings codings) {
   const policy::VarySpec* computed = nullptr;  // what `scratch` holds the request's values for
   for (const Ref<Object>& variant : set.variants()) {
     const policy::VarySpec& vary = variant->vary();
@@ -86,7 +97,9 @@ const Object* select_by_language(const VariantSet& set, const http::HeaderMap& r
     }
     return variant.get();
   }
-  return request.contains(http::Field::kAcceptLanguage) ? select_by_language(set, request, scratch) : nullptr;
+  const Object* other = codings == policy::Codings::kNormalised ? select_by_codings(set, request, scratch) : nullptr;
+  if (!other && request.contains(http::Field::kAcceptLanguage)) other = select_by_language(set, request, scratch);
+  return other;
 }
 
 // A heap, the coldest on top.
@@ -125,15 +138,15 @@ IndexShard& Store::shard_of(std::uint64_t hash) const {
   return *shards_[(hash >> 48) & (shards_.size() - 1)];
 }
 
-LookupResult Store::find(std::string_view key, std::uint64_t hash, const http::HeaderMap& request,
-                         std::string& scratch) {
+LookupResult Store::find(std::string_view key, std::uint64_t hash, const http::HeaderMap& request, std::string& scratch,
+                         policy::Codings codings) {
   LookupResult result{.set = shard_of(hash).find(key, hash)};
   if (!result.set) return result;
   result.found = policy::Found::kOtherVariants;
-  const Object* selected = select(*result.set, request, scratch);
+  const Object* selected = select(*result.set, request, scratch, codings);
   if (!selected) return result;
   if (selected->purge_epoch() != purges_.epoch()) [[unlikely]] {
-    selected = select_unpurged(selected, request, scratch, result);
+    selected = select_unpurged(selected, request, scratch, codings, result);
     if (!selected) return result;
   }
   EvictionPolicy::touch(selected->eviction());
@@ -147,7 +160,7 @@ LookupResult Store::find(std::string_view key, std::uint64_t hash, const http::H
 // Selects until what is selected stands the test. Every turn but the last removes a variant or makes one stale; others
 // may publish more that are purged by then, which is not waited for: a miss is always right.
 const Object* Store::select_unpurged(const Object* selected, const http::HeaderMap& request, std::string& scratch,
-                                     LookupResult& result) {
+                                     policy::Codings codings, LookupResult& result) {
   const Ref<const VariantSet> first = result.set;  // keeps the key
   for (std::size_t turn = 0; turn < 2 * options_.max_variants; ++turn) {
     const std::uint64_t epoch = purges_.epoch();
@@ -156,7 +169,7 @@ const Object* Store::select_unpurged(const Object* selected, const http::HeaderM
     purge(*selected, *match, epoch);
     result.set = shard_of(first->hash()).find(first->key(), first->hash());
     if (!result.set) result.found = policy::Found::kNothing;
-    selected = result.set ? select(*result.set, request, scratch) : nullptr;
+    selected = result.set ? select(*result.set, request, scratch, codings) : nullptr;
     if (!selected) return nullptr;
   }
   return nullptr;

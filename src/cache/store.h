@@ -109,9 +109,11 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  // The newest variant that this request selects, or else the newest in its preferred language; counts as a use.
-  // `scratch` is the caller's, reused. What is purged is not found, or found stale.
-  LookupResult find(std::string_view key, std::uint64_t hash, const http::HeaderMap& request, std::string& scratch);
+  // The newest variant that this request selects, or else, where its codings are normalised, the newest that was stored
+  // for others that are the same then, or else the newest in its preferred language; counts as a use. `scratch` is the
+  // caller's, reused. What is purged is not found, or found stale.
+  LookupResult find(std::string_view key, std::uint64_t hash, const http::HeaderMap& request, std::string& scratch,
+                    policy::Codings codings = policy::Codings::kAsGiven);
   // Same without counting as a use, and without a request: every variant that is not purged, newest first (bounded by
   // max_variants).
   std::vector<Ref<Object>> peek_all(std::string_view key, std::uint64_t hash) const;
@@ -204,7 +206,7 @@ class Store {
   std::size_t max_charged_bytes() const;
   bool admit(const Object& object);
   const Object* select_unpurged(const Object* selected, const http::HeaderMap& request, std::string& scratch,
-                                LookupResult& result);
+                                policy::Codings codings, LookupResult& result);
   std::optional<PurgeList::Match> match_purges(const Object& object, std::uint64_t epoch) const;
   bool is_removed_by_purge(const Object& object) const;
   Purged purge(const Object& object, PurgeList::Match match, std::uint64_t epoch);

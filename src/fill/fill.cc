@@ -38,10 +38,12 @@ bool is_lasting(Why why) {
   }
 }
 
-bool is_selected(const cache::Object& stored, const http::HeaderMap& request) {
+bool is_selected(const cache::Object& stored, const FillRequest& request) {
   std::string values;
-  policy::append_selecting_values(stored.vary(), request, values);
-  return values == stored.selecting_values();
+  policy::append_selecting_values(stored.vary(), request.head.headers, values);
+  return values == stored.selecting_values() ||
+         (request.codings == policy::Codings::kNormalised &&
+          policy::selects_by_codings(values, stored.selecting_values(), stored.headers()));
 }
 
 // Whether the error says anything of the origin: else there is nothing to wait for.
@@ -393,7 +395,7 @@ void Fill::begin_body(http::ResponseHead head, const policy::StoreDecision& deci
     if (!keeping_ && says_of_all) {
       if (request_.candidates.empty()) store_.forget_unseen(request_.key, request_.hash);
       for (const Ref<cache::Object>& candidate : request_.candidates) {
-        if (is_selected(*candidate, request_.head.headers)) store_.erase(*candidate);
+        if (is_selected(*candidate, request_)) store_.erase(*candidate);
       }
     }
   }

@@ -77,8 +77,9 @@ enum class Sharing : std::uint8_t { kShared, kExclusive };
 struct FillRequest {
   FillKind kind = FillKind::kFetch;
   Sharing sharing = Sharing::kShared;
-  bool is_background = false;  // no reader to begin with
-  http::RequestHead head;      // the client's: decides about storing, Vary
+  bool is_background = false;                           // no reader to begin with
+  http::RequestHead head;                               // the client's: decides about storing, Vary
+  policy::Codings codings = policy::Codings::kAsGiven;  // of `head`
   http::OutgoingRequest outgoing;
   std::string key;  // primary cache key
   std::uint64_t hash = 0;

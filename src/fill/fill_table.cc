@@ -101,7 +101,7 @@ FillTable::Joined FillTable::join_or_start(const Ref<Fill>& fresh, const cache::
     }
     if (at->second.size() >= kMaxFillsPerKey) return {Join::kTooMany, nullptr};
   }
-  again = store_.find(wanted.key, wanted.hash, wanted.head.headers, scratch);
+  again = store_.find(wanted.key, wanted.hash, wanted.head.headers, scratch, wanted.codings);
   if (again.object != seen) return {Join::kChanged, nullptr};
 
   auto& fills = at != shard.fills.end() ? at->second : shard.fills[wanted.key];

@@ -40,22 +40,22 @@ bool forbids_transforming(const HeaderMap& headers, const std::vector<std::strin
 }
 
 bool accepts(const HeaderMap& request, http::Coding coding) {
-  return http::negotiate(request, {&coding, 1}).has_value();
+  return http::CodingWeights(request).accepted().has(coding);
 }
 
-// The members with those suffixes off for which `is_meant`; nullopt when none has one.
+// The members, and behind each that has a suffix for which `is_meant` the one without; nullopt when none has one.
 template <typename Predicate>
-std::optional<std::string> plain_list(std::string_view list, Predicate is_meant) {
+std::optional<std::string> list_with_plain(std::string_view list, Predicate is_meant) {
   std::string out;
   bool has_changed = false;
   for (http::EtagCursor cursor(list); const auto member = cursor.next();) {
     if (!out.empty()) out += ", ";
-    if (const auto plain = plain_etag(*member); plain && is_meant(plain->coding)) {
-      out += plain->etag;
-      has_changed = true;
-    } else {
-      out += *member;
-    }
+    out += *member;
+    const auto plain = plain_etag(*member);
+    if (!plain || !is_meant(plain->coding)) continue;
+    out += ", ";
+    out += plain->etag;
+    has_changed = true;
   }
   return has_changed ? std::optional(out) : std::nullopt;
 }
@@ -89,6 +89,12 @@ bool needs_vary(const HeaderMap& headers) {
   return true;
 }
 
+void normalise_codings(HeaderMap& request, http::AcceptedCodings accepted) {
+  const bool is_normal =
+      request.count(Field::kAcceptEncoding) == 1 && request.find(Field::kAcceptEncoding) == accepted.text();
+  if (!is_normal) request.set(Field::kAcceptEncoding, accepted.text());
+}
+
 HeaderMap encoded_fields(const HeaderMap& headers, http::Coding coding) {
   HeaderMap out;
   for (const auto line : headers) {
@@ -104,8 +110,10 @@ HeaderMap encoded_fields(const HeaderMap& headers, http::Coding coding) {
 }
 
 std::string encoded_etag(std::string_view etag, http::Coding coding) {
-  if (!http::parse_etag(etag)) return {};
-  std::string out(etag.substr(0, etag.size() - 1));
+  const auto tag = http::parse_etag(etag);
+  if (!tag) return {};
+  std::string out = "W/";
+  out += tag->opaque.substr(0, tag->opaque.size() - 1);
   out += kFormMark;
   out += http::to_string(coding);
   out += '"';
@@ -113,8 +121,9 @@ std::string encoded_etag(std::string_view etag, http::Coding coding) {
 }
 
 std::optional<PlainEtag> plain_etag(std::string_view etag) {
-  if (!http::parse_etag(etag)) return std::nullopt;
-  const std::string_view open = etag.substr(0, etag.size() - 1);
+  const auto tag = http::parse_etag(etag);
+  if (!tag) return std::nullopt;
+  const std::string_view open = tag->opaque.substr(0, tag->opaque.size() - 1);
   for (const http::Coding coding : {http::Coding::kGzip, http::Coding::kBrotli, http::Coding::kZstd}) {
     const std::string_view name = http::to_string(coding);
     if (!open.ends_with(name)) continue;
@@ -125,13 +134,13 @@ std::optional<PlainEtag> plain_etag(std::string_view etag) {
   return std::nullopt;
 }
 
-void name_plain_etags(HeaderMap& request) {
+void add_plain_etags(HeaderMap& request) {
   for (const Field field : {Field::kIfMatch, Field::kIfNoneMatch}) {
     const auto list = request.combined(field);
     if (!list) continue;
-    const auto plain =
-        plain_list(*list, [&](http::Coding coding) { return field == Field::kIfMatch || accepts(request, coding); });
-    if (plain) request.set(field, *plain);
+    const auto both = list_with_plain(
+        *list, [&](http::Coding coding) { return field == Field::kIfMatch || accepts(request, coding); });
+    if (both) request.set(field, *both);
   }
 }
 
@@ -139,7 +148,7 @@ void name_client_etag(const HeaderMap& request, HeaderMap& fields) {
   const auto etag = fields.find(Field::kEtag);
   const auto wanted = etag ? http::parse_etag(*etag) : std::nullopt;
   if (!wanted) return;
-  std::string_view known;
+  std::string known;
   for (const auto line : request) {
     if (line.field != Field::kIfNoneMatch) continue;
     for (http::EtagCursor cursor(line.value); const auto member = cursor.next();) {
@@ -147,7 +156,7 @@ void name_client_etag(const HeaderMap& request, HeaderMap& fields) {
       if (given && http::weak_match(*given, *wanted)) return;
       const auto plain = plain_etag(*member);
       const auto parsed = plain && accepts(request, plain->coding) ? http::parse_etag(plain->etag) : std::nullopt;
-      if (parsed && http::weak_match(*parsed, *wanted)) known = *member;
+      if (parsed && http::weak_match(*parsed, *wanted)) known = encoded_etag(plain->etag, plain->coding);
     }
   }
   if (known.empty()) return;

@@ -44,22 +44,27 @@ bool may_encode(std::uint16_t status, const http::HeaderMap& headers, std::optio
 // Whether Vary is silent on Accept-Encoding: it is to be named where an encoded form may be selected.
 bool needs_vary(const http::HeaderMap& headers);
 
+// Accept-Encoding as it says what is accepted, and nothing else: so that requests that differ in how they like it best
+// select one variant, and the origin is asked for that.
+void normalise_codings(http::HeaderMap& request, http::AcceptedCodings accepted);
+
 // Those of the encoded form: Content-Encoding added, the entity-tag its own, digests of other bytes gone.
 http::HeaderMap encoded_fields(const http::HeaderMap& headers, http::Coding coding);
 
-// "abc" -> "abc~gzip", W/"abc" -> W/"abc~gzip"; empty when it is no entity-tag. Origins have tags that end in "-gzip"
-// or "-br" of their own.
+// "abc" -> W/"abc~gzip"; empty when it is no entity-tag. Weak, for another level, library or server makes other bytes
+// of the same (RFC 9110 section 8.8.1). Origins have tags that end in "-gzip" or "-br" of their own.
 std::string encoded_etag(std::string_view etag, http::Coding coding);
-// The same backwards, for any of the codings; nullopt where there is no such suffix.
+// The same backwards, for any of the codings, W/ or not; nullopt where there is no such suffix.
 struct PlainEtag {
-  std::string etag;
+  std::string etag;  // strong: a weak one is not told from it by its form's, nor does it pass for one where that counts
   http::Coding coding;
 };
 std::optional<PlainEtag> plain_etag(std::string_view etag);
-// If-Match and If-None-Match of a request with the suffixes off each entity-tag: as the origin knows them. Not
-// If-Range: the origin must not add a part of its bytes to one of a form. Nor If-None-Match of a form in a coding that
-// the request does not accept: whoever asks is to learn that this is not what it gets.
-void name_plain_etags(http::HeaderMap& request);
+// To each entity-tag in If-Match and If-None-Match that may be of a form, adds that without the suffix, as the origin
+// knows it; its own may end like ours. Not in If-Range: nobody must add a part of the plain bytes to one of a form. Nor
+// in If-None-Match for a coding that the request does not accept: whoever asks is to learn that this is not what it
+// gets.
+void add_plain_etags(http::HeaderMap& request);
 // Where the request's If-None-Match knows the ETag of these fields in a form that it accepts and not as it stands:
 // gives the fields of a 304 for that form.
 void name_client_etag(const http::HeaderMap& request, http::HeaderMap& fields);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 
+#include "http/coding.h"
 #include "http/list_syntax.h"
 #include "http/weighted.h"
 
@@ -107,6 +108,52 @@ void append_plain(std::string& out, const HeaderMap& request, std::string_view n
   }
 }
 
+// With its line feed.
+std::string_view take_line(std::string_view& lines) {
+  const std::string_view line = lines.substr(0, lines.find('\n') + 1);
+  lines.remove_prefix(line.empty() ? lines.size() : line.size());
+  return line;
+}
+
+// What append_weighted() or append_plain() wrote after the name; nullopt where it is another name.
+std::optional<std::string_view> value_of_codings(std::string_view line) {
+  constexpr std::string_view kName = "accept-encoding";
+  if (!line.starts_with(kName)) return std::nullopt;
+  const std::string_view value = line.substr(kName.size(), line.size() - kName.size() - 1);
+  return value.empty() || value.front() == '=' || value.front() == ':' ? std::optional(value) : std::nullopt;
+}
+
+// "br;500" of append_weighted().
+std::optional<Weighted> parse_stored(std::string_view member) {
+  Weighted weighted{.name = member.substr(0, member.find(';'))};
+  if (weighted.name.size() == member.size()) return weighted;
+  const auto quality = http::parse_uint(member.substr(weighted.name.size() + 1));
+  if (!quality || *quality > 1000) return std::nullopt;
+  weighted.quality = static_cast<int>(*quality);
+  return weighted;
+}
+
+http::AcceptedCodings accepted_by(std::string_view value) {
+  http::CodingWeights weights;
+  const bool is_sorted = value.starts_with('=');
+  for (http::ListCursor list(value.substr(value.empty() ? 0 : 1)); const auto element = list.next();) {
+    const auto member = is_sorted ? parse_stored(*element) : http::parse_weighted(*element);
+    if (member) weights.note(member->name, member->quality);
+  }
+  return weights.accepted();
+}
+
+bool is_in_accepted_coding(const HeaderMap& response, http::AcceptedCodings accepted) {
+  for (const auto line : response) {
+    if (line.field != Field::kContentEncoding) continue;
+    for (http::ListCursor list(line.value); const auto name = list.next();) {
+      const auto coding = http::coding_from_name(*name);
+      if (coding ? !accepted.has(*coding) : !http::iequals(*name, "identity")) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 VarySpec parse_vary(const HeaderMap& response) {
@@ -134,6 +181,22 @@ void append_selecting_values(const VarySpec& spec, const HeaderMap& request, std
     }
     out.push_back('\n');
   }
+}
+
+bool selects_by_codings(std::string_view wanted, std::string_view stored, const HeaderMap& stored_fields) {
+  while (!wanted.empty() && !stored.empty()) {
+    const std::string_view wanted_line = take_line(wanted);
+    const std::string_view stored_line = take_line(stored);
+    const auto wanted_codings = value_of_codings(wanted_line);
+    const auto stored_codings = value_of_codings(stored_line);
+    if (!wanted_codings || !stored_codings) {
+      if (wanted_line != stored_line) return false;
+      continue;
+    }
+    const http::AcceptedCodings accepted = accepted_by(*wanted_codings);
+    if (accepted != accepted_by(*stored_codings) || !is_in_accepted_coding(stored_fields, accepted)) return false;
+  }
+  return wanted.empty() && stored.empty();
 }
 
 bool language_selects(const HeaderMap& request, std::string_view content_language) {

@@ -3,6 +3,7 @@
 // white space around commas removed.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,15 @@ VarySpec parse_vary(const http::HeaderMap& response);
 // Appends one normalised line for each name, absent fields distinguished from empty ones. Two requests select the same
 // variant of `spec` exactly when these are equal. No allocation but in `out`.
 void append_selecting_values(const VarySpec& spec, const http::HeaderMap& request, std::string& out);
+
+// What Accept-Encoding of a request is: the client's own, or normalise_codings() of it (policy/encoding.h), which the
+// origin is asked with too.
+enum class Codings : std::uint8_t { kAsGiven, kNormalised };
+
+// Whether these differ in Accept-Encoding at most, and there not once both are normalised, and the stored response is
+// in a coding that is accepted: `wanted` of a request whose codings are normalised, `stored` of one whose may have been
+// anything, for the same names.
+bool selects_by_codings(std::string_view wanted, std::string_view stored, const http::HeaderMap& stored_fields);
 
 // Whether a stored representation in `content_language` is what the request's Accept-Language asks for before all else:
 // its one most preferred range is that language. A store may use it on kVaryMiss among variants that differ in nothing

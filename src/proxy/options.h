@@ -12,6 +12,7 @@
 #include "http/coding.h"
 #include "http/h1_parser.h"
 #include "policy/encoding.h"
+#include "policy/vary.h"
 
 namespace seawall::proxy {
 
@@ -81,6 +82,8 @@ struct EncodeOptions {
   encode::Levels levels;
 
   bool is_on() const { return !codings.empty(); }
+  // What requests of the route select variants by.
+  policy::Codings selecting() const { return is_on() ? policy::Codings::kNormalised : policy::Codings::kAsGiven; }
 };
 
 enum class HostPolicy : std::uint8_t { kPreserve, kOrigin };

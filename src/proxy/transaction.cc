@@ -189,6 +189,7 @@ Transaction::Flow Transaction::route() {
     plan_ = {Verdict::kPass, Why::kPassRoute};
     return go(Step::kAttach);
   }
+  read_codings();
   return go(Step::kLookup);
 }
 
@@ -202,7 +203,7 @@ bool Transaction::follow_reload() {
 Transaction::Flow Transaction::lookup() {
   if (follow_reload()) return go(Step::kRoute);
   ++lookups_;
-  found_ = context_.store.find(key_, hash_, request_.headers, context_.scratch);
+  found_ = context_.store.find(key_, hash_, request_.headers, context_.scratch, route_->encode.selecting());
   if (found_.found != Found::kObject && load_from_disk()) return Flow::kPark;
   return go(Step::kDecide);
 }
@@ -359,6 +360,7 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
   wanted.rules = route_->rules;
   wanted.head_deadline = origin().total + kDeadlineSlack;
   wanted.head = request_;
+  wanted.codings = route_->encode.selecting();
   wanted.purge_epoch = context_.store.purges().epoch();
   wanted.share = route_->state->share;
   wanted.chance = context_.rng.unit();
@@ -377,7 +379,7 @@ Ref<fill::Fill> Transaction::make_fill(FillKind kind, Sharing sharing, bool is_b
       wanted.outgoing.local_port = client_.local->port();
     }
   }
-  if (is_pass && route_->encode.is_on()) policy::name_plain_etags(wanted.outgoing.headers);
+  if (is_pass && route_->encode.is_on()) policy::add_plain_etags(wanted.outgoing.headers);
   wanted.outgoing.traffic = is_background ? http::Traffic::kBackground : http::Traffic::kClient;
   wanted.outgoing.is_shared = !is_pass;
   wanted.outgoing.route = route_->state->id;
@@ -681,6 +683,7 @@ Transaction::Flow Transaction::finish() {
   route_ = nullptr;
   is_client_gone_ = false;
   is_alone_ = is_collapsed_ = is_hit_ = is_stored_ = origin_asked_ = is_stale_for_failure_ = false;
+  coding_.reset();
   has_forms_ = adds_vary_ = false;
   patience_.reset();
   lookups_ = 0;

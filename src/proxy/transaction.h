@@ -34,6 +34,7 @@
 #include "cache/store.h"
 #include "fill/fill.h"
 #include "http/body_pipe.h"
+#include "http/coding.h"
 #include "http/message.h"
 #include "policy/plan.h"
 #include "policy/validation.h"
@@ -168,8 +169,10 @@ class Transaction final : public RequestHandler {
   Flow stored_body();
   void go_on_later();
   // In transaction_forms.cc.
+  void read_codings();
   bool may_encode(const fill::FillHead& head, fill::FillKind kind) const;
   const cache::Form* select_form(const cache::Object& stored);
+  bool is_for_part(const cache::Object& stored) const;
   void ask_for_form(const cache::Object& stored, http::Coding coding);
   policy::Precondition evaluate_preconditions(std::uint16_t status, const http::HeaderMap& fields) const;
   bool may_cut(const http::HeaderMap& fields) const;
@@ -217,6 +220,8 @@ class Transaction final : public RequestHandler {
   bool sends_trailers_ = false;              // after it, those of found_
   std::shared_ptr<Transaction*> later_;      // a turn of its own is on its way
   std::string composed_;                     // Age and Cache-Status lines of this answer
+  http::AcceptedCodings accepted_;           // with the cache, on a route that encodes
+  std::optional<http::Coding> coding_;       // of these and those of the route, what the client likes best
   bool has_forms_ = false;                   // the response may be had in other codings than identity
   bool adds_vary_ = false;                   // and its own Vary does not say so
   bool is_foreign_scheme_ = false;           // the target names another scheme than the connection has

@@ -116,7 +116,7 @@ void Transaction::send_head(AnswerHead head) {
 
 Transaction::Flow Transaction::respond_stored() {
   const cache::Object& stored = *found_.object;
-  const cache::Form* const form = route_->encode.is_on() && !stored.disk_body() ? select_form(stored) : nullptr;
+  const cache::Form* const form = route_->encode.is_on() ? select_form(stored) : nullptr;
   switch (evaluate_preconditions(stored.status(), stored.headers())) {
     case policy::Precondition::kNotModified: return answer_form_not_modified(stored.headers(), form);
     case policy::Precondition::kFailed: return answer_precondition_failed();
@@ -126,7 +126,7 @@ Transaction::Flow Transaction::respond_stored() {
   if (stored.disk_body() && !is_head && !body_source_) return go(Step::kOpenBody);
   if (form) context_.encoder->counters().count_answer(context_.executor.worker_id(), form->coding);
   const cache::Object& object = form ? *form->object : stored;
-  if (object.status() == 200 && request_.headers.contains(Field::kRange)) {
+  if (!form && object.status() == 200 && request_.headers.contains(Field::kRange)) {
     const auto specs = requested_ranges();
     if (specs && may_cut(object.headers())) {
       const auto ranges = http::resolve(*specs, object.complete_length());

@@ -51,7 +51,7 @@ std::uint64_t Transaction::first_wanted() const {
 
 // As if nothing were stored; but what had to do with less than a fresh copy has nothing left.
 Transaction::Flow Transaction::go_without_body() {
-  is_hit_ = false;
+  is_hit_ = has_forms_ = adds_vary_ = false;
   if (reader_ && !is_stale_for_failure_ && lookups_ < kMaxLookups) {
     // What was found to be good still is not there any more.
     ++lookups_;

@@ -29,6 +29,17 @@ bool names_etag(const http::HeaderMap& request, std::string_view etag) {
 
 }  // namespace
 
+// What the client likes best is for us to know: what it accepts selects the variant, and is what the origin is asked
+// for.
+void Transaction::read_codings() {
+  coding_.reset();
+  if (!route_->encode.is_on()) return;
+  const http::CodingWeights weights(request_.headers);
+  accepted_ = weights.accepted();
+  coding_ = weights.best_of(route_->encode.codings);
+  policy::normalise_codings(request_.headers, accepted_);
+}
+
 // Of a response that arrives, and will have forms once it is stored.
 bool Transaction::may_encode(const fill::FillHead& head, fill::FillKind kind) const {
   if (!route_->encode.is_on() || !(head.is_stored || kind == fill::FillKind::kHead)) return false;
@@ -46,25 +57,21 @@ const cache::Form* Transaction::select_form(const cache::Object& stored) {
                                    route_->rules.targeted_fields),
                 policy::needs_vary(stored.headers()));
   }
-  if (!state.may_encode()) return nullptr;
-  has_forms_ = true;
+  has_forms_ = state.may_encode();
   adds_vary_ = state.adds_vary();
-  if (facts_.directives.no_transform) return nullptr;
-  const auto coding = http::negotiate(request_.headers, route_->encode.codings);
-  if (!coding) return nullptr;
-  const cache::Form* const form = stored.form(*coding);
-  if (request_.headers.contains(Field::kRange)) {
-    // Ranges are of the stored bytes, unless the client says that it has some of the encoded ones.
-    const bool is_of_form = form && request_.headers.contains(Field::kIfRange) &&
-                            policy::strong_etag(form->object->headers()) == request_.headers.find(Field::kIfRange);
-    return is_of_form ? form : nullptr;
-  }
-  if (!form) ask_for_form(stored, *coding);
+  if (!has_forms_ || !coding_ || facts_.directives.no_transform || is_for_part(stored)) return nullptr;
+  const cache::Form* const form = stored.form(*coding_);
+  if (!form) ask_for_form(stored, *coding_);
   return form;
 }
 
+// Parts are of the stored bytes, for two makings of a form need not have the same.
+bool Transaction::is_for_part(const cache::Object& stored) const {
+  return stored.status() == 200 && accepted_.has_identity() && requested_ranges() && may_cut(stored.headers());
+}
+
 void Transaction::ask_for_form(const cache::Object& stored, http::Coding coding) {
-  // What is packed is not in demand; when it is, it is made raw again first.
+  // What is packed or on disk alone is not in demand; when it is, it is made raw in memory again first.
   if (!context_.encoder || !stored.is_ready()) return;
   if (context_.encoder->is_full() || !stored.encoding().try_ask(coding)) return;
   encode::Job job{.body = stored.body(),
@@ -100,14 +107,14 @@ void Transaction::ask_for_form(const cache::Object& stored, http::Coding coding)
   if (const auto present = context_.store.find_same(stored)) present->encoding().give_up(coding);
 }
 
-// As if each entity-tag were that of the stored bytes: they are one and the same version of the resource.
+// By a form's entity-tag as by that of the stored bytes: they are one and the same version of the resource.
 policy::Precondition Transaction::evaluate_preconditions(std::uint16_t status, const http::HeaderMap& fields) const {
   const WallTime now = context_.executor.wall_now();
   if (!has_forms_ || !has_etag_condition(request_.headers)) {
     return policy::evaluate_preconditions(request_, status, fields, now);
   }
   http::RequestHead plain = request_;
-  policy::name_plain_etags(plain.headers);
+  policy::add_plain_etags(plain.headers);
   return policy::evaluate_preconditions(plain, status, fields, now);
 }
 
@@ -126,10 +133,7 @@ Transaction::Flow Transaction::answer_form_not_modified(const http::HeaderMap& s
 // By If-Range. A date does not tell of which form it is that a client has a part.
 bool Transaction::may_cut(const http::HeaderMap& fields) const {
   const auto condition = request_.headers.find(Field::kIfRange);
-  if (route_->encode.is_on() && condition && !http::parse_etag(*condition) &&
-      http::negotiate(request_.headers, route_->encode.codings)) {
-    return false;
-  }
+  if (coding_ && condition && !http::parse_etag(*condition)) return false;
   return policy::if_range_holds(request_.headers, fields, context_.executor.wall_now());
 }
 

@@ -60,6 +60,16 @@ Json answer(int job, int accepted, int duplicate = 0, int cached = 0, Json refus
 
 BOOST_FIXTURE_TEST_SUITE(admin_fill_jobs, Fixture)
 
+BOOST_AUTO_TEST_CASE(a_route_that_encodes_is_filled_for_clients_that_accept_no_coding) {
+  change_routes(*this, [](std::vector<proxy::Route>& routes) { routes[0].encode.codings = {http::Coding::kGzip}; });
+  posted(urls(0, 1));
+  BOOST_TEST(upstream.last().field("Accept-Encoding").value_or("") == "identity");
+  upstream.last().respond(200, {{"Cache-Control", "max-age=60"}, {"Vary", "Accept-Encoding"}}, "plain");
+  settle();
+  ask({.path = "/0", .headers = {{"Accept-Encoding", "deflate"}}});
+  BOOST_TEST(upstream.calls() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(urls_are_fetched_as_prefetch_and_counted) {
   BOOST_TEST(posted("http://example.com/0\r\n\n  HTTP://EXAMPLE.com:80/%31\t\nhttp://example.com/2") == answer(1, 3));
   urls(0, 3);

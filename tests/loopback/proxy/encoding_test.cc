@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "cache/disk_body.h"
 #include "encode/encoder.h"
 #include "loopback/proxy/harness.h"
 
@@ -74,7 +75,7 @@ BOOST_AUTO_TEST_CASE(a_form_is_made_once_and_served_from_then_on) {
   Client& late = f.ask({}, 1);
   BOOST_TEST(late.writer.is_hit());
   BOOST_TEST(late.writer.field("Content-Encoding") == "gzip");
-  BOOST_TEST(late.writer.field("ETag") == "\"1~gzip\"");
+  BOOST_TEST(late.writer.field("ETag") == "W/\"1~gzip\"");
   BOOST_TEST(late.writer.body.size() < 200U);
   BOOST_TEST(f.encoder.jobs.empty());
   BOOST_TEST(f.h.ask({}).writer.is_answer(200, kText));
@@ -149,7 +150,7 @@ BOOST_AUTO_TEST_CASE(a_form_of_what_is_purged_meanwhile_is_dropped) {
 BOOST_AUTO_TEST_CASE(either_form_is_not_modified) {
   Fixture f;
   f.make_form();
-  for (const char* etag : {"\"1\"", "\"1~gzip\""}) {
+  for (const char* etag : {"\"1\"", "W/\"1~gzip\""}) {
     Client& client = f.ask({{"If-None-Match", etag}});
     BOOST_TEST(client.writer.status == 304, etag);
     BOOST_TEST(client.writer.field("ETag") == etag);
@@ -159,22 +160,100 @@ BOOST_AUTO_TEST_CASE(either_form_is_not_modified) {
   // Of a coding that the request does not accept: a cache would give it to clients who did not ask for it.
   BOOST_TEST(f.ask({{"If-None-Match", "\"1~br\""}}).writer.status == 200);
   BOOST_TEST(f.h.ask({.headers = {{"If-None-Match", "\"1~gzip\""}}}).writer.is_answer(200, kText));
-  BOOST_TEST(f.ask({{"If-None-Match", "W/\"1~gzip\""}}).writer.field("ETag") == "\"1~gzip\"");
-  BOOST_TEST(f.ask({{"If-None-Match", "*"}}).writer.field("ETag") == "\"1~gzip\"");
-  BOOST_TEST(f.ask({{"If-Match", "\"1~gzip\""}}).writer.status == 200);
-  BOOST_TEST(f.ask({{"If-Match", "\"2~gzip\""}}).writer.status == 412);
+  BOOST_TEST(f.ask({{"If-None-Match", "\"1~gzip\""}}).writer.field("ETag") == "W/\"1~gzip\"");
+  for (const char* list : {"*", "\"1\", W/\"1~gzip\""}) {
+    BOOST_TEST(f.ask({{"If-None-Match", list}}).writer.field("ETag") == "W/\"1~gzip\"", list);
+  }
+  for (const char* list : {"*", "\"1\"", "\"1~gzip\"", "W/\"1~gzip\"", "\"2\", W/\"1~gzip\""}) {
+    BOOST_TEST(f.ask({{"If-Match", list}}).writer.status == 200, list);
+  }
+  for (const char* list : {"W/\"1\"", "\"2~gzip\"", "W/\"2~gzip\""}) {
+    BOOST_TEST(f.ask({{"If-Match", list}}).writer.status == 412, list);
+  }
 }
 
-BOOST_AUTO_TEST_CASE(ranges_are_of_the_stored_bytes_unless_the_client_has_others) {
+BOOST_AUTO_TEST_CASE(a_weak_tag_of_the_origin_stays_one) {
+  Fixture f;
+  f.make_form({{"Cache-Control", "max-age=60"}, {"Content-Type", "text/plain"}, {"ETag", "W/\"1\""}});
+  BOOST_TEST(f.ask({}).writer.field("ETag") == "W/\"1~gzip\"");
+  BOOST_TEST(f.ask({{"If-None-Match", "W/\"1~gzip\""}}).writer.status == 304);
+  BOOST_TEST(f.ask({{"If-Match", "W/\"1~gzip\""}}).writer.status == 412);
+}
+
+BOOST_AUTO_TEST_CASE(parts_are_of_the_stored_bytes_and_never_of_a_form) {
   Fixture f;
   f.make_form();
-  Client& plain = f.ask({{"Range", "bytes=0-9"}});
-  BOOST_TEST(plain.writer.is_answer(206, kText.substr(0, 10)));
-  BOOST_TEST(plain.writer.field("ETag") == "\"1\"");
-  Client& encoded = f.ask({{"Range", "bytes=0-1"}, {"If-Range", "\"1~gzip\""}});
-  BOOST_TEST(encoded.writer.is_answer(206, "\x1f\x8b"));
-  BOOST_TEST(encoded.writer.field("Content-Encoding") == "gzip");
-  BOOST_TEST(f.ask({{"Range", "bytes=0-1"}, {"If-Range", "\"1~br\""}}).writer.is_answer(200, kText));
+  const std::string form = f.ask({}).writer.body;
+  const auto is_whole_form = [&](Lines headers) {
+    const Client& client = f.ask(std::move(headers));
+    return client.writer.is_answer(200, form) && client.writer.field("Content-Encoding") == "gzip" &&
+           client.writer.field("ETag") == "W/\"1~gzip\"";
+  };
+  for (const Lines& condition : {Lines{}, Lines{{"If-Range", "\"1\""}}, Lines{{"If-Match", "W/\"1~gzip\""}}}) {
+    Lines headers = condition;
+    headers.emplace_back("Range", "bytes=0-9");
+    const Client& part = f.ask(headers);
+    BOOST_TEST(part.writer.is_answer(206, kText.substr(0, 10)));
+    BOOST_TEST(part.writer.field("ETag") == "\"1\"");
+    BOOST_TEST(part.writer.field("Vary") == "Accept-Encoding");
+    BOOST_TEST(part.writer.field("Content-Encoding").empty());
+  }
+  for (const char* etag : {"\"1~gzip\"", "W/\"1~gzip\"", "\"1~br\"", "\"2\""}) {
+    BOOST_TEST(is_whole_form({{"Range", "bytes=100-"}, {"If-Range", etag}}), etag);
+  }
+  BOOST_TEST(is_whole_form({{"Range", "lines=1-2"}}));
+  BOOST_TEST(f.ask({{"Range", "bytes=9999-"}}).writer.status == 416);
+  const Client& encoded_only =
+      f.h.ask({.headers = {{"Accept-Encoding", "gzip, identity;q=0"}, {"Range", "bytes=0-9"}}});
+  BOOST_TEST(encoded_only.writer.is_answer(200, form));
+}
+
+BOOST_AUTO_TEST_CASE(where_the_body_is_on_disk_only_the_rules_are_the_same) {
+  Fixture f;
+  cache::Object::Init init;
+  policy::append_key(init.key, "http", "example.com", "/a");
+  init.hash = policy::hash_key(init.key);
+  for (const auto& [name, value] : kResponse) init.headers.add(name, value);
+  init.freshness = {.response_time = f.h.clock.wall_now(), .lifetime = Seconds{60}};
+  init.complete_length = kText.size();
+  init.disk_body = make_ref<const cache::DiskBody>(disk::Candidate{});
+  BOOST_REQUIRE(f.h.store.insert(cache::Object::create(f.h.store.budget(), std::move(init))));
+  const Client& head = f.h.ask({.headers = {{"Accept-Encoding", "gzip"}}, .method = "HEAD"});
+  BOOST_TEST(head.writer.status == 200);
+  BOOST_TEST(head.writer.field("ETag") == "\"1\"");
+  BOOST_TEST(head.writer.field("Vary") == "Accept-Encoding");
+  const Client& known = f.ask({{"If-None-Match", "W/\"1~gzip\""}});
+  BOOST_TEST(known.writer.status == 304);
+  BOOST_TEST(known.writer.field("ETag") == "W/\"1~gzip\"");
+  BOOST_TEST(known.writer.field("Vary") == "Accept-Encoding");
+  BOOST_TEST(f.ask({{"If-Match", "W/\"1~gzip\""}, {"If-None-Match", "*"}}).writer.status == 304);
+  BOOST_TEST(f.ask({{"If-Match", "W/\"2~gzip\""}}).writer.status == 412);
+  BOOST_TEST(f.encoder.jobs.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_head_has_the_fields_that_a_get_would_have) {
+  Fixture f;
+  f.make_form();
+  for (const Lines& more : {Lines{}, Lines{{"Range", "bytes=0-9"}}}) {
+    Lines headers = more;
+    headers.emplace_back("Accept-Encoding", "gzip");
+    const Client& head = f.h.ask({.headers = headers, .method = "HEAD"});
+    BOOST_TEST(head.writer.status == 200);
+    BOOST_TEST(head.writer.field("Content-Encoding") == "gzip");
+    BOOST_TEST(head.writer.field("ETag") == "W/\"1~gzip\"");
+    BOOST_TEST(head.writer.field("Vary") == "Accept-Encoding");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_tag_of_the_origin_may_end_like_that_of_a_form) {
+  Fixture f;
+  f.make_form({{"Cache-Control", "max-age=60"}, {"Content-Type", "text/plain"}, {"ETag", "\"o~gzip\""}});
+  BOOST_TEST(f.ask({}).writer.field("ETag") == "W/\"o~gzip~gzip\"");
+  BOOST_TEST(f.ask({{"If-None-Match", "\"o~gzip\""}}).writer.status == 304);
+  BOOST_TEST(f.ask({{"If-None-Match", "W/\"o~gzip~gzip\""}}).writer.status == 304);
+  BOOST_TEST(f.ask({{"If-Match", "\"o~gzip\""}}).writer.status == 200);
+  BOOST_TEST(f.ask({{"If-Match", "\"o\""}}).writer.status == 412);
+  BOOST_TEST(f.ask({{"Range", "bytes=0-9"}, {"If-Range", "\"o~gzip\""}}).writer.status == 206);
 }
 
 BOOST_AUTO_TEST_CASE(a_date_does_not_tell_of_which_form_a_client_has_a_part) {
@@ -211,10 +290,127 @@ BOOST_AUTO_TEST_CASE(a_304_of_the_origin_keeps_the_forms) {
 BOOST_AUTO_TEST_CASE(the_origin_is_asked_by_the_tags_it_knows) {
   Fixture f;
   Client& put = f.h.ask({.headers = {{"If-Match", "\"1~gzip\", \"2\""}}, .method = "PUT"});
-  BOOST_TEST(f.h.upstream.last().field("If-Match").value_or("") == "\"1\", \"2\"");
+  BOOST_TEST(f.h.upstream.last().field("If-Match").value_or("") == "\"1~gzip\", \"1\", \"2\"");
   f.h.upstream.last().respond(204, {});
   f.h.settle();
   BOOST_TEST(put.writer.status == 204);
+}
+
+// An origin that negotiates by itself.
+const Lines kNegotiated = {
+    {"Cache-Control", "max-age=60"}, {"Content-Type", "text/plain"}, {"ETag", "\"n\""}, {"Vary", "Accept-Encoding"}};
+
+Lines negotiated(std::string content_encoding) {
+  Lines response = kNegotiated;
+  response.emplace_back("Content-Encoding", std::move(content_encoding));
+  return response;
+}
+
+BOOST_AUTO_TEST_CASE(clients_that_accept_the_same_codings_share_what_the_origin_encoded) {
+  Fixture f;
+  const auto ask = [&](const char* accepted) -> Client& {
+    return f.h.ask({.headers = {{"Accept-Encoding", accepted}}});
+  };
+  ask("gzip, deflate, br");
+  BOOST_TEST(f.h.upstream.last().field("Accept-Encoding").value_or("") == "gzip, br");
+  f.h.upstream.last().respond(200, negotiated("br"), "encoded");
+  f.h.settle();
+  for (const char* accepted : {"gzip, deflate, br", "br, gzip;q=0.1", "BR,X-GZIP", "gzip, br, *;q=0, identity"}) {
+    const Client& client = ask(accepted);
+    BOOST_TEST(client.writer.is_hit(), accepted);
+    BOOST_TEST(client.writer.is_answer(200, "encoded"), accepted);
+  }
+  for (const auto& [accepted, sent] : Lines{{"gzip, deflate", "gzip"},
+                                            {"gzip, deflate, br, zstd", "gzip, br, zstd"},
+                                            {"gzip, br, identity;q=0", "gzip, br, identity;q=0"},
+                                            {"deflate", "identity"}}) {
+    const Client& client = ask(accepted.c_str());
+    BOOST_TEST(f.h.upstream.last().field("Accept-Encoding").value_or("") == sent, accepted);
+    f.h.upstream.last().respond(200, kNegotiated, kText);
+    f.h.settle();
+    BOOST_TEST(!client.writer.is_hit(), accepted);
+  }
+  BOOST_TEST(f.h.ask().writer.is_hit());
+  BOOST_TEST(f.h.variants().size() == 5U);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_client_likes_best_still_chooses_the_form) {
+  Fixture f;
+  f.h.store_object(kResponse, kText);
+  const auto ask = [&](const char* accepted) -> Client& {
+    return f.h.ask({.headers = {{"Accept-Encoding", accepted}}});
+  };
+  ask("br, gzip");
+  ask("br;q=0.1, gzip");
+  f.work();
+  BOOST_TEST(ask("br, gzip").writer.field("Content-Encoding") == "br");
+  BOOST_TEST(ask("br;q=0.1, gzip").writer.field("Content-Encoding") == "gzip");
+  BOOST_TEST(ask("br;q=0.1, identity;q=0.2").writer.is_answer(200, kText));
+}
+
+BOOST_AUTO_TEST_CASE(what_the_cache_does_not_answer_goes_as_it_came) {
+  Fixture f;
+  f.h.ask({.headers = {{"Accept-Encoding", "br, deflate;q=0.1"}}, .method = "POST"});
+  BOOST_TEST(f.h.upstream.last().field("Accept-Encoding").value_or("") == "br, deflate;q=0.1");
+  f.h.upstream.last().respond(204, {});
+  f.h.settle();
+  Harness plain;
+  plain.ask({.headers = {{"Accept-Encoding", "br, deflate;q=0.1"}}});
+  BOOST_TEST(plain.upstream.last().field("Accept-Encoding").value_or("") == "br, deflate;q=0.1");
+  plain.upstream.last().respond(200, kNegotiated, kText);
+  plain.settle();
+}
+
+// As before the route encoded.
+void store_for(Harness& h, const char* accepted, const Lines& response) {
+  cache::Object::Init init;
+  policy::append_key(init.key, "http", "example.com", "/a");
+  init.hash = policy::hash_key(init.key);
+  init.headers = header_map(response);
+  init.freshness = {.response_time = h.clock.wall_now(), .lifetime = Seconds{60}};
+  init.vary = policy::parse_vary(init.headers);
+  policy::append_selecting_values(init.vary, header_map({{"Accept-Encoding", accepted}}), init.selecting_values);
+  init.complete_length = kText.size();
+  init.parts.push_back({.first = 0, .size = kText.size(), .slices = {Slice::copy_of(&h.store.budget(), kText)}});
+  BOOST_REQUIRE(h.store.insert(cache::Object::create(h.store.budget(), std::move(init))));
+}
+
+BOOST_AUTO_TEST_CASE(variants_of_before_are_found) {
+  Fixture f;
+  store_for(f.h, "gzip, deflate, br", negotiated("br"));
+  const Ask wanted{.headers = {{"Accept-Encoding", "br, gzip;q=0.5"}}};
+  BOOST_TEST(f.h.ask(wanted).writer.is_hit());
+  BOOST_TEST(f.h.ask(wanted).writer.is_answer(200, kText));
+
+  f.h.advance(Millis{61'000});
+  Client& late = f.h.ask(wanted);
+  BOOST_TEST(f.h.upstream.last().field("If-None-Match").value_or("") == "\"n\"");
+  BOOST_TEST(f.h.upstream.last().field("Accept-Encoding").value_or("") == "gzip, br");
+  f.h.upstream.last().respond(304, {{"ETag", "\"n\""}, {"Cache-Control", "max-age=60"}});
+  f.h.settle();
+  BOOST_TEST(late.writer.is_answer(200, kText));
+  BOOST_TEST(f.h.ask(wanted).writer.is_hit());
+  BOOST_TEST(f.h.upstream.calls() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(but_not_in_a_coding_that_the_client_may_not_accept) {
+  Fixture f;
+  store_for(f.h, "gzip, deflate", negotiated("deflate"));
+  Client& client = f.h.ask({.headers = {{"Accept-Encoding", "gzip"}}});
+  BOOST_TEST(!client.writer.is_hit());
+  f.h.upstream.last().respond(200, negotiated("gzip"), "encoded");
+  f.h.settle();
+  BOOST_TEST(client.writer.is_answer(200, "encoded"));
+}
+
+BOOST_AUTO_TEST_CASE(a_variant_of_before_goes_when_its_successor_may_not_be_stored) {
+  Fixture f;
+  store_for(f.h, "gzip, deflate", negotiated("gzip"));
+  f.h.advance(Millis{61'000});
+  f.ask({});
+  f.h.upstream.last().respond(200, {{"Cache-Control", "no-store"}}, "new");
+  f.h.settle();
+  BOOST_TEST(!f.h.is_stored());
 }
 
 BOOST_AUTO_TEST_CASE(the_origins_vary_is_not_said_twice) {

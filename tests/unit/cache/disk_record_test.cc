@@ -2,6 +2,9 @@
 #include "cache/disk_record.h"
 
 #include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <optional>
+#include <sstream>
 #include <string>
 
 namespace seawall::cache {
@@ -42,13 +45,7 @@ std::string lines(const http::HeaderMap& map) {
   return text;
 }
 
-BOOST_AUTO_TEST_SUITE(cache_disk_record)
-
-BOOST_AUTO_TEST_CASE(all_of_it_comes_back) {
-  MemoryBudget budget(1 << 20);
-  const Object::Init init = full_init();
-  const std::string bytes = encode_head(*Object::create(budget, init));
-  const auto back = decode_head(bytes);
+void check_same(const Object::Init& init, const std::optional<Object::Init>& back) {
   BOOST_TEST_REQUIRE(back.has_value());
   BOOST_TEST(back->status == init.status);
   BOOST_TEST(back->reason == init.reason);
@@ -59,12 +56,44 @@ BOOST_AUTO_TEST_CASE(all_of_it_comes_back) {
   BOOST_TEST(back->freshness.lifetime.count() == 60);
   BOOST_TEST(back->freshness.stale_while_revalidate.count() == 7);
   BOOST_TEST(back->freshness.stale_if_error.count() == 8);
+  BOOST_TEST(back->freshness.is_explicit);
+  BOOST_TEST(back->freshness.must_revalidate);
+  BOOST_TEST(back->freshness.no_cache);
+  BOOST_TEST(back->freshness.immutable);
+  BOOST_TEST(back->no_content_length);
   BOOST_TEST((back->vary == init.vary));
   BOOST_TEST(back->selecting_values == init.selecting_values);
   BOOST_TEST(back->complete_length == init.complete_length);
   BOOST_TEST(back->tags == init.tags, boost::test_tools::per_element());
   BOOST_TEST(back->fetch_ms == 77U);
+}
+
+BOOST_AUTO_TEST_SUITE(cache_disk_record)
+
+BOOST_AUTO_TEST_CASE(all_of_it_comes_back) {
+  MemoryBudget budget(1 << 20);
+  const std::string bytes = encode_head(*Object::create(budget, full_init()));
+  const auto back = decode_head(bytes);
+  check_same(full_init(), back);
   BOOST_TEST(encode_head(*Object::create(budget, *back)) == bytes);
+}
+
+// A head as that version wrote it, one for each that can still be read. When the last is not what is written any more,
+// the layout has changed: then it needs a new version, and a file for that.
+BOOST_AUTO_TEST_CASE(golden_heads_are_read_and_the_newest_is_what_is_written) {
+  std::string newest;
+  for (const char* path : {"tests/unit/cache/golden/head-version-2.bin"}) {
+    BOOST_TEST_CONTEXT(path) {
+      std::ifstream file(path, std::ios::binary);
+      std::stringstream golden;
+      golden << file.rdbuf();
+      newest = golden.str();
+      BOOST_TEST_REQUIRE(!newest.empty());
+      check_same(full_init(), decode_head(newest));
+    }
+  }
+  MemoryBudget budget(1 << 20);
+  BOOST_TEST((encode_head(*Object::create(budget, full_init())) == newest));
 }
 
 BOOST_AUTO_TEST_CASE(each_flag_is_its_own) {

@@ -16,7 +16,7 @@ constexpr Coding kOffered[] = {Coding::kZstd, Coding::kBrotli, Coding::kGzip};
 std::string chosen(const std::vector<std::string>& lines) {
   HeaderMap request;
   for (const std::string& line : lines) request.add("Accept-Encoding", line);
-  const auto coding = negotiate(request, kOffered);
+  const auto coding = CodingWeights(request).best_of(kOffered);
   return coding ? std::string(to_string(*coding)) : "identity";
 }
 
@@ -69,8 +69,54 @@ BOOST_AUTO_TEST_CASE(only_what_is_offered) {
   HeaderMap request;
   request.add("Accept-Encoding", "zstd, br, gzip;q=0.1");
   const Coding gzip[] = {Coding::kGzip};
-  BOOST_TEST((negotiate(request, gzip) == Coding::kGzip));
-  BOOST_TEST((negotiate(request, {}) == std::nullopt));
+  BOOST_TEST((CodingWeights(request).best_of(gzip) == Coding::kGzip));
+  BOOST_TEST((CodingWeights(request).best_of({}) == std::nullopt));
+}
+
+std::string accepted(const std::vector<std::string>& lines) {
+  HeaderMap request;
+  for (const std::string& line : lines) request.add("Accept-Encoding", line);
+  return std::string(CodingWeights(request).accepted().text());
+}
+
+BOOST_AUTO_TEST_CASE(what_is_accepted) {
+  struct Row {
+    std::vector<std::string> lines;
+    const char* want;
+  };
+  const std::vector<Row> rows = {
+      {{}, "identity"},
+      {{""}, "identity"},
+      {{"identity"}, "identity"},
+      {{"deflate"}, "identity"},
+      {{"gzip, deflate, br"}, "gzip, br"},
+      {{"gzip, deflate, br, zstd"}, "gzip, br, zstd"},
+      {{"br, gzip;q=0.1"}, "gzip, br"},
+      {{"BR", "X-GZip"}, "gzip, br"},
+      {{"zstd"}, "zstd"},
+      {{"zstd, gzip"}, "gzip, zstd"},
+      {{"zstd, br"}, "br, zstd"},
+      {{"identity, gzip;q=0.5"}, "gzip"},
+      {{"gzip;q=0"}, "identity"},
+      {{"gzip, br;q=0"}, "gzip"},
+      {{"*"}, "gzip, br, zstd"},
+      {{"*, br;q=0"}, "gzip, zstd"},
+      {{"gzip, *;q=0"}, "gzip, identity;q=0"},
+      {{"gzip, identity, *;q=0"}, "gzip"},
+      {{"br, identity;q=0"}, "br, identity;q=0"},
+      {{"gzip, br, identity;q=0"}, "gzip, br, identity;q=0"},
+      {{"zstd, identity;q=0"}, "zstd, identity;q=0"},
+      {{"gzip, zstd, identity;q=0"}, "gzip, zstd, identity;q=0"},
+      {{"br, zstd, identity;q=0"}, "br, zstd, identity;q=0"},
+      {{"*, identity;q=0"}, "gzip, br, zstd, identity;q=0"},
+      {{"identity;q=0"}, "identity;q=0"},
+      {{"*;q=0"}, "identity;q=0"},
+      {{"gzip;q=2, br"}, "br"},
+  };
+  for (const Row& row : rows) {
+    BOOST_TEST(accepted(row.lines) == row.want, (row.lines.empty() ? "none" : row.lines.front()));
+    BOOST_TEST(accepted({row.want}) == row.want);
+  }
 }
 
 // What is chosen is accepted by name or by "*", whatever else the field holds.

@@ -176,6 +176,68 @@ BOOST_AUTO_TEST_CASE(normal_forms) {
   BOOST_TEST(selecting("Accept-Encoding", encoding("br;q=0.5, GZIP, *;q=0")) == "accept-encoding=gzip,br;500,*;0,\n");
 }
 
+BOOST_AUTO_TEST_CASE(codings_that_are_the_same_once_they_are_normalised) {
+  struct Row {
+    const char* name;
+    const char* wanted;
+    Headers stored;
+    const char* content_encoding = "";
+    bool want = true;
+    const char* vary = "Accept-Encoding";
+  };
+  const std::vector<Row> rows = {
+      {.name = "equal", .wanted = "gzip, br", .stored = encoding("gzip, br")},
+      {.name = "another coding", .wanted = "gzip, br", .stored = encoding("gzip, deflate, br")},
+      {.name = "preferences", .wanted = "gzip, br", .stored = encoding("br, gzip;q=0.1"), .content_encoding = "br"},
+      {.name = "any", .wanted = "gzip, br, zstd", .stored = encoding("*;q=0.1"), .content_encoding = "zstd"},
+      {.name = "excluded", .wanted = "gzip", .stored = encoding("gzip, br;q=0"), .content_encoding = "x-gzip"},
+      {.name = "nothing", .wanted = "identity", .stored = {}, .content_encoding = "identity"},
+      {.name = "empty", .wanted = "identity", .stored = encoding("")},
+      {.name = "not identity", .wanted = "gzip, identity;q=0", .stored = encoding("gzip, *;q=0")},
+      {.name = "unreadable", .wanted = "gzip", .stored = encoding("gzip, br;q=x")},
+      {.name = "more is accepted", .wanted = "gzip, br", .stored = encoding("gzip"), .want = false},
+      {.name = "less is accepted", .wanted = "gzip", .stored = encoding("gzip, br"), .want = false},
+      {.name = "identity or not", .wanted = "gzip", .stored = encoding("gzip, *;q=0"), .want = false},
+      {.name = "stored in a coding that is dropped",
+       .wanted = "gzip",
+       .stored = encoding("gzip, deflate"),
+       .content_encoding = "deflate",
+       .want = false},
+      {.name = "stored in two, one of which is dropped",
+       .wanted = "gzip",
+       .stored = encoding("gzip, deflate"),
+       .content_encoding = "gzip, deflate",
+       .want = false},
+      {.name = "stored in a coding that nobody asked for",
+       .wanted = "identity",
+       .stored = {},
+       .content_encoding = "gzip",
+       .want = false},
+      {.name = "another field that is equal",
+       .wanted = "gzip, br",
+       .stored = encoding("br, gzip, foo"),
+       .vary = "Foo, Accept-Encoding, Bar"},
+      {.name = "another field that is not",
+       .wanted = "gzip",
+       .stored = {{"Foo", "1"}, {"Accept-Encoding", "gzip, foo"}},
+       .want = false,
+       .vary = "Foo, Accept-Encoding"},
+      {.name = "a name that begins alike",
+       .wanted = "gzip",
+       .stored = {{"Accept-Encoding", "gzip, foo"}, {"Accept-Encoding-X", "1"}},
+       .want = false,
+       .vary = "Accept-Encoding, Accept-Encoding-X"},
+  };
+  for (const Row& row : rows) {
+    BOOST_TEST_CONTEXT(row.name) {
+      Headers fields;
+      if (*row.content_encoding) fields.emplace_back("Content-Encoding", row.content_encoding);
+      BOOST_TEST(selects_by_codings(selecting(row.vary, encoding(row.wanted)), selecting(row.vary, row.stored),
+                                    map_of(fields)) == row.want);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(output_is_appended) {
   std::string out = "before|";
   append_selecting_values(parse_vary(map_of({{"Vary", "Foo"}})), map_of(foo("1")), out);
