@@ -142,6 +142,8 @@ BOOST_AUTO_TEST_CASE(the_protocol_is_chosen_by_alpn) {
                            {{"http/1.1", "h2"}, "h2"},
                            {{"http/1.1"}, "http/1.1"},
                            {{"spdy/3", "http/1.1"}, "http/1.1"},
+                           {{"http/1.0"}, "http/1.0"},
+                           {{"http/1.0", "http/1.1"}, "http/1.1"},
                            {{"h2"}, "h2"},
                            {{}, ""}}) {
       BOOST_TEST(chosen(seawall, row.offered) == row.chosen);
@@ -149,6 +151,23 @@ BOOST_AUTO_TEST_CASE(the_protocol_is_chosen_by_alpn) {
   }
   Seawall without(origin, over_tls(site, {.http2 = "enabled = false"}));
   BOOST_TEST(chosen(without, {"h2", "http/1.1"}) == "http/1.1");
+}
+
+BOOST_AUTO_TEST_CASE(clients_of_http_1_0_are_served) {
+  Origin origin;
+  origin.on("/a", Reply{.headers = {"Cache-Control: max-age=60"}, .body = "hello"});
+  const Site site;
+  Seawall seawall(origin, over_tls(site));
+  const std::string port = std::to_string(seawall.port());
+  const CurlResponse by_curl = curl({"--http1.0", "--cacert", site.ca, "--resolve", "a.test:" + port + ":127.0.0.1",
+                                     "https://a.test:" + port + "/a"});
+  BOOST_TEST(by_curl.code == 0, by_curl.errors);
+  BOOST_TEST(by_curl.body == "hello", by_curl);
+  TlsOptions options = site.client();
+  options.alpn = {"http/1.0"};
+  Client client(seawall, {.tls = options});
+  client.send("GET /a HTTP/1.0\r\nHost: a.test\r\n\r\n");
+  BOOST_TEST(client.read().body == "hello");
 }
 
 BOOST_AUTO_TEST_CASE(openssl_is_content, *boost::unit_test::precondition(Needs{{"openssl"}})) {
