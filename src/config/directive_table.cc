@@ -363,7 +363,7 @@ constexpr std::string_view kNoHealth = "without health.path there are no active 
 // clang-format off: one row a key.
 const std::array kDirectives = {
     with<SW_AT(d.config->listen)>({.path = "server.listen", .kind = Kind::kTexts, .default_text = R"(["127.0.0.1:8080"])", .min = 1, .max = 64, .check = check_listen,
-        .help = "Where clients are accepted: \"ADDR:PORT\", \":PORT\" (every address of the machine) or \"unix:PATH\", behind it tls, plain, proxy, redirect or mode=OCTAL."}),
+        .help = "Where clients are accepted: \"ADDR:PORT\", \":PORT\" (every address of the machine) or \"unix:PATH\", behind it tls, plain, proxy, redirect, redirect=PORT or mode=OCTAL."}),
     with<SW_AT(d.config->workers)>({.path = "server.workers", .kind = Kind::kWorkers, .default_text = "\"auto\"", .min = 1, .max = 256,
         .help = "Threads that serve; \"auto\" is one for each processor core."}),
     with<SW_AT(d.config->session.connections)>({.path = "server.connections", .kind = Kind::kCount, .default_text = "10000", .min = 1, .max = 10'000'000,

@@ -28,8 +28,10 @@ std::optional<Transaction::Flow> Transaction::answer_at_the_edge() {
   if (const std::string& directory = router_->edge().acme_directory; !directory.empty()) {
     if (is_acme_path(request_.path)) return answer_challenge(directory, acme_token(request_.path));
   }
-  if (client_.https_port != 0 && request_.scheme == "http" && !request_.authority.empty()) return redirect_to_https();
-  return std::nullopt;
+  if (client_.https_port == 0 || request_.scheme != "http") return std::nullopt;
+  // Nowhere to lead it, and no reason to serve it in plain.
+  if (request_.authority.empty()) return answer_error({ErrorCode::kBadHost, Side::kClient});
+  return redirect_to_https();
 }
 
 Transaction::Flow Transaction::answer_challenge(const std::string& directory, std::optional<std::string_view> token) {

@@ -49,7 +49,11 @@ std::string describe(const net::ListenOptions& listen) {
   if (listen.takes_tls) add("TLS");
   if (listen.takes_tls && listen.takes_plain) add("plain");
   if (listen.expects_proxy) add("PROXY protocol");
-  if (listen.redirects) add("redirects to https");
+  if (listen.redirect_port != 0) {
+    add("redirects to https on port " + std::to_string(listen.redirect_port));
+  } else if (listen.redirects) {
+    add("redirects to https");
+  }
   return text.empty() ? text : text + ")";
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "base/rng.h"
@@ -13,10 +14,23 @@
 namespace seawall::server {
 namespace {
 
+constexpr std::uint16_t kHttpsPort = 443;
+
 std::size_t index_of(const config::Config& config, const std::string& name, const std::string& otherwise) {
   const std::string& wanted = name.empty() ? otherwise : name;
   const auto at = std::ranges::find_if(config.origins, [&](const auto& o) { return o.options.name == wanted; });
   return static_cast<std::size_t>(at - config.origins.begin());
+}
+
+// Where browsers find https: what expects a PROXY header is not for them, unless there is nothing else.
+std::uint16_t find_https_port(std::span<const net::ListenOptions> listeners) {
+  for (const bool expects_proxy : {false, true}) {
+    for (const net::ListenOptions& listen : listeners) {
+      if (!listen.takes_tls || !listen.path.empty() || listen.expects_proxy != expects_proxy) continue;
+      if (const auto address = net::Address::parse(listen.address)) return address->port();
+    }
+  }
+  return kHttpsPort;  // of a proxy in front of Unix sockets
 }
 
 std::expected<void, std::string> load_certificates(Snapshot& snapshot, const config::Config& config,
@@ -99,10 +113,7 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
   for (const std::string& text : config.admin.purge_from) {
     if (auto network = net::Network::parse(text)) snapshot.purge_from.push_back(*network);
   }
-  for (const net::ListenOptions& listen : config.listen) {
-    if (!listen.takes_tls || !listen.path.empty() || snapshot.https_port != 0) continue;
-    if (const auto address = net::Address::parse(listen.address)) snapshot.https_port = address->port();
-  }
+  snapshot.https_port = find_https_port(config.listen);
   for (const std::string& text : config.trusted_proxies) {
     if (text == "unix") snapshot.trusts_unix = true;
     if (auto network = net::Network::parse(text)) snapshot.trusted_proxies.push_back(*network);

@@ -26,7 +26,7 @@ struct Snapshot {
   std::vector<net::Network> purge_from;
   std::vector<net::Network> trusted_proxies;
   bool trusts_unix = false;
-  std::uint16_t https_port = 0;                // where redirects lead to
+  std::uint16_t https_port = 0;                // where redirects lead to that name no port
   std::vector<Ref<const net::TlsServer>> tls;  // by worker; empty without certificates
   std::vector<Ref<const net::Certificate>> certificates;
   bool asks_client = false;      // for a certificate

@@ -296,6 +296,71 @@ BOOST_AUTO_TEST_CASE(plain_requests_are_redirected_where_that_is_said) {
   BOOST_TEST(origin.total() == 0U);
 }
 
+// Published ports, and listeners that are a load balancer's.
+BOOST_AUTO_TEST_CASE(a_redirect_leads_to_where_browsers_find_tls) {
+  Origin origin;
+  const Site site;
+  const TemporaryDirectory sockets;
+  const std::string path = "unix:" + sockets.path() + "/http.sock tls";
+  const auto location = [](const Seawall& seawall, std::size_t listener) {
+    return Client(seawall.address(listener)).get("/x", {"Host: a.test"}).get("Location");
+  };
+  const auto at = [](const Seawall& seawall, std::size_t listener) {
+    return "https://a.test:" + std::to_string(seawall.port(listener)) + "/x";
+  };
+  const std::string trusted = "trusted_proxies = [\"127.0.0.9\"]";
+  {
+    Seawall seawall(origin, {.listen = {"127.0.0.1:0 redirect", path, "127.0.0.1:0 tls proxy", "127.0.0.1:0 tls",
+                                        "127.0.0.1:0 redirect=8443", "127.0.0.1:0 redirect=443"},
+                             .server = trusted,
+                             .tls = site.certificates()});
+    BOOST_TEST(location(seawall, 0) == at(seawall, 3));
+    BOOST_TEST(location(seawall, 4) == "https://a.test:8443/x");
+    BOOST_TEST(location(seawall, 5) == "https://a.test/x");
+  }
+  {
+    Seawall seawall(origin, {.listen = {"127.0.0.1:0 redirect", path, "127.0.0.1:0 tls proxy"},
+                             .server = trusted,
+                             .tls = site.certificates()});
+    BOOST_TEST(location(seawall, 0) == at(seawall, 2));
+  }
+  {
+    Seawall seawall(origin, {.listen = {"127.0.0.1:0 redirect", path}, .tls = site.certificates()});
+    BOOST_TEST(location(seawall, 0) == "https://a.test/x");
+  }
+  Seawall seawall(origin, {.listen = {"127.0.0.1:0 redirect=8443"}});
+  BOOST_TEST(location(seawall, 0) == "https://a.test:8443/x");
+  BOOST_TEST(origin.total() == 0U);
+}
+
+// HTTP/1.0 may leave out Host; what is there for TLS alone is not served for it in plain.
+BOOST_AUTO_TEST_CASE(who_cannot_be_redirected_gets_nothing_else) {
+  Origin origin;
+  origin.otherwise(reply({.body = "from the origin"}));
+  const Site site;
+  const TemporaryDirectory directory;
+  directory.write("token", "token.thumbprint");
+  Seawall seawall(origin, {.listen = {"127.0.0.1:0 redirect", "127.0.0.1:0 tls"},
+                           .tls = site.certificates() + "acme = \"" + directory.path() + "\""});
+  const auto ask = [&](const std::string& request) {
+    Client client(seawall);
+    client.send(request);
+    return client.read();
+  };
+  for (const char* request : {"GET /a HTTP/1.0\r\n\r\n", "POST /a HTTP/1.0\r\nContent-Length: 1\r\n\r\nx",
+                              "GET /a HTTP/1.0\r\nHost:\r\n\r\n", "GET /a HTTP/1.1\r\nHost:\r\n\r\n"}) {
+    const Response response = ask(request);
+    BOOST_TEST(response.status == 400, request << response);
+    BOOST_TEST(contains(response.body, "Host"), response);
+  }
+  BOOST_TEST(origin.total() == 0U);
+  BOOST_TEST(ask("GET /.well-known/acme-challenge/token HTTP/1.0\r\n\r\n").body == "token.thumbprint");
+  // Under TLS it is a request like any other.
+  Client secure(seawall.port(1), {.tls = site.client()});
+  secure.send("GET /a HTTP/1.0\r\n\r\n");
+  BOOST_TEST(secure.read().body == "from the origin");
+}
+
 BOOST_AUTO_TEST_CASE(acme_challenges_come_from_a_directory) {
   Origin origin;
   origin.otherwise(reply({.body = "from the origin"}));
