@@ -408,7 +408,7 @@ const std::array kDirectives = {
     with<SW_AT(d.config->tls.ticket_rotation)>({.path = "tls.ticket_rotation", .kind = Kind::kSeconds, .default_text = "\"12h\"", .min = 1, .max = 7 * kDaySeconds,
         .help = "How often tickets get a new key; those of the two keys before are still taken."}),
     with<SW_AT(d.config->edge.hsts)>({.path = "tls.hsts", .kind = Kind::kSeconds, .default_text = "\"0s\"", .min = 0, .max = 10 * kYearSeconds,
-        .help = "max-age of Strict-Transport-Security (RFC 6797) on answers over TLS; \"0s\": none is added."}),
+        .help = "max-age of Strict-Transport-Security (RFC 6797) on answers over TLS, that of a proxy with a PROXY header included; \"0s\": none is added."}),
     with<SW_AT(d.config->edge.acme_directory)>({.path = "tls.acme", .kind = Kind::kText, .default_text = "\"\"", .check = check_file,
         .help = "Directory of ACME challenges, files named by their token, served in plain under /.well-known/acme-challenge/; \"\": none."}),
     with<SW_AT(d.config->tls.kernel)>({.path = "tls.kernel", .kind = Kind::kFlag, .default_text = "true",

@@ -55,10 +55,11 @@ Transaction::Flow Transaction::redirect_to_https() {
                  : answer_local(308, fields, "308 Permanent Redirect\n");
 }
 
-// RFC 6797 section 7.2: over secure transport only. What the origin says stands.
+// RFC 6797 section 7.2: over secure transport only, ours or that of a proxy whose PROXY header says so. What the origin
+// says stands.
 void Transaction::append_hsts(const http::HeaderMap* fields) {
   const std::string& line = router_->hsts_line();
-  if (line.empty() || !client_.tls || (fields && fields->contains("Strict-Transport-Security"))) return;
+  if (line.empty() || client_.scheme != "https" || (fields && fields->contains("Strict-Transport-Security"))) return;
   composed_ += line;
 }
 
