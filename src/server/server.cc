@@ -9,6 +9,7 @@
 
 #include "config/admin_socket.h"
 #include "http/date.h"
+#include "net/certificate.h"
 #include "net/kernel_tls.h"
 #include "obs/log.h"
 #include "server/certificate_watch.h"
@@ -230,13 +231,11 @@ void reload_certificates(Shared& shared, Running& running) {
 // The operator's next signal; meanwhile the certificates are looked at.
 int next_signal(const sigset_t& signals, Shared& shared, Running& running) {
   while (true) {
+    const auto lapsed = running.certificates.take_lapsed(running.snapshot->certificates, shared.clock.wall_now());
+    for (const std::string& file : lapsed) log(LogLevel::kWarning, "{}: {}", file, net::kOcspIsOutOfDate);
     const int signal = sigtimedwait(&signals, nullptr, running.certificates.is_on() ? &kCertificateLook : nullptr);
     if (signal > 0) return signal;
     if (running.certificates.has_changed()) reload_certificates(shared, running);
-    const auto lapsed = running.certificates.take_lapsed(running.snapshot->certificates, shared.clock.wall_now());
-    for (const std::string& file : lapsed) {
-      log(LogLevel::kWarning, "{}: the OCSP response is out of date and is not stapled any more: fetch it again", file);
-    }
   }
 }
 

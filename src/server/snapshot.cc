@@ -35,11 +35,11 @@ std::uint16_t find_https_port(std::span<const net::ListenOptions> listeners) {
 
 std::expected<void, std::string> load_certificates(Snapshot& snapshot, const config::Config& config,
                                                    const std::shared_ptr<net::TicketKeys>& tickets, std::size_t workers,
-                                                   const Clock& clock, net::Certificate::StaleOcsp stale_ocsp) {
+                                                   const Clock& clock) {
   snapshot.certificates.clear();
   snapshot.tls.clear();
   for (const net::CertificateFiles& files : config.tls.certificates) {
-    auto certificate = net::Certificate::load(files, clock.wall_now(), stale_ocsp);
+    auto certificate = net::Certificate::load(files, clock.wall_now());
     if (!certificate) return std::unexpected(std::move(certificate.error()));
     snapshot.certificates.push_back(std::move(*certificate));
   }
@@ -60,9 +60,7 @@ std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, 
                                                            const std::shared_ptr<net::TicketKeys>& tickets,
                                                            const Clock& clock) {
   Snapshot snapshot = old;
-  // One that has lapsed must not keep back a certificate that is renewed.
-  constexpr auto kStaleOcsp = net::Certificate::StaleOcsp::kLeftOut;
-  if (auto loaded = load_certificates(snapshot, config, tickets, old.tls.size(), clock, kStaleOcsp); !loaded) {
+  if (auto loaded = load_certificates(snapshot, config, tickets, old.tls.size(), clock); !loaded) {
     return std::unexpected(std::move(loaded.error()));
   }
   return snapshot;
@@ -72,8 +70,7 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
                                                    const std::shared_ptr<net::TicketKeys>& tickets,
                                                    std::uint32_t workers, const Clock& clock) {
   Snapshot snapshot;
-  constexpr auto kStaleOcsp = net::Certificate::StaleOcsp::kRefused;
-  if (auto loaded = load_certificates(snapshot, config, tickets, workers, clock, kStaleOcsp); !loaded) {
+  if (auto loaded = load_certificates(snapshot, config, tickets, workers, clock); !loaded) {
     return std::unexpected(std::move(loaded.error()));
   }
   std::vector<proxy::Origin> origins;
