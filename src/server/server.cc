@@ -216,7 +216,7 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
 
 // The old ones go on when the new ones are not right.
 void reload_certificates(Shared& shared, Running& running) {
-  auto made = with_new_certificates(*running.snapshot, running.config, shared.tickets, shared.clock);
+  auto made = with_new_certificates(*running.snapshot, running.config, shared.registry, shared.tickets, shared.clock);
   if (!made) {
     log(LogLevel::kError, "certificates have changed, and the old ones stay in use: {}", made.error());
     running.workers.front()->note_failed_reload();

@@ -57,11 +57,21 @@ std::expected<void, std::string> load_certificates(Snapshot& snapshot, const con
 }  // namespace
 
 std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, const config::Config& config,
+                                                           Registry& registry,
                                                            const std::shared_ptr<net::TicketKeys>& tickets,
                                                            const Clock& clock) {
   Snapshot snapshot = old;
   if (auto loaded = load_certificates(snapshot, config, tickets, old.tls.size(), clock); !loaded) {
     return std::unexpected(std::move(loaded.error()));
+  }
+  for (config::OriginConfig& origin : snapshot.origins) {
+    auto access = registry.access(origin);
+    if (!access) return std::unexpected(std::move(access.error()));
+    origin.options.access = std::move(*access);
+  }
+  // Once all of them are good.
+  for (std::size_t i = 0; i < snapshot.origins.size(); ++i) {
+    if (snapshot.origins[i].options.access != old.origins[i].options.access) registry.origin(snapshot.origins[i]);
   }
   return snapshot;
 }

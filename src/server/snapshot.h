@@ -38,8 +38,9 @@ struct Snapshot {
 std::expected<Snapshot, std::string> make_snapshot(const config::Config& config, Registry& registry,
                                                    const std::shared_ptr<net::TicketKeys>& tickets,
                                                    std::uint32_t workers, const Clock& clock);
-// The same with the certificates as they are in their files now.
+// The same with the certificates as they are in their files now, those for the origins too.
 std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, const config::Config& config,
+                                                           Registry& registry,
                                                            const std::shared_ptr<net::TicketKeys>& tickets,
                                                            const Clock& clock);
 
