@@ -7,6 +7,7 @@
 
 #include "support/behave/admin.h"
 #include "support/behave/client.h"
+#include "support/behave/http2_client.h"
 #include "support/behave/programs.h"
 #include "support/behave/seawall.h"
 #include "support/behave/site.h"
@@ -594,6 +595,38 @@ BOOST_AUTO_TEST_CASE(failed_handshakes_are_counted_by_reason) {
   BOOST_TEST(Client(seawall, {.tls = site.client()}).get("/a").body == "a");
   // 2100.
   BOOST_TEST(admin.total("seawall_tls_certificate_not_after_seconds{name=\"a.test\"") == 4'102'444'800.0);
+}
+
+// What a connection needed to send its answer is given back when it is idle.
+BOOST_AUTO_TEST_CASE(idle_connections_keep_little_memory) {
+  constexpr std::size_t kIdle = 400;
+  constexpr std::size_t kWarm = 50;
+  Origin origin;
+  origin.on("/a", Reply{.headers = {"Cache-Control: max-age=60"}, .body = pattern(100'000)});
+  const Site site;
+  Seawall seawall(origin, over_tls(site));
+  const auto grown_by = [&](const auto& open_one) {
+    for (std::size_t i = 0; i < kWarm; ++i) open_one();
+    const std::size_t before = seawall.process().resident_bytes();
+    for (std::size_t i = 0; i < kIdle; ++i) open_one();
+    return (seawall.process().resident_bytes() - before) / kIdle;
+  };
+  std::vector<Client> http1;
+  const std::size_t of_http1 = grown_by([&] {
+    http1.emplace_back(seawall, ClientOptions{.tls = site.client()});
+    BOOST_REQUIRE(http1.back().get("/a").complete);
+  });
+  TlsOptions options = site.client();
+  options.alpn = {"h2"};
+  std::vector<std::unique_ptr<Http2Client>> http2;
+  const std::size_t of_http2 = grown_by([&] {
+    http2.push_back(std::make_unique<Http2Client>(seawall, ClientOptions{.tls = options}));
+    BOOST_REQUIRE(http2.back()->get("/a").complete);
+  });
+  BOOST_TEST_MESSAGE("bytes of an idle connection: " << of_http1 << ", of HTTP/2 " << of_http2);
+  if (kSanitized) return;
+  BOOST_TEST(of_http1 < std::size_t{24} * 1024);
+  BOOST_TEST(of_http2 < std::size_t{48} * 1024);
 }
 
 BOOST_AUTO_TEST_CASE(a_thousand_half_open_handshakes_hurt_nobody) {
