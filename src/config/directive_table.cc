@@ -364,7 +364,7 @@ constexpr std::string_view kNoHealth = "without health.path there are no active 
 // clang-format off: one row a key.
 const std::array kDirectives = {
     with<SW_AT(d.config->listen)>({.path = "server.listen", .kind = Kind::kTexts, .default_text = R"(["127.0.0.1:8080"])", .min = 1, .max = 64, .check = check_listen,
-        .help = "Where clients are accepted: \"ADDR:PORT\", \":PORT\" (every address of the machine) or \"unix:PATH\", behind it tls, plain, proxy, redirect or mode=OCTAL."}),
+        .help = "Where clients are accepted: \"ADDR:PORT\", \":PORT\" (every address of the machine) or \"unix:PATH\", behind it tls, plain, proxy, redirect, redirect=PORT or mode=OCTAL."}),
     with<SW_AT(d.config->workers)>({.path = "server.workers", .kind = Kind::kWorkers, .default_text = "\"auto\"", .min = 1, .max = 256,
         .help = "Threads that serve; \"auto\" is one for each processor core."}),
     with<SW_AT(d.config->session.connections)>({.path = "server.connections", .kind = Kind::kCount, .default_text = "10000", .min = 1, .max = 10'000'000,
@@ -409,7 +409,7 @@ const std::array kDirectives = {
     with<SW_AT(d.config->tls.ticket_rotation)>({.path = "tls.ticket_rotation", .kind = Kind::kSeconds, .default_text = "\"12h\"", .min = 1, .max = 7 * kDaySeconds,
         .help = "How often tickets get a new key; those of the two keys before are still taken."}),
     with<SW_AT(d.config->edge.hsts)>({.path = "tls.hsts", .kind = Kind::kSeconds, .default_text = "\"0s\"", .min = 0, .max = 10 * kYearSeconds,
-        .help = "max-age of Strict-Transport-Security (RFC 6797) on answers over TLS; \"0s\": none is added."}),
+        .help = "max-age of Strict-Transport-Security (RFC 6797) on answers over TLS, that of a proxy with a PROXY header included; \"0s\": none is added."}),
     with<SW_AT(d.config->edge.acme_directory)>({.path = "tls.acme", .kind = Kind::kText, .default_text = "\"\"", .check = check_file,
         .help = "Directory of ACME challenges, files named by their token, served in plain under /.well-known/acme-challenge/; \"\": none."}),
     with<SW_AT(d.config->tls.kernel)>({.path = "tls.kernel", .kind = Kind::kFlag, .default_text = "true",

@@ -164,6 +164,8 @@ std::string why_moot_in_tls(const Directive& directive, const Config& config) {
   const net::TlsServerOptions& tls = config.tls;
   const std::string_view key = directive.key();
   if (key == "certificates" || key == "acme") return {};  // challenges are answered in plain
+  // A proxy may have ended TLS, and tells so in its PROXY header.
+  if (key == "hsts" && std::ranges::any_of(config.listen, &net::ListenOptions::expects_proxy)) return {};
   if (tls.certificates.empty()) return "without certificates";
   if (key == "client_ca" && tls.client_auth == net::ClientAuth::kOff) {
     return "without client_auth = \"optional\" or \"required\"";

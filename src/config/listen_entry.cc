@@ -50,10 +50,20 @@ std::optional<Problem> apply_mode(std::string_view word, std::string_view digits
                  "for example mode=660"};
 }
 
+std::optional<Problem> apply_redirect(std::string_view word, std::string_view digits, net::ListenOptions& listen) {
+  listen.redirects = true;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), listen.redirect_port);
+  if (error == std::errc() && end == digits.data() + digits.size() && listen.redirect_port != 0) return std::nullopt;
+  return Problem{fmt::format("server.listen redirects to a port from 1 to 65535, not {}", quote(word)),
+                 "for example redirect=443, or redirect alone for the port of the listener that takes TLS"};
+}
+
 std::optional<Problem> apply_word(std::string_view word, net::ListenOptions& listen) {
   const std::size_t equals = word.find('=');
   const std::string_view name = word.substr(0, equals);
-  if (name == "mode") return apply_mode(word, equals == word.npos ? "" : word.substr(equals + 1), listen);
+  const std::string_view value = equals == word.npos ? "" : word.substr(equals + 1);
+  if (name == "mode") return apply_mode(word, value, listen);
+  if (name == "redirect" && equals != word.npos) return apply_redirect(word, value, listen);
   if (word == "tls") {
     listen.takes_tls = true;
   } else if (word == "proxy") {
@@ -64,7 +74,7 @@ std::optional<Problem> apply_word(std::string_view word, net::ListenOptions& lis
     const std::string_view meant = nearest(name, kWords);
     return Problem{
         fmt::format("server.listen has an unknown word {} behind {}", quote(word), quote(listen_place(listen))),
-        meant.empty() ? "words are tls, plain, proxy, redirect and mode=OCTAL"
+        meant.empty() ? "words are tls, plain, proxy, redirect, redirect=PORT and mode=OCTAL"
                       : fmt::format("did you mean \"{}{}\"?", meant, meant == "mode" ? "=OCTAL" : "")};
   }
   return std::nullopt;
@@ -103,6 +113,7 @@ std::string format_listen(const net::ListenOptions& listen) {
   if (listen.takes_tls) text += listen.takes_plain ? " tls plain" : " tls";
   if (listen.expects_proxy) text += " proxy";
   if (listen.redirects) text += " redirect";
+  if (listen.redirect_port != 0) text += fmt::format("={}", listen.redirect_port);
   if (listen.mode != net::ListenOptions{}.mode) text += fmt::format(" mode={:03o}", listen.mode);
   return text;
 }

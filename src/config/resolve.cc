@@ -477,6 +477,23 @@ bool is_same_place(const net::ListenOptions& a, const net::ListenOptions& b) {
   return address->port() != 0 && address->to_string() == other->to_string();
 }
 
+// Whoever is not trusted gets no further there than to connect.
+void check_proxy_listeners(const Input& input, auto place_of_entry, Report& report) {
+  if (input.unread.contains("server.trusted_proxies")) return;
+  const auto& trusted = input.config.trusted_proxies;
+  const auto is_unix = [](const std::string& text) { return text == "unix"; };
+  const bool trusts_unix = std::ranges::any_of(trusted, is_unix);
+  const bool trusts_addresses = !std::ranges::all_of(trusted, is_unix);
+  const auto& listen = input.config.listen;
+  for (auto at = listen.begin(); at != listen.end(); ++at) {
+    if (!at->expects_proxy || (at->path.empty() ? trusts_addresses : trusts_unix)) continue;
+    report.add(place_of_entry(at), "server.listen expects a PROXY header, and no proxy is trusted to send it",
+               at->path.empty() ? "add trusted_proxies with their addresses, or leave out proxy"
+                                : R"(add "unix" to trusted_proxies, or leave out proxy)");
+    return;
+  }
+}
+
 void check_listeners(const Input& input, const Place& whole, Report& report) {
   const auto& listen = input.config.listen;
   const auto place_of_entry = [&](auto entry) {
@@ -511,17 +528,14 @@ void check_listeners(const Input& input, const Place& whole, Report& report) {
                "tls.acme has no effect without a listener that takes plain requests",
                R"(add one, such as ":80 redirect", or remove it)");
   }
-  if (has(&net::ListenOptions::redirects) && !takes_tls) {
-    report.add(first_with(&net::ListenOptions::redirects),
-               "server.listen redirects to https, and no listener takes TLS",
-               R"(add one, such as ":443 tls", or leave out redirect)");
+  const auto leads_nowhere =
+      std::ranges::find_if(listen, [](const net::ListenOptions& l) { return l.redirects && l.redirect_port == 0; });
+  if (leads_nowhere != listen.end() && !takes_tls) {
+    report.add(
+        place_of_entry(leads_nowhere), "server.listen redirects to https, and no listener takes TLS",
+        R"(add one, such as ":443 tls", name the port of another server with redirect=443, or leave out redirect)");
   }
-  const bool trusts_none = input.config.trusted_proxies.empty() && !input.unread.contains("server.trusted_proxies");
-  if (has(&net::ListenOptions::expects_proxy) && trusts_none) {
-    report.add(first_with(&net::ListenOptions::expects_proxy),
-               "server.listen expects a PROXY header, and no proxy is trusted to send it",
-               R"(add trusted_proxies with their addresses, or leave out proxy)");
-  }
+  check_proxy_listeners(input, place_of_entry, report);
   if (input.set.contains("admin.socket") && std::ranges::any_of(listen, [&](const auto& l) {
         return !l.path.empty() && l.path == input.config.admin.socket;
       })) {

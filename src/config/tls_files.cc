@@ -85,4 +85,15 @@ void check_tls_files(const Input& input, const Clock& clock, Report& report) {
   for (const OriginDraft& origin : input.origins) check_client_files(origin, clock, report);
 }
 
+std::vector<std::string> lapsed_ocsp_files(const Config& config, WallTime now) {
+  std::vector<std::string> lapsed;
+  lapsed.reserve(config.tls.certificates.size());
+  for (const net::CertificateFiles& files : config.tls.certificates) {
+    if (files.ocsp.empty()) continue;
+    const auto certificate = net::Certificate::load(files, now);
+    if (certificate && (*certificate)->ocsp().empty()) lapsed.push_back(files.ocsp);
+  }
+  return lapsed;
+}
+
 }  // namespace seawall::config

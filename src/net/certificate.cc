@@ -130,7 +130,7 @@ struct Staple {
 };
 
 // Fit to be stapled: clients take a response that is out of date worse than none.
-Loaded<Staple> read_ocsp(const std::string& path, const KeyPair& pair, WallTime now, Certificate::StaleOcsp stale) {
+Loaded<Staple> read_ocsp(const std::string& path, const KeyPair& pair, WallTime now) {
   auto der = read_file(path);
   if (!der) return std::unexpected(der.error());
   ERR_clear_error();
@@ -154,11 +154,7 @@ Loaded<Staple> read_ocsp(const std::string& path, const KeyPair& pair, WallTime 
   Staple staple{.bytes = std::move(*der), .until = {}};
   if (!until) return staple;
   staple.until = time_of(until);
-  if (*staple.until > now) return staple;
-  if (stale == Certificate::StaleOcsp::kRefused) {
-    return file_error(path, "is out of date since " + text_of(until) + ": fetch it again");
-  }
-  staple.bytes.clear();
+  if (*staple.until <= now) staple.bytes.clear();
   return staple;
 }
 
@@ -172,8 +168,7 @@ std::string why_not_valid(const X509* certificate, WallTime now) {
   return {};
 }
 
-std::expected<Ref<const Certificate>, std::string> Certificate::load(const CertificateFiles& files, WallTime now,
-                                                                     StaleOcsp stale_ocsp) {
+std::expected<Ref<const Certificate>, std::string> Certificate::load(const CertificateFiles& files, WallTime now) {
   auto pair = read_key_pair(files.certificate, files.key);
   if (!pair) return std::unexpected(pair.error());
   const X509* const leaf = pair->leaf.get();
@@ -185,7 +180,7 @@ std::expected<Ref<const Certificate>, std::string> Certificate::load(const Certi
     return file_error(files.certificate, "names no host, neither as DNS name nor as IP address");
   }
   if (!files.ocsp.empty()) {
-    auto der = read_ocsp(files.ocsp, *pair, now, stale_ocsp);
+    auto der = read_ocsp(files.ocsp, *pair, now);
     if (!der) return std::unexpected(der.error());
     certificate->ocsp_ = std::move(der->bytes);
     certificate->ocsp_until_ = der->until;

@@ -18,14 +18,16 @@ namespace seawall::net {
 // Empty: it is valid now. Else why not, for a person.
 std::string why_not_valid(const X509* certificate, WallTime now);
 
+// What is said of a response that is not stapled, behind its file.
+inline constexpr std::string_view kOcspIsOutOfDate =
+    "the OCSP response is out of date and is not stapled: fetch it again";
+
 class Certificate final : public RefCounted<Certificate> {
  public:
   // Refuses what cannot be read, is expired or not yet valid, or whose key is another's. The error is text for a person
   // and names the file.
-  // With kLeftOut an OCSP response that is out of date is no reason: it is not stapled.
-  enum class StaleOcsp : std::uint8_t { kRefused, kLeftOut };
-  static std::expected<Ref<const Certificate>, std::string> load(const CertificateFiles& files, WallTime now,
-                                                                 StaleOcsp stale_ocsp = StaleOcsp::kRefused);
+  // An OCSP response that is out of date is no reason: it is not stapled.
+  static std::expected<Ref<const Certificate>, std::string> load(const CertificateFiles& files, WallTime now);
 
   const CertificateFiles& files() const { return files_; }
   // DNS names, lower case, "*.example.com" among them, and IP addresses as net::Address::ip() writes them.

@@ -73,6 +73,13 @@ std::optional<std::string_view> read_server_name(std::span<const unsigned char> 
   return std::string_view(reinterpret_cast<const char*>(name.data()), name.size());
 }
 
+// How well we like a protocol of RFC 7301's registry; 0: not at all.
+int rank_of(std::string_view protocol, bool takes_http2) {
+  if (protocol == "h2") return takes_http2 ? 3 : 0;
+  if (protocol == "http/1.1") return 2;
+  return protocol == "http/1.0" ? 1 : 0;
+}
+
 std::string joined(std::span<const Ref<const Certificate>> certificates) {
   std::string files;
   for (const auto& one : certificates) files += (files.empty() ? "" : ", ") + one->files().certificate;
@@ -112,19 +119,18 @@ struct TlsServer::Callbacks {
                           unsigned in_size, void*) {
     std::span<const unsigned char> offered(in, in_size);
     const bool takes_http2 = site_of(ssl).server.options_.http2;
-    int outcome = SSL_TLSEXT_ERR_ALERT_FATAL;
+    int best = 0;
     while (!offered.empty() && offered[0] < offered.size()) {
       const auto name = offered.subspan(1, offered[0]);
       offered = offered.subspan(1 + name.size());
       const std::string_view text(reinterpret_cast<const char*>(name.data()), name.size());
-      const bool is_http2 = text == "h2" && takes_http2;
-      if (!is_http2 && text != "http/1.1") continue;
+      const int rank = rank_of(text, takes_http2);
+      if (rank <= best) continue;
+      best = rank;
       *chosen = name.data();
       *chosen_size = static_cast<unsigned char>(name.size());
-      outcome = SSL_TLSEXT_ERR_OK;
-      if (is_http2 || !takes_http2) break;
     }
-    return outcome;
+    return best > 0 ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
   }
 
   static int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,

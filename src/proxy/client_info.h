@@ -27,6 +27,8 @@ struct ClientInfo {
   std::string_view scheme = "http";           // "https" under TLS, our own or that of a trusted proxy
   std::uint16_t https_port = 0;               // where its plain requests are redirected to; 0: they are not
   std::shared_ptr<const ClientTls> tls;       // null: not under our TLS
+  // Of a client whose TLS a proxy has ended: the proxy's word on its certificate, for origins. Null: there was none.
+  std::unique_ptr<const http::HeaderMap> told_certificate;
 };
 
 }  // namespace seawall::proxy

@@ -16,7 +16,7 @@ namespace seawall::proxy {
 enum class ProxyFault : std::uint8_t {
   kMalformed,
   kMissing,    // a trusted proxy sent something else
-  kUntrusted,  // the header came from elsewhere
+  kUntrusted,  // whoever has connected is no trusted proxy
 };
 inline constexpr std::array<std::string_view, 3> kProxyFaults = {"malformed", "missing", "untrusted"};
 

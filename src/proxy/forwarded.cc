@@ -6,6 +6,7 @@
 
 #include "http/list_syntax.h"
 #include "http/uri.h"
+#include "net/proxy_protocol.h"
 #include "net/tls_server.h"
 
 namespace seawall::proxy {
@@ -15,6 +16,7 @@ using http::Field;
 
 constexpr std::string_view kUnix = "unix";
 constexpr std::string_view kVerifyField = "X-SSL-Client-Verify";
+constexpr std::string_view kSubjectField = "X-SSL-Client-S-DN";
 
 // RFC 7239 section 6: a port, which may be an invented one.
 bool is_port(std::string_view text) {
@@ -219,6 +221,27 @@ std::string field_text(std::string_view text) {
   return out;
 }
 
+// RFC 2253 section 2.4, so that no name can look like more than one attribute. As OpenSSL writes it, all but printable
+// ASCII is in hexadecimal.
+std::string escaped_attribute(std::string_view value) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
+    const auto byte = static_cast<std::uint8_t>(c);
+    if (byte < 0x20 || byte >= 0x7F) {
+      out += '\\';
+      out += kDigits[byte >> 4];
+      out += kDigits[byte & 0xF];
+      continue;
+    }
+    const bool is_at_an_end = (c == ' ' && (i == 0 || i + 1 == value.size())) || (c == '#' && i == 0);
+    if (is_at_an_end || std::string_view(",+\"\\<>;").contains(c)) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 }  // namespace
 
 bool TrustedProxies::contains(std::string_view ip) const {
@@ -284,17 +307,33 @@ void write_forwarded(http::HeaderMap& headers, const http::RequestHead& request,
 http::HeaderMap certificate_fields(const net::ClientCertificate& shown) {
   http::HeaderMap fields;
   fields.add(kVerifyField, field_text(shown.verification));
-  if (!shown.subject.empty()) fields.add("X-SSL-Client-S-DN", field_text(shown.subject));
+  if (!shown.subject.empty()) fields.add(kSubjectField, field_text(shown.subject));
   if (!shown.fingerprint.empty()) fields.add("X-SSL-Client-Fingerprint", shown.fingerprint);
   // RFC 9440 section 2.2. Who reads but this must not take one that failed for good.
   if (shown.verification == "SUCCESS" && !shown.der.empty()) fields.add("Client-Cert", ":" + base64(shown.der) + ":");
   return fields;
 }
 
+http::HeaderMap certificate_fields(const net::ProxySsl& told) {
+  http::HeaderMap fields;
+  // "Verified" is said of those too who have shown none.
+  const bool has_one = told.has_certificate || told.has_session_certificate;
+  fields.add(kVerifyField, !has_one           ? "NONE"
+                           : told.verify == 0 ? "SUCCESS"
+                                              : "FAILED:error " + std::to_string(told.verify));
+  if (has_one && !told.common_name.empty()) fields.add(kSubjectField, "CN=" + escaped_attribute(told.common_name));
+  return fields;
+}
+
 void write_client_certificate(http::HeaderMap& headers, const Hop& hop) {
-  if (!hop.tells_certificate || hop.tls == nullptr) return;
-  if (!hop.tls->certificate_fields) return headers.add(kVerifyField, "NONE");
-  for (const auto field : *hop.tls->certificate_fields) headers.add(field.field, field.name, field.value);
+  const http::HeaderMap* fields = hop.told_certificate;
+  // Else the client's TLS ends here, if it has any.
+  if (fields == nullptr) {
+    if (!hop.tells_certificate || hop.tls == nullptr) return;
+    fields = hop.tls->certificate_fields.get();
+  }
+  if (fields == nullptr) return headers.add(kVerifyField, "NONE");
+  for (const auto field : *fields) headers.add(field.field, field.name, field.value);
 }
 
 }  // namespace seawall::proxy

@@ -24,7 +24,8 @@
 
 namespace seawall::net {
 struct ClientCertificate;
-}
+struct ProxySsl;
+}  // namespace seawall::net
 
 namespace seawall::proxy {
 
@@ -62,11 +63,12 @@ void apply_scheme(http::RequestHead& request, std::string_view scheme);
 
 // How a request came to us.
 struct Hop {
-  std::string_view peer_ip;        // as above
-  std::string_view scheme;         // of the connection to us
-  TrustedProxies trusted{};        // who may have told more
-  const ClientTls* tls = nullptr;  // null: not under our TLS
-  bool tells_certificate = false;  // the client's, to origins
+  std::string_view peer_ip;                           // as above
+  std::string_view scheme;                            // of the connection to us
+  TrustedProxies trusted{};                           // who may have told more
+  const ClientTls* tls = nullptr;                     // null: not under our TLS
+  bool tells_certificate = false;                     // the client's, to origins
+  const http::HeaderMap* told_certificate = nullptr;  // what a PROXY header told of it; null: nothing
 };
 
 // Whether a client could deceive an origin with a field of that name: what proxies write of clients, and of their
@@ -80,6 +82,8 @@ void write_forwarded(http::HeaderMap& headers, const http::RequestHead& request,
 
 // What origins are told of a certificate: Client-Cert (RFC 9440) and X-SSL-Client-*.
 http::HeaderMap certificate_fields(const net::ClientCertificate& shown);
+// As far as a PROXY header tells: whether there is one, whether it is good, and its common name.
+http::HeaderMap certificate_fields(const net::ProxySsl& told);
 
 // Writes these of the connection's client. None of its own are left in `headers`.
 void write_client_certificate(http::HeaderMap& headers, const Hop& hop);

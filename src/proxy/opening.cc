@@ -49,6 +49,7 @@ Opening::Opening(net::Loop& loop, std::shared_ptr<const OpeningRules> rules, Con
 Opening::~Opening() = default;
 
 void Opening::start() {
+  if (rules_->listen.expects_proxy && !is_from_trusted_proxy()) return refuse_proxy(ProxyFault::kUntrusted);
   // A silent client of a plain port is an idle one; TLS and the PROXY header begin at once.
   const bool is_owed = rules_->listen.expects_proxy || !rules_->listen.takes_plain;
   arm(is_owed ? rules_->session.tls_timeout : rules_->session.idle_timeout);
@@ -112,22 +113,20 @@ bool Opening::take_proxy_header() {
   using Status = net::ProxyParse::Status;
   const net::ProxyParse parsed = net::parse_proxy_header(in_);
   if (parsed.status == Status::kIncomplete) return false;
-  const bool is_trusted = is_from_trusted_proxy();
-  // Others than the proxies may come directly, and then speak for themselves.
-  if (parsed.status == Status::kAbsent && !is_trusted) return true;
-  if (parsed.status != Status::kComplete || !is_trusted) {
-    const ProxyFault fault = !is_trusted                        ? ProxyFault::kUntrusted
-                             : parsed.status == Status::kAbsent ? ProxyFault::kMissing
-                                                                : ProxyFault::kMalformed;
-    counters_.count(fault);
-    obs::log(obs::LogLevel::kDebug, "connection of {} closed: PROXY header {} {}", client_.ip,
-             kProxyFaults[static_cast<std::size_t>(fault)], parsed.problem);
-    close();
+  if (parsed.status != Status::kComplete) {
+    refuse_proxy(parsed.status == Status::kAbsent ? ProxyFault::kMissing : ProxyFault::kMalformed, parsed.problem);
     return false;
   }
   believe(parsed.header);
   in_.erase(0, parsed.header.consumed);
   return true;
+}
+
+void Opening::refuse_proxy(ProxyFault fault, std::string_view problem) {
+  counters_.count(fault);
+  obs::log(obs::LogLevel::kDebug, "connection of {} closed: PROXY header {} {}", client_.ip,
+           kProxyFaults[static_cast<std::size_t>(fault)], problem);
+  close();
 }
 
 void Opening::believe(const net::ProxyHeader& header) {
@@ -136,7 +135,9 @@ void Opening::believe(const net::ProxyHeader& header) {
     client_.port = header.source->port();
   }
   if (header.destination && client_.local) client_.local = std::make_unique<net::Address>(*header.destination);
-  if (header.ssl && header.ssl->is_tls) client_.scheme = "https";
+  if (!header.ssl || !header.ssl->is_tls) return;
+  client_.scheme = "https";
+  client_.told_certificate = std::make_unique<http::HeaderMap>(certificate_fields(*header.ssl));
 }
 
 bool Opening::is_from_trusted_proxy() const {

@@ -1,7 +1,7 @@
 // A client's connection between accept and its first request: the PROXY header of a trusted proxy, TLS or plain by the
 // first byte, the handshake, and then HTTP/2 or HTTP/1.1, by ALPN or by the preface of RFC 9113 section 3.4.
 //
-//   kProxyHeader  the first bytes must be, or may not be, a PROXY header
+//   kProxyHeader  the first bytes must be a PROXY header
 //   kFirstBytes   what is spoken here?
 //   kHandshake    TLS
 //   kRefused      plain HTTP where only TLS is spoken: its answer is sent, the rest is read over
@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/byte_stream.h"
@@ -71,6 +72,7 @@ class Opening final : public Session, private ByteStream::User {
   void on_timeout();
   void on_bytes();
   bool take_proxy_header();
+  void refuse_proxy(ProxyFault fault, std::string_view problem = {});
   void believe(const net::ProxyHeader& header);
   bool is_from_trusted_proxy() const;
   bool take_slot(std::size_t total, std::size_t per_client);

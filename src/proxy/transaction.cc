@@ -92,12 +92,13 @@ Hop Transaction::hop() const {
           .scheme = hop_scheme_.empty() ? request_.scheme : hop_scheme_,
           .trusted = {.networks = context_.trusted_proxies, .has_unix = context_.trusts_unix},
           .tls = client_.tls.get(),
-          .tells_certificate = router_->edge().tells_client_certificate};
+          .tells_certificate = router_->edge().tells_client_certificate,
+          .told_certificate = client_.told_certificate.get()};
 }
 
 // In the request itself, so that a response with Vary: Client-Cert is nobody else's (RFC 9440 section 2.4).
 void Transaction::tell_certificate() {
-  if (!router_->edge().tells_client_certificate) return;
+  if (!router_->edge().tells_client_certificate && !client_.told_certificate) return;
   std::vector<std::string> forged;
   for (const auto field : request_.headers) {
     if (is_certificate_field(field.name)) forged.emplace_back(field.name);

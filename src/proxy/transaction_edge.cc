@@ -28,8 +28,10 @@ std::optional<Transaction::Flow> Transaction::answer_at_the_edge() {
   if (const std::string& directory = router_->edge().acme_directory; !directory.empty()) {
     if (is_acme_path(request_.path)) return answer_challenge(directory, acme_token(request_.path));
   }
-  if (client_.https_port != 0 && request_.scheme == "http" && !request_.authority.empty()) return redirect_to_https();
-  return std::nullopt;
+  if (client_.https_port == 0 || request_.scheme != "http") return std::nullopt;
+  // Nowhere to lead it, and no reason to serve it in plain.
+  if (request_.authority.empty()) return answer_error({ErrorCode::kBadHost, Side::kClient});
+  return redirect_to_https();
 }
 
 Transaction::Flow Transaction::answer_challenge(const std::string& directory, std::optional<std::string_view> token) {
@@ -53,10 +55,11 @@ Transaction::Flow Transaction::redirect_to_https() {
                  : answer_local(308, fields, "308 Permanent Redirect\n");
 }
 
-// RFC 6797 section 7.2: over secure transport only. What the origin says stands.
+// RFC 6797 section 7.2: over secure transport only, ours or that of a proxy whose PROXY header says so. What the origin
+// says stands.
 void Transaction::append_hsts(const http::HeaderMap* fields) {
   const std::string& line = router_->hsts_line();
-  if (line.empty() || !client_.tls || (fields && fields->contains("Strict-Transport-Security"))) return;
+  if (line.empty() || client_.scheme != "https" || (fields && fields->contains("Strict-Transport-Security"))) return;
   composed_ += line;
 }
 

@@ -17,6 +17,12 @@ CertificateWatch::CertificateWatch(const config::Config& config) {
     add(files.ocsp);
   }
   add(config.tls.client_ca);
+  for (const config::OriginConfig& origin : config.origins) {
+    if (std::ranges::none_of(origin.options.servers, &origin::ServerConfig::is_tls)) continue;
+    add(origin.options.tls.ca);
+    add(origin.options.tls.certificate);
+    add(origin.options.tls.key);
+  }
 }
 
 CertificateWatch::Stamp CertificateWatch::look_at(const std::string& path) {

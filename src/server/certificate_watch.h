@@ -1,5 +1,6 @@
-// Notices that files of TLS have changed, by looking at them from time to time: whatever way they were replaced
-// (renamed over, written in place, a symbolic link turned), it shows here. Thread: the main thread.
+// Notices that files of TLS have changed, those with clients and those with origins, by looking at them from time to
+// time: whatever way they were replaced (renamed over, written in place, a symbolic link turned), it shows here.
+// Thread: the main thread.
 #pragma once
 
 #include <sys/types.h>

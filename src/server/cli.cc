@@ -16,8 +16,10 @@
 #include "base/clock.h"
 #include "config/admin_socket.h"
 #include "config/suggest.h"
+#include "config/tls_files.h"
 #include "mem/allocator.h"
 #include "net/address.h"
+#include "net/certificate.h"
 #include "net/openssl_memory.h"
 #include "obs/log.h"
 #include "server/client_commands.h"
@@ -279,6 +281,9 @@ int run(const CheckCommand& command) {
   }
   if (auto problem = disk::check_links(loaded->disk)) problems.push_back({.file = file, .message = *problem});
   if (!problems.empty()) return print_diagnostics(file, problems);
+  for (const std::string& ocsp : config::lapsed_ocsp_files(*loaded, SystemClock().wall_now())) {
+    fmt::print(stderr, "{}: warning: {}: {}\n", file, ocsp, net::kOcspIsOutOfDate);
+  }
   if (command.dump_config) {
     fmt::print("{}", config::dump(*loaded));
   } else {

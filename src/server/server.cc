@@ -9,6 +9,7 @@
 
 #include "config/admin_socket.h"
 #include "http/date.h"
+#include "net/certificate.h"
 #include "net/kernel_tls.h"
 #include "obs/log.h"
 #include "server/certificate_watch.h"
@@ -49,7 +50,11 @@ std::string describe(const net::ListenOptions& listen) {
   if (listen.takes_tls) add("TLS");
   if (listen.takes_tls && listen.takes_plain) add("plain");
   if (listen.expects_proxy) add("PROXY protocol");
-  if (listen.redirects) add("redirects to https");
+  if (listen.redirect_port != 0) {
+    add("redirects to https on port " + std::to_string(listen.redirect_port));
+  } else if (listen.redirects) {
+    add("redirects to https");
+  }
   return text.empty() ? text : text + ")";
 }
 
@@ -211,7 +216,7 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
 
 // The old ones go on when the new ones are not right.
 void reload_certificates(Shared& shared, Running& running) {
-  auto made = with_new_certificates(*running.snapshot, running.config, shared.tickets, shared.clock);
+  auto made = with_new_certificates(*running.snapshot, running.config, shared.registry, shared.tickets, shared.clock);
   if (!made) {
     log(LogLevel::kError, "certificates have changed, and the old ones stay in use: {}", made.error());
     running.workers.front()->note_failed_reload();
@@ -226,13 +231,11 @@ void reload_certificates(Shared& shared, Running& running) {
 // The operator's next signal; meanwhile the certificates are looked at.
 int next_signal(const sigset_t& signals, Shared& shared, Running& running) {
   while (true) {
+    const auto lapsed = running.certificates.take_lapsed(running.snapshot->certificates, shared.clock.wall_now());
+    for (const std::string& file : lapsed) log(LogLevel::kWarning, "{}: {}", file, net::kOcspIsOutOfDate);
     const int signal = sigtimedwait(&signals, nullptr, running.certificates.is_on() ? &kCertificateLook : nullptr);
     if (signal > 0) return signal;
     if (running.certificates.has_changed()) reload_certificates(shared, running);
-    const auto lapsed = running.certificates.take_lapsed(running.snapshot->certificates, shared.clock.wall_now());
-    for (const std::string& file : lapsed) {
-      log(LogLevel::kWarning, "{}: the OCSP response is out of date and is not stapled any more: fetch it again", file);
-    }
   }
 }
 

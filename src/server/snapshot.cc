@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "base/rng.h"
@@ -13,19 +14,32 @@
 namespace seawall::server {
 namespace {
 
+constexpr std::uint16_t kHttpsPort = 443;
+
 std::size_t index_of(const config::Config& config, const std::string& name, const std::string& otherwise) {
   const std::string& wanted = name.empty() ? otherwise : name;
   const auto at = std::ranges::find_if(config.origins, [&](const auto& o) { return o.options.name == wanted; });
   return static_cast<std::size_t>(at - config.origins.begin());
 }
 
+// Where browsers find https: what expects a PROXY header is not for them, unless there is nothing else.
+std::uint16_t find_https_port(std::span<const net::ListenOptions> listeners) {
+  for (const bool expects_proxy : {false, true}) {
+    for (const net::ListenOptions& listen : listeners) {
+      if (!listen.takes_tls || !listen.path.empty() || listen.expects_proxy != expects_proxy) continue;
+      if (const auto address = net::Address::parse(listen.address)) return address->port();
+    }
+  }
+  return kHttpsPort;  // of a proxy in front of Unix sockets
+}
+
 std::expected<void, std::string> load_certificates(Snapshot& snapshot, const config::Config& config,
                                                    const std::shared_ptr<net::TicketKeys>& tickets, std::size_t workers,
-                                                   const Clock& clock, net::Certificate::StaleOcsp stale_ocsp) {
+                                                   const Clock& clock) {
   snapshot.certificates.clear();
   snapshot.tls.clear();
   for (const net::CertificateFiles& files : config.tls.certificates) {
-    auto certificate = net::Certificate::load(files, clock.wall_now(), stale_ocsp);
+    auto certificate = net::Certificate::load(files, clock.wall_now());
     if (!certificate) return std::unexpected(std::move(certificate.error()));
     snapshot.certificates.push_back(std::move(*certificate));
   }
@@ -43,13 +57,21 @@ std::expected<void, std::string> load_certificates(Snapshot& snapshot, const con
 }  // namespace
 
 std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, const config::Config& config,
+                                                           Registry& registry,
                                                            const std::shared_ptr<net::TicketKeys>& tickets,
                                                            const Clock& clock) {
   Snapshot snapshot = old;
-  // One that has lapsed must not keep back a certificate that is renewed.
-  constexpr auto kStaleOcsp = net::Certificate::StaleOcsp::kLeftOut;
-  if (auto loaded = load_certificates(snapshot, config, tickets, old.tls.size(), clock, kStaleOcsp); !loaded) {
+  if (auto loaded = load_certificates(snapshot, config, tickets, old.tls.size(), clock); !loaded) {
     return std::unexpected(std::move(loaded.error()));
+  }
+  for (config::OriginConfig& origin : snapshot.origins) {
+    auto access = registry.access(origin);
+    if (!access) return std::unexpected(std::move(access.error()));
+    origin.options.access = std::move(*access);
+  }
+  // Once all of them are good.
+  for (std::size_t i = 0; i < snapshot.origins.size(); ++i) {
+    if (snapshot.origins[i].options.access != old.origins[i].options.access) registry.origin(snapshot.origins[i]);
   }
   return snapshot;
 }
@@ -58,8 +80,7 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
                                                    const std::shared_ptr<net::TicketKeys>& tickets,
                                                    std::uint32_t workers, const Clock& clock) {
   Snapshot snapshot;
-  constexpr auto kStaleOcsp = net::Certificate::StaleOcsp::kRefused;
-  if (auto loaded = load_certificates(snapshot, config, tickets, workers, clock, kStaleOcsp); !loaded) {
+  if (auto loaded = load_certificates(snapshot, config, tickets, workers, clock); !loaded) {
     return std::unexpected(std::move(loaded.error()));
   }
   std::vector<proxy::Origin> origins;
@@ -99,10 +120,7 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
   for (const std::string& text : config.admin.purge_from) {
     if (auto network = net::Network::parse(text)) snapshot.purge_from.push_back(*network);
   }
-  for (const net::ListenOptions& listen : config.listen) {
-    if (!listen.takes_tls || !listen.path.empty() || snapshot.https_port != 0) continue;
-    if (const auto address = net::Address::parse(listen.address)) snapshot.https_port = address->port();
-  }
+  snapshot.https_port = find_https_port(config.listen);
   for (const std::string& text : config.trusted_proxies) {
     if (text == "unix") snapshot.trusts_unix = true;
     if (auto network = net::Network::parse(text)) snapshot.trusted_proxies.push_back(*network);

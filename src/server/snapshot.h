@@ -26,7 +26,7 @@ struct Snapshot {
   std::vector<net::Network> purge_from;
   std::vector<net::Network> trusted_proxies;
   bool trusts_unix = false;
-  std::uint16_t https_port = 0;                // where redirects lead to
+  std::uint16_t https_port = 0;                // where redirects lead to that name no port
   std::vector<Ref<const net::TlsServer>> tls;  // by worker; empty without certificates
   std::vector<Ref<const net::Certificate>> certificates;
   bool asks_client = false;      // for a certificate
@@ -38,8 +38,9 @@ struct Snapshot {
 std::expected<Snapshot, std::string> make_snapshot(const config::Config& config, Registry& registry,
                                                    const std::shared_ptr<net::TicketKeys>& tickets,
                                                    std::uint32_t workers, const Clock& clock);
-// The same with the certificates as they are in their files now.
+// The same with the certificates as they are in their files now, those for the origins too.
 std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, const config::Config& config,
+                                                           Registry& registry,
                                                            const std::shared_ptr<net::TicketKeys>& tickets,
                                                            const Clock& clock);
 

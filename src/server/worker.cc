@@ -20,7 +20,7 @@ std::shared_ptr<const proxy::OpeningRules> rules_of(const net::ListenOptions& li
   auto rules = std::make_shared<proxy::OpeningRules>();
   rules->listen = listen;
   rules->session = snapshot.router->session();
-  rules->https_port = snapshot.https_port;
+  rules->https_port = listen.redirect_port != 0 ? listen.redirect_port : snapshot.https_port;
   if (listen.takes_tls) rules->tls = snapshot.tls[worker];
   rules->asks_client = snapshot.asks_client;
   rules->uses_kernel = snapshot.uses_kernel;

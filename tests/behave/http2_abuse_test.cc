@@ -34,6 +34,7 @@ class Attacked {
     });
     origin.on("/upload", [](Exchange& x) { x.respond({.body = x.read_body()}); });
     origin.on("/a", Reply{.headers = {"Cache-Control: max-age=60"}, .body = "a"});
+    origin.on("/large", Reply{.headers = {"Cache-Control: max-age=60"}, .body = pattern(100'000)});
   }
   ~Attacked() { gate.open(); }
 
@@ -69,6 +70,7 @@ BOOST_FIXTURE_TEST_CASE(what_costs_too_much_ends_the_connection_and_is_counted, 
                          {"priority-update", "priority", 20'000},
                          {"unknown-frames", "unknown-frames", 5000},
                          {"late-data", "late-data", 5000},
+                         {"tiny-window", "tiny-window", 2000},
                          {"continuation", "continuation", 2000},
                          {"empty-continuation", "continuation", 2000}}) {
     BOOST_TEST_CONTEXT(row.attack) {

@@ -265,6 +265,48 @@ BOOST_FIXTURE_TEST_CASE(what_is_stored_outlives_the_trust, Secured) {
   BOOST_TEST(stale.is_hit(), stale);
 }
 
+// As certificates for clients are: whoever rotates an authority need not know who reads the file.
+BOOST_FIXTURE_TEST_CASE(files_that_change_are_read_again_without_being_told, Secured) {
+  Gate gate;
+  Origin behind;
+  behind.on("/pass/slow", [&](Exchange& x) {
+    x.begin_chunked({"Cache-Control: no-store"});
+    x.send_chunk("first");
+    x.hold(gate);
+    x.send_chunk("last");
+    x.end_chunks();
+  });
+  const Server server = start({.pass = behind.port()});
+  const std::string stranger = TestCertificate::authority("Other CA").pem();
+  const std::string ca = site.directory.write("trusted.pem", stranger);
+  const std::string own = site.add("own.pem", certificate_for({"one.test"}));
+  Seawall seawall(std::string(kAdminSection) + "[[origin]]\nname = \"main\"\nservers = [\"https://" +
+                  server.authority() + "\"]\ntls = { ca = \"" + ca + "\", certificate = \"" + own + "\" }\n");
+  BOOST_TEST(contains(get(seawall, "/a").cache_status(), "detail=tls-certificate-untrusted"));
+  site.directory.write("trusted.pem", site.authority.pem());
+  BOOST_TEST(seawall.process().says("certificates have changed and are in use"), seawall.process().output());
+  BOOST_TEST(until([&] { return get(seawall, "/a").status == 200; }), seawall.process().output());
+  BOOST_TEST(get(seawall, "/a").get("X-Client-Name") == "CN=one.test");
+  // What is under way goes on, what begins is under the new certificate.
+  Client busy(seawall);
+  busy.send_request("GET", "/pass/slow");
+  BOOST_TEST(busy.read_body(5).body == "first");
+  site.add("own.pem", certificate_for({"two.test"}));
+  BOOST_TEST(until([&] { return get(seawall, "/a").get("X-Client-Name") == "CN=two.test"; }),
+             seawall.process().output());
+  gate.open();
+  const Response slow = busy.read_rest();
+  BOOST_TEST(slow.body == "firstlast");
+  BOOST_TEST(slow.complete);
+  // What is no certificate changes nothing, and is said.
+  site.directory.write("trusted.pem", "this is no certificate\n");
+  BOOST_TEST(seawall.process().says("origin \"main\": " + ca), seawall.process().output());
+  BOOST_TEST(get(seawall, "/a").status == 200);
+  // Nor is one believed any more whose authority has gone.
+  site.directory.write("trusted.pem", stranger);
+  BOOST_TEST(until([&] { return get(seawall, "/a").status == 502; }), seawall.process().output());
+}
+
 BOOST_FIXTURE_TEST_CASE(bodies_pass_both_ways, Secured) {
   Origin behind;
   behind.on("/pass/up",

@@ -113,6 +113,45 @@ BOOST_AUTO_TEST_CASE(a_header_names_the_client) {
   BOOST_TEST(behind.logs.read("access.log").starts_with("192.0.2.7 "));
 }
 
+// What the proxy has found out about the client's certificate; PP2_TYPE_SSL again.
+BOOST_AUTO_TEST_CASE(a_header_tells_of_tls_and_of_the_clients_certificate) {
+  struct Row {
+    const char* name;
+    std::string header;
+    std::string verify;
+    std::string subject;
+    bool is_https = true;
+  };
+  const auto with = [](std::string_view ssl) { return v2(kProxy, kTcp4, kIpv4, tlv(0x20, ssl)); };
+  const std::string name = tlv(0x22, "known client");
+  const Row rows[] = {
+      {"no certificate", with({"\x01\0\0\0\0", 5}), "NONE", ""},
+      {"a good one", with(std::string("\x03\0\0\0\0", 5) + name), "SUCCESS", "CN=known client"},
+      {"a good one of the session", with(std::string("\x05\0\0\0\0", 5) + name), "SUCCESS", "CN=known client"},
+      {"a bad one", with(std::string("\x03\0\0\0\x0a", 5) + name), "FAILED:error 10", "CN=known client"},
+      {"a forged attribute", with(std::string("\x03\0\0\0\0", 5) + tlv(0x22, "a,O=root")), "SUCCESS", "CN=a\\,O=root"},
+      {"no TLS", with(std::string("\0\0\0\0\0", 5) + name), "", "", false},
+      {"no word of it", v2(kProxy, kTcp4, kIpv4), "", "", false},
+      {"v1", kV1, "", "", false},
+  };
+  Behind behind({.tls = "hsts = \"1d\""});
+  for (const Row& row : rows) {
+    BOOST_TEST_CONTEXT(row.name) {
+      Client client = behind.client(row.header);
+      const Response response = client.get("/a", {"X-SSL-Client-Verify: SUCCESS", "x_ssl_client_s_dn: CN=root",
+                                                  "Client-Cert: :AAAA:", "X-SSL-Client-Fingerprint: 00"});
+      BOOST_TEST(response.body == "a");
+      BOOST_TEST(response.get("Strict-Transport-Security") == (row.is_https ? "max-age=86400" : ""));
+      const Fields seen = behind.origin.seen("/a").headers;
+      BOOST_TEST(seen.get("X-SSL-Client-Verify") == row.verify);
+      BOOST_TEST(seen.get("X-SSL-Client-S-DN") == row.subject);
+      for (const char* forged : {"x_ssl_client_s_dn", "Client-Cert", "X-SSL-Client-Fingerprint"}) {
+        BOOST_TEST(!seen.has(forged), forged);
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_header_may_come_in_pieces_or_with_the_request) {
   Behind behind;
   for (const std::string& header : {std::string(kV1), v2(kProxy, kTcp4, kIpv4, tlv(0x04, "padding"))}) {
@@ -174,18 +213,19 @@ BOOST_AUTO_TEST_CASE(a_header_that_does_not_come_is_not_awaited_for_ever) {
   BOOST_TEST(silent.is_closed());
 }
 
-// Others may come directly, but name nobody.
-BOOST_AUTO_TEST_CASE(who_is_not_trusted_is_not_believed) {
+// Whatever it says, and before it says anything: the listener is there for the proxies.
+BOOST_AUTO_TEST_CASE(who_is_not_trusted_is_not_served) {
   Behind behind;
   const Admin admin(behind.seawall);
-  BOOST_TEST(behind.client({}, kElsewhere).get("/a").body == "a");
-  BOOST_TEST(behind.told() == kElsewhere);
   double counted = 0;
-  for (const std::string& header : {std::string(kV1), v2(kProxy, kTcp4, kIpv4)}) {
-    Client liar = behind.client(header + request_bytes("GET", "/a"), kElsewhere);
-    BOOST_TEST(liar.is_closed());
+  for (const std::string& bytes : {std::string(), request_bytes("GET", "/a"), kV1 + request_bytes("GET", "/a"),
+                                   v2(kProxy, kTcp4, kIpv4) + request_bytes("GET", "/a")}) {
+    Client stranger = behind.client(bytes, kElsewhere);
+    BOOST_TEST(stranger.is_closed());
     BOOST_TEST(admin.metric("seawall_proxy_protocol_errors_total{reason=\"untrusted\"}") == ++counted);
   }
+  BOOST_TEST(behind.origin.total() == 0U);
+  BOOST_TEST(behind.client(kV1).get("/a").body == "a");
   // Nor is one believed where none is expected.
   Seawall plain(behind.origin, {.server = "trusted_proxies = [\"127.0.0.1\"]"});
   const std::size_t had = behind.origin.total();
@@ -226,18 +266,40 @@ BOOST_AUTO_TEST_CASE(haproxy_in_front_passes_its_client_on, *boost::unit_test::p
                          {"send-proxy-v2 proxy-v2-options ssl,unique-id,crc32c", true}}) {
     BOOST_TEST_CONTEXT(row.send) {
       const Site site;
-      const Server proxy = haproxy(site.directory, "listen front\n  bind 127.0.0.1:{port}" +
-                                                       std::string(row.is_tls ? " ssl crt {dir}/site.pem" : "") +
-                                                       "\n  unique-id-format %{+X}o%ci\n  server seawall " +
-                                                       behind.seawall.address() + " " + row.send + "\n");
+      const Server proxy = haproxy(
+          site.directory,
+          "listen front\n  bind 127.0.0.1:{port}" +
+              std::string(row.is_tls ? " ssl crt {dir}/site.pem ca-file {dir}/ca.pem verify optional" : "") +
+              "\n  unique-id-format %{+X}o%ci\n  server seawall " + behind.seawall.address() + " " + row.send + "\n");
       ClientOptions options{.from = "127.0.0.3"};
       if (row.is_tls) options.tls = site.client();
+      for (const std::string& certificate : {std::string(), site.add("known.pem", certificate_for({"known client"}))}) {
+        if (!row.is_tls) break;
+        options.tls->certificate = certificate;
+        BOOST_TEST(Client(proxy.port(), options).get("/a").body == "a");
+        const Fields seen = behind.origin.seen("/a").headers;
+        BOOST_TEST(seen.get("X-SSL-Client-Verify") == (certificate.empty() ? "NONE" : "SUCCESS"));
+        const bool tells_name = !certificate.empty() && contains(row.send, "ssl-cn");
+        BOOST_TEST(seen.get("X-SSL-Client-S-DN") == (tells_name ? "CN=known client" : ""));
+      }
       Client client(proxy.port(), options);
       BOOST_TEST(client.get("/a").body == "a");
       BOOST_TEST(behind.told() == "127.0.0.3");
       BOOST_TEST(behind.origin.seen("/a").headers.get("X-Forwarded-Proto") == (row.is_tls ? "https" : "http"));
     }
   }
+}
+
+// Who may open the socket is for its mode to say; "unix" trusts all of them.
+BOOST_AUTO_TEST_CASE(a_unix_socket_takes_headers_as_well) {
+  const TemporaryDirectory sockets;
+  const std::string path = "unix:" + sockets.path() + "/http.sock";
+  Behind behind({.listen = {path + " proxy"}});
+  BOOST_TEST(Client(path, {.preamble = kV1}).get("/a").body == "a");
+  BOOST_TEST(behind.told() == "192.0.2.7");
+  Client without(path);
+  without.send(request_bytes("GET", "/a"));
+  BOOST_TEST(without.is_closed());
 }
 
 // Limits, purges and logs go by the client, not by the proxy that all of them come through.

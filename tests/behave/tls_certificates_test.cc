@@ -184,6 +184,45 @@ BOOST_AUTO_TEST_CASE(a_staple_that_is_out_of_date_is_left_out_until_its_file_cha
   BOOST_TEST(until([&] { return stapled() == good; }), seawall.process().output());
 }
 
+// Nor a start or a reload; `check` says it.
+BOOST_AUTO_TEST_CASE(a_staple_that_is_out_of_date_at_the_start_is_left_out_and_said_once) {
+  constexpr std::string_view kSaid = "a.ocsp: the OCSP response is out of date";
+  Origin origin;
+  const Site site;
+  const WallTime past = WallTime::from_unix_seconds(1'600'000'000);
+  const std::string ocsp = site.directory.write("a.ocsp", site.authority.ocsp_response(site.certificate, past));
+  Seawall seawall(origin, {.listen = tls_only(), .tls = list({site.pem + " ocsp=" + ocsp})});
+  const auto stapled = [&] {
+    TlsOptions options = site.client();
+    options.asks_for_staple = true;
+    return Client(seawall, {.tls = options}).tls().staple();
+  };
+  const auto times_said = [&] {
+    const std::string output = seawall.process().output();
+    std::size_t times = 0;
+    for (std::size_t at = 0; (at = output.find(kSaid, at)) != std::string::npos; ++at) ++times;
+    return times;
+  };
+  BOOST_TEST(stapled().empty());
+  BOOST_TEST(until([&] { return times_said() == 1; }), seawall.process().output());
+  const Outcome checked = run({seawall_binary(), "check", "-c", seawall.directory().path() + "/seawall.toml"});
+  BOOST_TEST(checked.code == 0, checked.output);
+  BOOST_TEST(contains(checked.output, "warning: " + ocsp + ": the OCSP response is out of date"), checked.output);
+  seawall.process().signal(SIGHUP);
+  BOOST_TEST(seawall.process().says("reloaded: "), seawall.process().output());
+  BOOST_TEST(until([&] { return times_said() == 2; }), seawall.process().output());
+  BOOST_TEST(stapled().empty());
+  // What is no response, or another's, is a mistake all the same.
+  for (const std::string& bad : {std::string("garbage"), site.authority.ocsp_response(site.authority)}) {
+    site.directory.write("a.ocsp", bad);
+    BOOST_TEST(run({seawall_binary(), "check", "-c", seawall.directory().path() + "/seawall.toml"}).code == 1);
+  }
+  const auto good = site.authority.ocsp_response(site.certificate);
+  site.directory.write("a.ocsp", good);
+  BOOST_TEST(until([&] { return stapled() == good; }), seawall.process().output());
+  BOOST_TEST(times_said() == 2U, seawall.process().output());
+}
+
 // What the origin is told of a client's certificate. RFC 9440 for the certificate itself.
 constexpr const char* kVerify = "X-SSL-Client-Verify";
 constexpr const char* kSubject = "X-SSL-Client-S-DN";

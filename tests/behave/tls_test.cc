@@ -7,6 +7,7 @@
 
 #include "support/behave/admin.h"
 #include "support/behave/client.h"
+#include "support/behave/http2_client.h"
 #include "support/behave/programs.h"
 #include "support/behave/seawall.h"
 #include "support/behave/site.h"
@@ -142,6 +143,8 @@ BOOST_AUTO_TEST_CASE(the_protocol_is_chosen_by_alpn) {
                            {{"http/1.1", "h2"}, "h2"},
                            {{"http/1.1"}, "http/1.1"},
                            {{"spdy/3", "http/1.1"}, "http/1.1"},
+                           {{"http/1.0"}, "http/1.0"},
+                           {{"http/1.0", "http/1.1"}, "http/1.1"},
                            {{"h2"}, "h2"},
                            {{}, ""}}) {
       BOOST_TEST(chosen(seawall, row.offered) == row.chosen);
@@ -149,6 +152,23 @@ BOOST_AUTO_TEST_CASE(the_protocol_is_chosen_by_alpn) {
   }
   Seawall without(origin, over_tls(site, {.http2 = "enabled = false"}));
   BOOST_TEST(chosen(without, {"h2", "http/1.1"}) == "http/1.1");
+}
+
+BOOST_AUTO_TEST_CASE(clients_of_http_1_0_are_served) {
+  Origin origin;
+  origin.on("/a", Reply{.headers = {"Cache-Control: max-age=60"}, .body = "hello"});
+  const Site site;
+  Seawall seawall(origin, over_tls(site));
+  const std::string port = std::to_string(seawall.port());
+  const CurlResponse by_curl = curl({"--http1.0", "--cacert", site.ca, "--resolve", "a.test:" + port + ":127.0.0.1",
+                                     "https://a.test:" + port + "/a"});
+  BOOST_TEST(by_curl.code == 0, by_curl.errors);
+  BOOST_TEST(by_curl.body == "hello", by_curl);
+  TlsOptions options = site.client();
+  options.alpn = {"http/1.0"};
+  Client client(seawall, {.tls = options});
+  client.send("GET /a HTTP/1.0\r\nHost: a.test\r\n\r\n");
+  BOOST_TEST(client.read().body == "hello");
 }
 
 BOOST_AUTO_TEST_CASE(openssl_is_content, *boost::unit_test::precondition(Needs{{"openssl"}})) {
@@ -275,6 +295,71 @@ BOOST_AUTO_TEST_CASE(plain_requests_are_redirected_where_that_is_said) {
   BOOST_REQUIRE(until([&] { return seawall.process().says("reloaded: "); }));
   BOOST_TEST(Client(seawall).get("/", {"Host: a.test"}).get("Location") == "https://a.test:" + port + "/");
   BOOST_TEST(origin.total() == 0U);
+}
+
+// Published ports, and listeners that are a load balancer's.
+BOOST_AUTO_TEST_CASE(a_redirect_leads_to_where_browsers_find_tls) {
+  Origin origin;
+  const Site site;
+  const TemporaryDirectory sockets;
+  const std::string path = "unix:" + sockets.path() + "/http.sock tls";
+  const auto location = [](const Seawall& seawall, std::size_t listener) {
+    return Client(seawall.address(listener)).get("/x", {"Host: a.test"}).get("Location");
+  };
+  const auto at = [](const Seawall& seawall, std::size_t listener) {
+    return "https://a.test:" + std::to_string(seawall.port(listener)) + "/x";
+  };
+  const std::string trusted = "trusted_proxies = [\"127.0.0.9\"]";
+  {
+    Seawall seawall(origin, {.listen = {"127.0.0.1:0 redirect", path, "127.0.0.1:0 tls proxy", "127.0.0.1:0 tls",
+                                        "127.0.0.1:0 redirect=8443", "127.0.0.1:0 redirect=443"},
+                             .server = trusted,
+                             .tls = site.certificates()});
+    BOOST_TEST(location(seawall, 0) == at(seawall, 3));
+    BOOST_TEST(location(seawall, 4) == "https://a.test:8443/x");
+    BOOST_TEST(location(seawall, 5) == "https://a.test/x");
+  }
+  {
+    Seawall seawall(origin, {.listen = {"127.0.0.1:0 redirect", path, "127.0.0.1:0 tls proxy"},
+                             .server = trusted,
+                             .tls = site.certificates()});
+    BOOST_TEST(location(seawall, 0) == at(seawall, 2));
+  }
+  {
+    Seawall seawall(origin, {.listen = {"127.0.0.1:0 redirect", path}, .tls = site.certificates()});
+    BOOST_TEST(location(seawall, 0) == "https://a.test/x");
+  }
+  Seawall seawall(origin, {.listen = {"127.0.0.1:0 redirect=8443"}});
+  BOOST_TEST(location(seawall, 0) == "https://a.test:8443/x");
+  BOOST_TEST(origin.total() == 0U);
+}
+
+// HTTP/1.0 may leave out Host; what is there for TLS alone is not served for it in plain.
+BOOST_AUTO_TEST_CASE(who_cannot_be_redirected_gets_nothing_else) {
+  Origin origin;
+  origin.otherwise(reply({.body = "from the origin"}));
+  const Site site;
+  const TemporaryDirectory directory;
+  directory.write("token", "token.thumbprint");
+  Seawall seawall(origin, {.listen = {"127.0.0.1:0 redirect", "127.0.0.1:0 tls"},
+                           .tls = site.certificates() + "acme = \"" + directory.path() + "\""});
+  const auto ask = [&](const std::string& request) {
+    Client client(seawall);
+    client.send(request);
+    return client.read();
+  };
+  for (const char* request : {"GET /a HTTP/1.0\r\n\r\n", "POST /a HTTP/1.0\r\nContent-Length: 1\r\n\r\nx",
+                              "GET /a HTTP/1.0\r\nHost:\r\n\r\n", "GET /a HTTP/1.1\r\nHost:\r\n\r\n"}) {
+    const Response response = ask(request);
+    BOOST_TEST(response.status == 400, request << response);
+    BOOST_TEST(contains(response.body, "Host"), response);
+  }
+  BOOST_TEST(origin.total() == 0U);
+  BOOST_TEST(ask("GET /.well-known/acme-challenge/token HTTP/1.0\r\n\r\n").body == "token.thumbprint");
+  // Under TLS it is a request like any other.
+  Client secure(seawall.port(1), {.tls = site.client()});
+  secure.send("GET /a HTTP/1.0\r\n\r\n");
+  BOOST_TEST(secure.read().body == "from the origin");
 }
 
 BOOST_AUTO_TEST_CASE(acme_challenges_come_from_a_directory) {
@@ -510,6 +595,38 @@ BOOST_AUTO_TEST_CASE(failed_handshakes_are_counted_by_reason) {
   BOOST_TEST(Client(seawall, {.tls = site.client()}).get("/a").body == "a");
   // 2100.
   BOOST_TEST(admin.total("seawall_tls_certificate_not_after_seconds{name=\"a.test\"") == 4'102'444'800.0);
+}
+
+// What a connection needed to send its answer is given back when it is idle.
+BOOST_AUTO_TEST_CASE(idle_connections_keep_little_memory) {
+  constexpr std::size_t kIdle = 400;
+  constexpr std::size_t kWarm = 50;
+  Origin origin;
+  origin.on("/a", Reply{.headers = {"Cache-Control: max-age=60"}, .body = pattern(100'000)});
+  const Site site;
+  Seawall seawall(origin, over_tls(site));
+  const auto grown_by = [&](const auto& open_one) {
+    for (std::size_t i = 0; i < kWarm; ++i) open_one();
+    const std::size_t before = seawall.process().resident_bytes();
+    for (std::size_t i = 0; i < kIdle; ++i) open_one();
+    return (seawall.process().resident_bytes() - before) / kIdle;
+  };
+  std::vector<Client> http1;
+  const std::size_t of_http1 = grown_by([&] {
+    http1.emplace_back(seawall, ClientOptions{.tls = site.client()});
+    BOOST_REQUIRE(http1.back().get("/a").complete);
+  });
+  TlsOptions options = site.client();
+  options.alpn = {"h2"};
+  std::vector<std::unique_ptr<Http2Client>> http2;
+  const std::size_t of_http2 = grown_by([&] {
+    http2.push_back(std::make_unique<Http2Client>(seawall, ClientOptions{.tls = options}));
+    BOOST_REQUIRE(http2.back()->get("/a").complete);
+  });
+  BOOST_TEST_MESSAGE("bytes of an idle connection: " << of_http1 << ", of HTTP/2 " << of_http2);
+  if (kSanitized) return;
+  BOOST_TEST(of_http1 < std::size_t{24} * 1024);
+  BOOST_TEST(of_http2 < std::size_t{48} * 1024);
 }
 
 BOOST_AUTO_TEST_CASE(a_thousand_half_open_handshakes_hurt_nobody) {

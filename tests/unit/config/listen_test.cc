@@ -22,6 +22,12 @@ BOOST_AUTO_TEST_CASE(entries) {
       {":80", {.address = ":80"}},
       {":80 plain", {.address = ":80"}, ":80"},
       {":80 redirect", {.address = ":80", .redirects = true}},
+      {":80 redirect=8443", {.address = ":80", .redirects = true, .redirect_port = 8443}},
+      {":80 redirect=1 proxy",
+       {.address = ":80", .expects_proxy = true, .redirects = true, .redirect_port = 1},
+       ":80 proxy redirect=1"},
+      {":8443 tls plain redirect=65535",
+       {.address = ":8443", .takes_tls = true, .redirects = true, .redirect_port = 65535}},
       {":443 tls", {.address = ":443", .takes_plain = false, .takes_tls = true}},
       {":8443 tls plain", {.address = ":8443", .takes_tls = true}},
       {":8443 plain tls", {.address = ":8443", .takes_tls = true}, ":8443 tls plain"},
@@ -54,6 +60,9 @@ BOOST_AUTO_TEST_CASE(mistakes_in_an_entry) {
       "4:10: server.listen must be \"ADDR:PORT\" such as \"127.0.0.1:8080\", \"[::1]:8080\" or \":8080\", not ";
   const std::string unix_form = "4:10: server.listen must be \"unix:\" and a path of at most 107 bytes, not ";
   const std::string mode = "4:10: server.listen takes a mode of octal digits from 000 to 777, not ";
+  const std::string redirect = "4:10: server.listen redirects to a port from 1 to 65535, not ";
+  const std::string redirect_hint =
+      " | for example redirect=443, or redirect alone for the port of the listener that takes TLS";
   const std::string long_path = "unix:/" + std::string(107, 'x');
   const ErrorRow rows[] = {
       {"nothing", "[server]\nlisten = \"\"", form + "\"\""},
@@ -67,7 +76,7 @@ BOOST_AUTO_TEST_CASE(mistakes_in_an_entry) {
        "4:10: server.listen has an unknown word \"tsl\" behind \":443\" | did you mean \"tls\"?"},
       {"unknown word, nothing like it", "[server]\nlisten = \":443 default_server\"",
        "4:10: server.listen has an unknown word \"default_server\" behind \":443\" | words are tls, plain, proxy, "
-       "redirect and mode=OCTAL"},
+       "redirect, redirect=PORT and mode=OCTAL"},
       {"the word of another server", "[server]\nlisten = \"unix:/a modes=660\"",
        "4:10: server.listen has an unknown word \"modes=660\" behind \"unix:/a\" | did you mean \"mode=OCTAL\"?"},
       {"a word with a value", "[server]\nlisten = \":443 tls=yes\"",
@@ -83,6 +92,17 @@ BOOST_AUTO_TEST_CASE(mistakes_in_an_entry) {
       {"mode too short", "[server]\nlisten = \"unix:/a mode=6\"", mode + "\"mode=6\" | for example mode=660"},
       {"mode with more than permissions", "[server]\nlisten = \"unix:/a mode=1777\"",
        mode + "\"mode=1777\" | for example mode=660"},
+      {"redirect twice", "[server]\nlisten = \":80 redirect redirect=443\"",
+       "4:10: server.listen gives redirect twice: \":80 redirect redirect=443\" | remove one of the two"},
+      {"redirect to no port", "[server]\nlisten = \":80 redirect=\"", redirect + "\"redirect=\"" + redirect_hint},
+      {"redirect to port 0", "[server]\nlisten = \":80 redirect=0\"", redirect + "\"redirect=0\"" + redirect_hint},
+      {"redirect too far", "[server]\nlisten = \":80 redirect=65536\"",
+       redirect + "\"redirect=65536\"" + redirect_hint},
+      {"redirect to a name", "[server]\nlisten = \":80 redirect=443s\"",
+       redirect + "\"redirect=443s\"" + redirect_hint},
+      {"redirect to a port where nothing is plain", "[server]\nlisten = \":443 tls redirect=443\"",
+       "4:10: server.listen redirects plain requests, and takes none there: \":443 tls redirect=443\" | put redirect "
+       "behind the address for plain requests, such as \":80 redirect\""},
       {"redirect where nothing is plain", "[server]\nlisten = \":443 tls redirect\"",
        "4:10: server.listen redirects plain requests, and takes none there: \":443 tls redirect\" | put redirect "
        "behind "
@@ -109,13 +129,25 @@ BOOST_AUTO_TEST_CASE(mistakes_over_several_keys) {
        "4:18: server.listen takes TLS, and there is no certificate for it | add [tls] with certificates = [\"FILE "
        "key=FILE\"]"},
       {"a redirect to nowhere", "[server]\nlisten = \":80 redirect\"",
-       "4:10: server.listen redirects to https, and no listener takes TLS | add one, such as \":443 tls\", or leave "
-       "out "
-       "redirect"},
+       "4:10: server.listen redirects to https, and no listener takes TLS | add one, such as \":443 tls\", name the "
+       "port "
+       "of another server with redirect=443, or leave out redirect"},
+      {"a second redirect to nowhere", "[server]\nlisten = [\":80 redirect=443\", \":81 redirect\"]",
+       "4:31: server.listen redirects to https, and no listener takes TLS | add one, such as \":443 tls\", name the "
+       "port "
+       "of another server with redirect=443, or leave out redirect"},
       {"a PROXY header of anybody", "[server]\nlisten = \":80 proxy\"",
        "4:10: server.listen expects a PROXY header, and no proxy is trusted to send it | add trusted_proxies with "
        "their "
        "addresses, or leave out proxy"},
+      {"a PROXY header of anybody's address", "[server]\nlisten = \":80 proxy\"\ntrusted_proxies = \"unix\"",
+       "4:10: server.listen expects a PROXY header, and no proxy is trusted to send it | add trusted_proxies with "
+       "their "
+       "addresses, or leave out proxy"},
+      {"a PROXY header on a socket that nobody is trusted on",
+       "[server]\nlisten = [\":80 proxy\", \"unix:/a proxy\"]\ntrusted_proxies = \"10.0.0.1\"",
+       "4:24: server.listen expects a PROXY header, and no proxy is trusted to send it | add \"unix\" to "
+       "trusted_proxies, or leave out proxy"},
       {"the socket of the admin API", "[server]\nlisten = \"unix:/a\"\n[admin]\nsocket = \"/a\"",
        "6:10: admin.socket and server.listen are both \"/a\" | give each a path of its own"},
       {"whom to trust", "[server]\ntrusted_proxies = [\"unix\", \"localhost\"]",
@@ -134,6 +166,13 @@ BOOST_AUTO_TEST_CASE(mistakes_over_several_keys) {
       BOOST_TEST(brief(loaded.error().front()) == row.want);
     }
   }
+}
+
+// TLS may be another program's.
+BOOST_AUTO_TEST_CASE(a_redirect_that_names_its_port_needs_no_listener_with_tls) {
+  const Config config = load_good("[server]\nlisten = \":80 redirect=443\"\n" + kOrigin);
+  BOOST_TEST(config.listen.front().redirect_port == 443U);
+  BOOST_TEST(dump(load_good(dump(config))) == dump(config));
 }
 
 BOOST_AUTO_TEST_CASE(several_listeners) {

@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "config/certificate_entry.h"
+#include "config/tls_files.h"
 #include "support/manual_clock.h"
 #include "support/test_certificates.h"
 #include "unit/config/error_rows.h"
@@ -28,6 +29,7 @@ struct Files {
     folder.write("blog", blog);
     folder.write("both.pem", blog.chain_pem() + blog.key_pem());
     folder.write("shop.ocsp", authority.ocsp_response(shop));
+    folder.write("late.ocsp", authority.ocsp_response(shop, WallTime::from_unix_seconds(1'600'000'000)));
     folder.write("expired",
                  authority.issue({.names = {"a.test"}, .not_after = WallTime::from_unix_seconds(1'600'000'000)}));
     folder.write("future",
@@ -224,6 +226,24 @@ BOOST_AUTO_TEST_CASE(files_of_certificates) {
       files().without_dir(brief(loaded.error().front())) ==
       "6:16: tls.certificates takes no path with a space in it: \"DIR/a folder/both.pem\" | move the file, or name "
       "a symbolic link to it");
+}
+
+// Or it would keep back a start, and whatever else a reload has to bring.
+BOOST_AUTO_TEST_CASE(an_ocsp_response_that_is_out_of_date_is_no_mistake) {
+  const std::string before =
+      kOrigin + kServer + "[tls]\ncertificates = [\"DIR/both.pem\", \"DIR/shop.pem key=DIR/shop.key ocsp=DIR/";
+  const std::vector<std::string> late = {files().folder.path("late.ocsp")};
+  const WallTime now = files().clock.wall_now();
+  BOOST_TEST(lapsed_ocsp_files(files().load_good(before + "late.ocsp\"]"), now) == late);
+  BOOST_TEST(lapsed_ocsp_files(files().load_good(before + "shop.ocsp\"]"), now).empty());
+}
+
+// TLS has ended at a proxy, whose PROXY header says so.
+BOOST_AUTO_TEST_CASE(hsts_behind_a_proxy_needs_no_certificate) {
+  const std::string listen = "[server]\nlisten = \":80 proxy\"\ntrusted_proxies = \"10.0.0.1\"\n";
+  const Config config = files().load_good(kOrigin + listen + "[tls]\nhsts = \"1d\"");
+  BOOST_TEST((config.edge.hsts == Seconds{86'400}));
+  BOOST_TEST(dump(config).find("hsts = \"1d\"") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(everything_of_the_edge_arrives) {

@@ -174,7 +174,11 @@ BOOST_AUTO_TEST_CASE(alpn) {
       {"\x02h2\x08http/1.1"sv, false, "http/1.1"},
       {"\x08http/1.0\x08http/1.1"sv, true, "http/1.1"},
       {"\x02h2"sv, false, "-"},
-      {"\x08http/1.0"sv, true, "-"},
+      {"\x08http/1.0"sv, true, "http/1.0"},
+      {"\x08http/1.0\x02h2"sv, true, "h2"},
+      {"\x08http/1.0\x02h2"sv, false, "http/1.0"},
+      {"\x08http/1.1\x08http/1.0"sv, false, "http/1.1"},
+      {"\x08http/0.9"sv, true, "-"},
       {"\x01h"sv, true, "-"},
       {"", true, ""},
   };

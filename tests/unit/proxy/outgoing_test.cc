@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/proxy_protocol.h"
 #include "net/tls_server.h"
 
 namespace seawall::proxy {
@@ -218,6 +219,47 @@ BOOST_AUTO_TEST_CASE(the_certificate_of_a_client_is_told) {
     BOOST_TEST(sent("X-SSL-Client-Verify") == "NONE");
     BOOST_TEST(sent("X-SSL-Client-S-DN") == "-");
     tls.certificate_fields = nullptr;
+  }
+}
+
+// Of a client whose TLS ends at a proxy.
+BOOST_AUTO_TEST_CASE(the_certificate_that_a_proxy_tells_of_is_told) {
+  struct ToldRow {
+    const char* name;
+    net::ProxySsl told;
+    const char* verify;
+    const char* subject = "-";
+  };
+  const ToldRow rows[] = {
+      {"none", {.is_tls = true}, "NONE"},
+      {"none, and a name all the same", {.is_tls = true, .common_name = "admin"}, "NONE"},
+      {"good", {.is_tls = true, .has_certificate = true}, "SUCCESS"},
+      {"of the session", {.is_tls = true, .has_session_certificate = true, .common_name = "a"}, "SUCCESS", "CN=a"},
+      {"bad", {.is_tls = true, .has_certificate = true, .verify = 10, .common_name = "a"}, "FAILED:error 10", "CN=a"},
+      {"a name that would be two attributes",
+       {.is_tls = true, .has_certificate = true, .common_name = "a,O=b+C=\"d\"\\;<>"},
+       "SUCCESS",
+       "CN=a\\,O=b\\+C=\\\"d\\\"\\\\\\;\\<\\>"},
+      {"a name that would be a line",
+       {.is_tls = true, .has_certificate = true, .common_name = " #\r\nX: \xC3\xA9 "},
+       "SUCCESS",
+       "CN=\\ #\\0D\\0AX: \\C3\\A9\\ "},
+      {"a number sign", {.is_tls = true, .has_certificate = true, .common_name = "#05"}, "SUCCESS", "CN=\\#05"},
+  };
+  const http::RequestHead request =
+      request_of({{"Client-Cert", ":evil:"}, {"X-SSL-Client-Verify", "SUCCESS"}, {"x_ssl_client_s_dn", "CN=evil"}});
+  for (const ToldRow& row : rows) {
+    BOOST_TEST_CONTEXT(row.name) {
+      const http::HeaderMap fields = certificate_fields(row.told);
+      Hop hop = hop_from("192.0.2.1");
+      hop.told_certificate = &fields;
+      const auto out = make_outgoing(request, {}, hop, Conditions::kKeep);
+      BOOST_TEST(out.headers.combined("X-SSL-Client-Verify").value_or("-") == row.verify);
+      BOOST_TEST(out.headers.combined("X-SSL-Client-S-DN").value_or("-") == row.subject);
+      for (const char* name : {"Client-Cert", "X-SSL-Client-Fingerprint", "x_ssl_client_s_dn"}) {
+        BOOST_TEST(!out.headers.contains(name), name);
+      }
+    }
   }
 }
 

@@ -68,6 +68,27 @@ BOOST_AUTO_TEST_CASE(a_link_that_turns_is_a_change) {
   BOOST_TEST(watch.has_changed());
 }
 
+BOOST_AUTO_TEST_CASE(files_for_the_origins_are_looked_at) {
+  const std::string names[] = {"ca.pem", "own.pem", "own.key"};
+  for (const bool is_tls : {true, false}) {
+    config::OriginConfig origin;
+    origin.options.servers = {{.url = "http://a", .host = "a"}, {.url = "b", .host = "b", .is_tls = is_tls}};
+    origin.options.tls = {.ca = directory.write(names[0], "1"),
+                          .certificate = directory.write(names[1], "1"),
+                          .key = directory.write(names[2], "1")};
+    config::Config behind;
+    behind.origins.push_back(origin);
+    CertificateWatch watch(behind);
+    BOOST_TEST(watch.is_on() == is_tls);
+    for (const std::string& name : names) {
+      BOOST_TEST(!watch.has_changed());
+      directory.write(name, "changed");
+      BOOST_TEST(!watch.has_changed());
+      BOOST_TEST(watch.has_changed() == is_tls, name);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_response_that_lapses_is_told_once) {
   const test::PemFolder folder;
   const auto authority = test::TestCertificate::authority();
