@@ -37,6 +37,7 @@ struct LargeSite {
     process = std::make_unique<Process>(
         std::vector<std::string>{seawall_binary(), "serve", "-c", directory.path() + "/seawall.toml"});
     port = listening_port(*process);
+    BOOST_TEST(process->says("objects found"));  // until then it takes no large ones
   }
   void stop() {
     process->signal(SIGTERM);
