@@ -327,6 +327,7 @@ BOOST_FIXTURE_TEST_CASE(a_streamed_body_that_cannot_be_read_is_not_found_again, 
   flush([&] { return result.has_value(); });
   const auto reader = open_body(*find(1));
   BOOST_TEST_REQUIRE(reader != nullptr);
+  BOOST_TEST(sync());  // the writer has nothing more to do
   disk.fail("/d0/segment-", EIO);
   BOOST_TEST(stream(*reader, 0, 100'000) == to_string(disk::ReadStatus::kFailed));
   disk.fail("/d0/segment-", 0);
