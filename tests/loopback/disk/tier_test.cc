@@ -50,6 +50,15 @@ struct Fixture : DiskBench {
     executor.run_until([&] { return status.has_value(); });
     return reader;
   }
+  void put_streamed(std::uint64_t hash, std::string_view body) {
+    auto writer = tier->begin_stream(meta(hash));
+    BOOST_TEST_REQUIRE(writer != nullptr);
+    BOOST_TEST(writer->append(chain_of(body, 70'001)));
+    std::optional<disk::PutResult> result;
+    writer->finish("head", 1'800'000'000, &executor, [&](disk::PutResult r) { result = r; });
+    flush([&] { return result.has_value(); });
+    BOOST_TEST((result->status == disk::PutStatus::kStored));
+  }
   // Until everything written so far has been evicted.
   void overflow() {
     for (std::uint64_t i = 0; i < 300; ++i) {
@@ -263,12 +272,7 @@ BOOST_FIXTURE_TEST_CASE(a_read_that_was_given_up_disturbs_no_later_one, Fixture)
   options.readers = 2;
   BOOST_TEST_REQUIRE(open() == "");
   const std::string body = noise(1'000'000);
-  auto writer = tier->begin_stream(meta(1));
-  BOOST_TEST_REQUIRE(writer != nullptr);
-  BOOST_TEST(writer->append(chain_of(body, 70'001)));
-  std::optional<disk::PutResult> result;
-  writer->finish("head", 1'800'000'000, &executor, [&](disk::PutResult r) { result = r; });
-  flush([&] { return result.has_value(); });
+  put_streamed(1, body);
   const auto reader = open_body(*find(1));
   BOOST_TEST_REQUIRE(reader != nullptr);
   disk.hang("/d0/segment-", SimulatedDisk::Hang::kReads);
@@ -291,12 +295,7 @@ BOOST_FIXTURE_TEST_CASE(a_read_that_was_given_up_disturbs_no_later_one, Fixture)
 BOOST_FIXTURE_TEST_CASE(what_is_wanted_first_has_been_read_when_a_body_is_open, Fixture) {
   BOOST_TEST_REQUIRE(open() == "");
   const std::string body = noise(1'000'000);
-  auto writer = tier->begin_stream(meta(1));
-  BOOST_TEST_REQUIRE(writer != nullptr);
-  BOOST_TEST(writer->append(chain_of(body, 70'001)));
-  std::optional<disk::PutResult> result;
-  writer->finish("head", 1'800'000'000, &executor, [&](disk::PutResult r) { result = r; });
-  flush([&] { return result.has_value(); });
+  put_streamed(1, body);
   const auto segments = disk.files("/d0/segment-");
   const auto damaged = std::ranges::find_if(
       segments, [&](const auto& path) { return disk.content(path).contains(body.substr(500'000, 100)); });
@@ -319,12 +318,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_wanted_first_has_been_read_when_a_body_is_open, 
 
 BOOST_FIXTURE_TEST_CASE(a_streamed_body_that_cannot_be_read_is_not_found_again, Fixture) {
   BOOST_TEST_REQUIRE(open() == "");
-  auto writer = tier->begin_stream(meta(1));
-  BOOST_TEST_REQUIRE(writer != nullptr);
-  BOOST_TEST(writer->append(chain_of(noise(1'000'000), 70'001)));
-  std::optional<disk::PutResult> result;
-  writer->finish("head", 1'800'000'000, &executor, [&](disk::PutResult r) { result = r; });
-  flush([&] { return result.has_value(); });
+  put_streamed(1, noise(1'000'000));
   const auto reader = open_body(*find(1));
   BOOST_TEST_REQUIRE(reader != nullptr);
   BOOST_TEST(sync());  // the writer has nothing more to do
