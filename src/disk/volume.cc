@@ -46,11 +46,12 @@ IoResult<DecodedVolumeFile> look_at_volume_file(FileSystem& fs, const std::strin
 // A file that only has a name like ours, when nothing in the directory begins as ours do. Nobody else gives the names
 // of segments, and what is empty or was never written may be what a crash has left.
 std::string somebody_elses(FileSystem& fs, const std::string& directory, const std::vector<std::string>& names) {
+  const std::string folder = directory + "/";
   std::string foreign;
   for (const std::string& name : names) {
     if (segment_id(name) != 0) return {};
     if (name == "LOCK" || name == "lost+found") continue;
-    const auto file = fs.open(directory + "/" + name, OpenMode::kRead);
+    const auto file = fs.open(folder + name, OpenMode::kRead);
     std::string start(sizeof(std::uint32_t), '\0');
     const auto n = file ? (*file)->read(0, start) : IoResult<std::size_t>(std::unexpected(file.error()));
     if (!n || *n < start.size() || start == std::string_view("\0\0\0\0", 4)) continue;
