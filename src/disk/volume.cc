@@ -83,7 +83,7 @@ std::expected<Seen, std::string> look_at(FileSystem& fs, const std::string& dire
   for (const std::string& name : *names) {
     if (!is_ours(name) && name != "lost+found") foreign = name;
   }
-  if (const auto is_own = fs.is_own(directory); by_its_user && is_own && !*is_own) {
+  if (by_its_user && !fs.is_own(directory).value_or(true)) {
     return refuse(directory, "it belongs to another user; give one that the server's user owns");
   }
   const auto found = look_at_volume_file(fs, directory);

@@ -520,7 +520,9 @@ IoResult<void> VolumeWriter::make_room() {
   for (std::size_t evicted = 0; !volume_.fits(2 * volume_.segment_bytes()); ++evicted) {
     const auto oldest = volume_.segments().oldest_sealed();
     if (!oldest || volume_.is_held_by_readers() || (evicted > 0 && is_stopping())) return std::unexpected(kNoRoom);
-    if (const auto r = evict(oldest, evicted < segments); !r) return r;
+    auto r = evict(oldest, evicted < segments);
+    if (!r && r.error() == ENOSPC) r = evict(oldest, false);
+    if (!r) return r;
   }
   return {};
 }
@@ -530,7 +532,10 @@ IoResult<bool> VolumeWriter::shrink_some() {
   if (volume_.fits(0) || volume_.is_held_by_readers()) return false;
   const auto oldest = volume_.segments().oldest_sealed();
   if (!oldest) return false;
-  if (const auto r = evict(oldest, true); !r) return std::unexpected(r.error());
+  auto r = evict(oldest, true);
+  // Where others have filled the file system there is no room to write anything again.
+  if (!r && r.error() == ENOSPC) r = evict(oldest, false);
+  if (!r) return std::unexpected(r.error());
   return true;
 }
 

@@ -40,6 +40,7 @@ void MemoryKeeper::tick(MonoTime now) {
   // What goes anyway is no excess.
   if (is_shrinking_) return;
   const std::uint64_t resident = resident_when_full();
+  // What was free counts this once: it was resident, and is going to be again.
   if (shown_.allocator && governor_.is_too_much(resident)) {
     if (free_pages_of(*shown_.allocator) > governor_.configured_bytes() / kFreePagesDivisor) give_back_pages();
   }
