@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "base/clock.h"
 #include "base/ref.h"
 #include "disk/candidate.h"
 
@@ -11,8 +12,9 @@ namespace seawall::cache {
 struct DiskBody final : RefCounted<DiskBody> {
   explicit DiskBody(const disk::Candidate& of) : record(of) {}
   const disk::Candidate record;
-  // It is being read into memory.
-  mutable std::atomic<bool> is_coming_back{false};
+  // Not read into memory before: as it is being read, or was just now to no avail.
+  mutable std::atomic<MonoTime> not_before{};
+  static_assert(std::atomic<MonoTime>::is_always_lock_free);
 };
 
 }  // namespace seawall::cache

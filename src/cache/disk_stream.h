@@ -24,6 +24,8 @@ class DiskStream {
 
   // False: the disk takes no more, and nothing will be stored.
   bool append(SliceChain slices) { return writer_->append(std::move(slices)); }
+  // Whether append() would be false for that. Also after finish().
+  bool has_failed() const { return writer_->has_failed(); }
   // Whether it takes more.
   disk::StreamWriter::Room room() const { return writer_->room(); }
   // Stores it, with this head. `done` runs in a turn of its own; null when it is not stored, for the disk would not

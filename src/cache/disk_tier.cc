@@ -1,6 +1,7 @@
 #include "cache/disk_tier.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <utility>
 
@@ -22,6 +23,8 @@ constexpr std::size_t kMaxLoaded = 8;
 // Larger bodies are given to the client as they are read, and come back to memory when they are asked for again.
 constexpr std::uint64_t kReadAtOnce = std::uint64_t{1} << 20;
 constexpr std::uint8_t kAskedAgain = 2;  // hits, this one included
+constexpr Seconds kNextTry{10};          // after one that failed
+constexpr MonoTime kUnderWay{std::numeric_limits<std::int64_t>::max()};
 // Of a key; the oldest goes.
 constexpr std::size_t kMaxVariants = 32;
 // The share of memory that may wait to be written: one in so many.
@@ -337,21 +340,23 @@ disk::Pending DiskTier::open_body(const Object& object, std::uint64_t first_want
 
 void DiskTier::bring_back(const Object& object, Executor& executor) {
   const std::uint64_t bytes = object.complete_length();
-  if (!may_be_held(bytes, object.share()) || object.disk_body()->is_coming_back.exchange(true)) return;
+  if (!may_be_held(bytes, object.share())) return;
   const Ref<const DiskBody> body(object.disk_body());
+  const MonoTime now = executor.mono_now();
+  MonoTime not_before = body->not_before;
+  if (now < not_before || !body->not_before.compare_exchange_strong(not_before, kUnderWay)) return;
   if (!store_.make_room(bytes, object.share().get())) {
-    body->is_coming_back = false;
+    body->not_before = now + kNextTry;
     return;
   }
-  auto take_in = [this, body, object = Ref<const Object>(&object)](disk::ReadStatus status, const disk::StoredHead&,
-                                                                   SliceChain slices) {
+  auto take_in = [this, body, &executor, object = Ref<const Object>(&object)](
+                     disk::ReadStatus status, const disk::StoredHead&, SliceChain slices) {
     Exchanged done = Exchanged::kGone;
     if (status == disk::ReadStatus::kOk)
       done = store_.set_body(*object, {.slices = std::move(slices), .packed = nullptr});
     if (done == Exchanged::kYes) loaded_.fetch_add(1, std::memory_order_relaxed);
     // Where it finds no room, or the disk is too slow for all of it at once, it is not read again with each hit.
-    const bool is_lost = status == disk::ReadStatus::kGone || status == disk::ReadStatus::kCorrupt;
-    body->is_coming_back = done == Exchanged::kNoRoom || (status != disk::ReadStatus::kOk && !is_lost);
+    body->not_before = executor.mono_now() + kNextTry;
   };
   tier_->read(body->record, store_.max_object_bytes(), &store_.budget(), executor, std::move(take_in)).detach();
 }

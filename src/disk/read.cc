@@ -76,7 +76,7 @@ Async<Outcome> load_part(ReadRing* ring, OpenRecord& r, std::size_t index, Decod
   const OpenRecord::Part& part = r.parts[index];
   const std::size_t guess = std::min(part.stored_bytes, kHeadGuessBytes);
   auto reading = read_record(ring, *part.segment->file, part.segment->nonce, part.offset, guess);
-  const auto record = co_await reading;
+  auto record = co_await reading;
   if (!record) co_return std::unexpected(status_of(record.error()));
   const RecordHeader& h = record->header;
   if (h.kind != RecordKind::kChunk || h.hash != r.header.hash || h.sequence != r.header.sequence ||
@@ -85,7 +85,7 @@ Async<Outcome> load_part(ReadRing* ring, OpenRecord& r, std::size_t index, Decod
   }
   cost.read_bytes += record->bytes.size();
   r.loaded = index;
-  r.blocks = record->meta.blocks;
+  r.blocks = std::move(record->meta.blocks);
   r.blocks_at = part.offset + record->blocks_at();
   r.bytes = record->bytes.substr(record->blocks_at());
   co_return Outcome();

@@ -26,16 +26,23 @@ void ReadPool::submit(std::shared_ptr<ReadJob> job) {
     } else if (queue_.size() < max_waiting_) {
       queue_.push_back({.job = std::move(job), .since = clock_.mono_now(), .started = {}});
       wake_.notify_one();
-      const auto sleeper = std::ranges::find(rings_, true, &Ring::sleeps);
-      const auto awake = static_cast<std::size_t>(sleeper - rings_.begin());
-      if (sleeper == rings_.end() || queue_.size() <= awake * kSoonTaken) return;
-      sleeper->sleeps = false;
+      Ring* const sleeper = ring_to_wake();
       lock.unlock();
-      sleeper->ring->wake();
+      if (sleeper) sleeper->ring->wake();
       return;
     }
   }
   job->fail(refused);
+}
+
+// The lock is held. Null: those that are awake are enough for what waits, or there is no other.
+ReadPool::Ring* ReadPool::ring_to_wake() {
+  const auto taking = static_cast<std::size_t>(std::ranges::count(rings_, RingState::kTaking, &Ring::state));
+  if (queue_.size() <= taking * kSoonTaken) return nullptr;
+  const auto sleeper = std::ranges::find(rings_, RingState::kAsleep, &Ring::state);
+  if (sleeper == rings_.end()) return nullptr;
+  sleeper->state = RingState::kTaking;
+  return std::to_address(sleeper);
 }
 
 // The lock is held.
@@ -71,6 +78,7 @@ void ReadPool::run(Ring& own) {
   std::vector<Reading> reading;
   for (;;) {
     std::shared_ptr<ReadJob> job;
+    Ring* helper = nullptr;
     {
       const std::scoped_lock lock(mutex_);
       if (!queue_.empty() && !ring.is_full()) {
@@ -78,9 +86,12 @@ void ReadPool::run(Ring& own) {
       } else if (closed_ && reading.empty()) {
         break;
       } else {
-        own.sleeps = !ring.is_full();
+        own.state = ring.is_full() ? RingState::kFull : RingState::kAsleep;
+        // Who left it to this one has gone.
+        helper = ring_to_wake();
       }
     }
+    if (helper) helper->ring->wake();
     if (job) {
       Async<void> work = job->work(&ring);
       reading.push_back({.job = std::move(job), .work = std::move(work)});
@@ -89,7 +100,7 @@ void ReadPool::run(Ring& own) {
       {
         // While those that were waiting go on, another ring shall be woken rather than this one.
         const std::scoped_lock lock(mutex_);
-        own.sleeps = false;
+        own.state = RingState::kTaking;
       }
       ring.resume();
     }

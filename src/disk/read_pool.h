@@ -66,10 +66,15 @@ class ReadPool {
     MonoTime since;
     MonoTime started;
   };
+  enum class RingState : std::uint8_t {
+    kTaking,  // is awake
+    kAsleep,  // takes more, when it is woken
+    kFull,    // waits for what it has
+  };
   struct Ring {
     std::unique_ptr<ReadRing> ring;
     bool has_thread = false;
-    bool sleeps = false;  // and takes more, when it is woken
+    RingState state = RingState::kTaking;
   };
   struct Reading {
     std::shared_ptr<ReadJob> job;
@@ -78,7 +83,9 @@ class ReadPool {
 
   void run(Ring& ring);
   std::shared_ptr<ReadJob> take_next();
+  Ring* ring_to_wake();
   void forget_done(std::vector<Reading>& reading);
+
   const Clock& clock_;
   const std::size_t max_waiting_;
   const Millis deadline_;

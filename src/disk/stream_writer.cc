@@ -29,6 +29,9 @@ class ChunkedWriter final : public StreamWriter {
     core_->counters().puts[static_cast<std::size_t>(PutStatus::kAborted)].fetch_add(1, std::memory_order_relaxed);
   }
 
+  // Also where the writer hangs, and cannot say so.
+  bool has_failed() const override { return state_->has_failed || state_->put->is_dead || !volume_.is_in_service(); }
+
   bool append(SliceChain slices) override {
     if (has_failed()) return false;
     for (Slice& slice : slices) {
@@ -105,9 +108,6 @@ class ChunkedWriter final : public StreamWriter {
   }
 
  private:
-  // Also where the writer hangs, and cannot say so.
-  bool has_failed() const { return state_->has_failed || state_->put->is_dead || !volume_.is_in_service(); }
-
   bool send_chunk() {
     WriteOp op;
     op.kind = WriteOp::Kind::kChunk;

@@ -224,6 +224,8 @@ class StreamWriter {
   virtual ~StreamWriter() = default;
   // False: it has failed or was replaced, and takes no more. The slices are held until written, and count as backlog.
   virtual bool append(SliceChain slices) = 0;
+  // The same without anything to append, also after finish().
+  virtual bool has_failed() const = 0;
   // Whether append() would take 64 KiB now, or once more of this has been written, or not at all: others are
   // before it.
   enum class Room : std::uint8_t { kNow, kLater, kNone };

@@ -435,9 +435,10 @@ void Fill::on_body(std::string_view payload) {
     body_.append(payload);
   }
   feed_disk();
+  std::shared_ptr<cache::DiskStream> unneeded;
   {
     MutexLock lock(mutex_);
-    update_flow();
+    unneeded = update_flow();
   }
   wake_readers();
 }

@@ -237,7 +237,8 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   void end();
   void wake_readers();
   static void run_readers(const Ref<Fill>& fill, std::uint32_t worker);
-  void update_flow() SW_REQUIRES(mutex_);
+  // Returns what nobody reads back from any more, to be dropped without the lock.
+  [[nodiscard]] std::shared_ptr<cache::DiskStream> update_flow() SW_REQUIRES(mutex_);
   void schedule_flow_check();
   void check_flow();
   void cancel_if_unwanted();

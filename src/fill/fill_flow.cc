@@ -17,8 +17,8 @@ constexpr std::size_t kFeedBytes = std::size_t{64} << 10;  // no more than a chu
 
 }  // namespace
 
-void Fill::update_flow() {
-  if (keeps_all_) return;
+std::shared_ptr<cache::DiskStream> Fill::update_flow() {
+  if (keeps_all_) return nullptr;
   std::uint64_t slowest = body_.size();
   for (const FillReader* reader : all_readers_) slowest = std::min(slowest, reader->offset());
   std::uint64_t most = table_.options().window_bytes;
@@ -29,15 +29,17 @@ void Fill::update_flow() {
     most = kSpillBytes;
   }
   body_.trim_to(slowest);
-  if (spill_ && !trims_to_disk_ && slowest >= body_.trimmed()) spill_.reset();  // nobody is behind
+  const bool is_anyone_behind = slowest < body_.trimmed();
+  std::shared_ptr<cache::DiskStream> unneeded = trims_to_disk_ || is_anyone_behind ? nullptr : std::move(spill_);
   const bool full = body_.size() - slowest > most;
-  if (full == paused_ || !exchange_) return;
+  if (full == paused_ || !exchange_) return unneeded;
   paused_ = full;
   if (full) {
     exchange_->pause();
   } else {
     exchange_->resume();
   }
+  return unneeded;
 }
 
 void Fill::schedule_flow_check() {
@@ -50,9 +52,10 @@ void Fill::check_flow() {
   flow_check_pending_.exchange(false, std::memory_order_acq_rel);
   feed_disk();
   if (!exchange_ && !spilling_) return;
+  std::shared_ptr<cache::DiskStream> unneeded;
   {
     MutexLock lock(mutex_);
-    if (has_head()) update_flow();
+    if (has_head()) unneeded = update_flow();
   }
   cancel_if_unwanted();
 }
@@ -109,7 +112,7 @@ void Fill::watch_disk() {
 void Fill::feed_disk() {
   if (!spilling_) return;
   using Room = disk::StreamWriter::Room;
-  bool is_taken = spilling_->append({});
+  bool is_taken = !spilling_->has_failed();
   if (is_spilled_) {
     // Whoever comes must not wait for a disk that hangs.
     if (!is_taken) end_spilling(nullptr);

@@ -61,8 +61,15 @@ std::size_t HeaderMap::find_seen(Field field) const {
 }
 
 void HeaderMap::set(std::string_view name, std::string_view value) {
+  set(field_from_name(name), name, value);
+}
+
+void HeaderMap::set(Field field, std::string_view value) {
+  set(field, canonical_name(field), value);
+}
+
+void HeaderMap::set(Field field, std::string_view name, std::string_view value) {
   // Added first, then moved to the place of the first old line, so that `name` and `value` may be views of this map.
-  const Field field = field_from_name(name);
   add(field, name, value);
   const Entry fresh = entries_.back();
   entries_.pop_back();
@@ -76,10 +83,6 @@ void HeaderMap::set(std::string_view name, std::string_view value) {
   *first = fresh;
   entries_.erase(std::remove_if(first + 1, entries_.end(), is_old), entries_.end());
   compact();
-}
-
-void HeaderMap::set(Field field, std::string_view value) {
-  set(canonical_name(field), value);
 }
 
 void HeaderMap::remove(Field field) {

@@ -259,32 +259,37 @@ Transaction::Flow Transaction::decide_partial() {
 // Whether this request can be answered from the parts that are there.
 bool Transaction::holds_enough(const cache::Object& object) const {
   if (object.is_complete() || request_.method == Method::kHead) return true;
-  const auto specs = requested_ranges();
-  if (!specs || !may_cut(object.headers())) return false;
-  return std::ranges::all_of(http::resolve(*specs, object.complete_length()), [&](http::ByteRange range) {
-    return !fill::missing_run(object.parts(), range).has_value();
-  });
+  const auto ranges = requested_ranges(object.headers(), object.complete_length());
+  return ranges && std::ranges::all_of(*ranges, [&](http::ByteRange range) {
+           return !fill::missing_run(object.parts(), range).has_value();
+         });
 }
 
-std::optional<std::vector<http::RangeSpec>> Transaction::requested_ranges() const {
-  if (request_.method != Method::kGet) return std::nullopt;  // RFC 9110 section 14.2
+// Of a response with these fields; nullopt: it is to be answered whole. Empty: it has none of them.
+std::optional<std::vector<http::ByteRange>> Transaction::requested_ranges(const http::HeaderMap& fields,
+                                                                          std::uint64_t complete_length) const {
+  const auto specs = range_specs();
+  return specs && may_cut(fields) ? std::optional(http::resolve(*specs, complete_length)) : std::nullopt;
+}
+
+std::optional<std::vector<http::RangeSpec>> Transaction::range_specs() const {
   const auto value = request_.headers.find(Field::kRange);
-  if (!value || request_.headers.count(Field::kRange) > 1) return std::nullopt;
+  if (!value || request_.method != Method::kGet) return std::nullopt;  // RFC 9110 section 14.2
+  if (request_.headers.count(Field::kRange) > 1) return std::nullopt;
   return http::parse_range(*value);
 }
 
 // Which way to ask the origin, for a request that has business with the cache.
 void Transaction::choose_kind(FillKind& kind, std::optional<http::ByteRange>& missing) const {
-  const auto specs = requested_ranges();
   // Nobody is helped by the news that a part that does not answer is still good.
   const bool has_stored = plan_.verdict == Verdict::kRevalidate && found_.object && holds_enough(*found_.object);
   if (plan_.why == Why::kPartialMiss && policy::strong_etag(found_.object->headers())) {
     const std::uint64_t length = found_.object->complete_length();
     http::ByteRange wanted{0, length - 1};
-    if (specs && may_cut(found_.object->headers())) {
-      const auto ranges = http::resolve(*specs, length);
-      if (!ranges.empty()) wanted = ranges.front();
-      for (const http::ByteRange range : ranges) {
+    const auto ranges = requested_ranges(found_.object->headers(), length);
+    if (ranges && !ranges->empty()) {
+      wanted = ranges->front();
+      for (const http::ByteRange range : *ranges) {
         wanted = {std::min(wanted.first, range.first), std::max(wanted.last, range.last)};
       }
     }
@@ -298,7 +303,7 @@ void Transaction::choose_kind(FillKind& kind, std::optional<http::ByteRange>& mi
     kind = FillKind::kHead;
   } else if (has_stored) {
     kind = FillKind::kRevalidate;
-  } else if (specs && !request_.headers.contains(Field::kIfRange)) {
+  } else if (range_specs() && !request_.headers.contains(Field::kIfRange)) {
     kind = FillKind::kRange;
   } else {
     // Other variants may turn out to be what this request selects: their validators go along (RFC 9111 section 4.3.1).
@@ -615,14 +620,12 @@ Transaction::Flow Transaction::respond_stream() {
     return go(Step::kFinish);
   }
 
-  const auto specs = requested_ranges();
-  if (kind != FillKind::kPass && head.response.status == 200 && head.body_bytes && specs &&
-      may_cut(head.response.headers)) {
-    const auto ranges = http::resolve(*specs, *head.body_bytes);
-    if (ranges.empty()) return answer_unsatisfied(*head.body_bytes);
+  const bool may_have_ranges = kind != FillKind::kPass && head.response.status == 200 && head.body_bytes;
+  if (const auto ranges = may_have_ranges ? requested_ranges(head.response.headers, *head.body_bytes) : std::nullopt) {
+    if (ranges->empty()) return answer_unsatisfied(*head.body_bytes);
     // Several ranges of a body that has not arrived: the whole instead, as RFC 9110 section 14.2 allows.
-    if (ranges.size() == 1) {
-      const http::ByteRange range = ranges.front();
+    if (ranges->size() == 1) {
+      const http::ByteRange range = ranges->front();
       fields.set(Field::kContentRange, http::format_content_range(range, head.body_bytes));
       answer.status = 206;
       answer.reason = {};
@@ -684,6 +687,7 @@ Transaction::Flow Transaction::finish() {
   route_ = nullptr;
   is_client_gone_ = false;
   is_alone_ = is_collapsed_ = is_hit_ = is_stored_ = origin_asked_ = is_stale_for_failure_ = false;
+  weights_.reset();
   coding_.reset();
   has_forms_ = adds_vary_ = false;
   patience_.reset();

@@ -158,7 +158,9 @@ class Transaction final : public RequestHandler {
   void compose_status();
   void append_proxy_status();
   void append_age(const policy::Freshness& freshness);
-  std::optional<std::vector<http::RangeSpec>> requested_ranges() const;
+  std::optional<std::vector<http::ByteRange>> requested_ranges(const http::HeaderMap& fields,
+                                                               std::uint64_t complete_length) const;
+  std::optional<std::vector<http::RangeSpec>> range_specs() const;
   void log_access();
   // In transaction_body.cc.
   bool has_too_much_unsent();
@@ -215,17 +217,18 @@ class Transaction final : public RequestHandler {
   std::size_t informational_sent_ = 0;
   Timer wait_timer_;
   bool wait_is_over_ = false;
-  std::uint64_t range_end_ = 0;              // with kBody: where to stop; 0: at the end of the body
-  std::unique_ptr<AnswerBody> answer_body_;  // with kStoredBody
-  bool sends_trailers_ = false;              // after it, those of found_
-  std::shared_ptr<Transaction*> later_;      // a turn of its own is on its way
-  std::string composed_;                     // Age and Cache-Status lines of this answer
-  http::AcceptedCodings accepted_;           // with the cache, on a route that encodes
-  std::optional<http::Coding> coding_;       // of these and those of the route, what the client likes best
-  bool has_forms_ = false;                   // the response may be had in other codings than identity
-  bool adds_vary_ = false;                   // and its own Vary does not say so
-  bool is_foreign_scheme_ = false;           // the target names another scheme than the connection has
-  std::string covered_authority_;            // that the connection's certificate was last found to cover
+  std::uint64_t range_end_ = 0;                 // with kBody: where to stop; 0: at the end of the body
+  std::unique_ptr<AnswerBody> answer_body_;     // with kStoredBody
+  bool sends_trailers_ = false;                 // after it, those of found_
+  std::shared_ptr<Transaction*> later_;         // a turn of its own is on its way
+  std::string composed_;                        // Age and Cache-Status lines of this answer
+  std::optional<http::CodingWeights> weights_;  // as the client sent them, once on a route that encodes
+  http::AcceptedCodings accepted_;              // of these
+  std::optional<http::Coding> coding_;          // of these and those of the route, what the client likes best
+  bool has_forms_ = false;                      // the response may be had in other codings than identity
+  bool adds_vary_ = false;                      // and its own Vary does not say so
+  bool is_foreign_scheme_ = false;              // the target names another scheme than the connection has
+  std::string covered_authority_;               // that the connection's certificate was last found to cover
 
   // For Cache-Status and the access log.
   policy::Why why_ = policy::Why::kNone;

@@ -126,12 +126,10 @@ Transaction::Flow Transaction::respond_stored() {
   if (stored.disk_body() && !is_head && !body_source_) return go(Step::kOpenBody);
   if (form) context_.encoder->counters().count_answer(context_.executor.worker_id(), form->coding);
   const cache::Object& object = form ? *form->object : stored;
-  if (!form && object.status() == 200 && request_.headers.contains(Field::kRange)) {
-    const auto specs = requested_ranges();
-    if (specs && may_cut(object.headers())) {
-      const auto ranges = http::resolve(*specs, object.complete_length());
-      if (ranges.empty()) return answer_unsatisfied(object.complete_length());
-      return answer_ranges(object, ranges);
+  if (!form && object.status() == 200) {
+    if (const auto ranges = requested_ranges(object.headers(), object.complete_length())) {
+      if (ranges->empty()) return answer_unsatisfied(object.complete_length());
+      return answer_ranges(object, *ranges);
     }
   }
   compose_status();

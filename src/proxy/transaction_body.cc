@@ -43,10 +43,9 @@ Transaction::Flow Transaction::open_body() {
 
 std::uint64_t Transaction::first_wanted() const {
   const cache::Object& object = *found_.object;
-  const auto specs = object.status() == 200 ? requested_ranges() : std::nullopt;
-  if (!specs || !may_cut(object.headers())) return 0;
-  const auto ranges = http::resolve(*specs, object.complete_length());
-  return ranges.empty() ? 0 : ranges.front().first;
+  if (object.status() != 200) return 0;
+  const auto ranges = requested_ranges(object.headers(), object.complete_length());
+  return !ranges || ranges->empty() ? 0 : ranges->front().first;
 }
 
 // As if nothing were stored; but what had to do with less than a fresh copy has nothing left.

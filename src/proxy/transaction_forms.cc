@@ -34,9 +34,10 @@ bool names_etag(const http::HeaderMap& request, std::string_view etag) {
 void Transaction::read_codings() {
   coding_.reset();
   if (!route_->encode.is_on()) return;
-  const http::CodingWeights weights(request_.headers);
-  accepted_ = weights.accepted();
-  coding_ = weights.best_of(route_->encode.codings);
+  // Read once: the field no longer has them when the route is looked for again after a reload.
+  if (!weights_) weights_.emplace(request_.headers);
+  accepted_ = weights_->accepted();
+  coding_ = weights_->best_of(route_->encode.codings);
   policy::normalise_codings(request_.headers, accepted_);
 }
 
@@ -67,7 +68,8 @@ const cache::Form* Transaction::select_form(const cache::Object& stored) {
 
 // Parts are of the stored bytes, for two makings of a form need not have the same.
 bool Transaction::is_for_part(const cache::Object& stored) const {
-  return stored.status() == 200 && accepted_.has_identity() && requested_ranges() && may_cut(stored.headers());
+  return stored.status() == 200 && accepted_.has_identity() &&
+         requested_ranges(stored.headers(), stored.complete_length());
 }
 
 void Transaction::ask_for_form(const cache::Object& stored, http::Coding coding) {

@@ -98,6 +98,7 @@ struct Bench {
         for (const auto backend : {disk::ReadBackend::kThreads, disk::ReadBackend::kIoUring}) {
           tier.reset();
           open(kCapacity, backend);
+          if (tier->stats().volumes[0].read_backend != backend) fail("the kernel refuses io_uring");
           if (is_warm) {
             for (std::uint64_t n = 0; n < keys; ++n) read_one(n);
           } else {
@@ -180,11 +181,15 @@ struct Bench {
     const double s = since(start);
     const double processor = processor_seconds() - processor_start;
     std::sort(each.begin(), each.end());
-    std::printf(
-        "read %s, depth %zu: %.0f a second, %.0f MB/s, p50 %.1f us, p99 %.1f us, processor %.1f us, misses %llu\n",
-        name, depth, static_cast<double>(count) / s, static_cast<double>(bytes) / s / 1e6, each[each.size() / 2] * 1e6,
-        each[each.size() * 99 / 100] * 1e6, processor / static_cast<double>(count) * 1e6,
-        static_cast<unsigned long long>(misses));
+    if (misses != 0) fail(std::to_string(misses) + " reads found nothing: " + name);
+    std::printf("read %s, depth %zu: %.0f a second, %.0f MB/s, p50 %.1f us, p99 %.1f us, processor %.1f us\n", name,
+                depth, static_cast<double>(count) / s, static_cast<double>(bytes) / s / 1e6,
+                each[each.size() / 2] * 1e6, each[each.size() * 99 / 100] * 1e6,
+                processor / static_cast<double>(count) * 1e6);
+  }
+  [[noreturn]] static void fail(const std::string& why) {
+    std::fprintf(stderr, "disk bench: %s\n", why.c_str());
+    std::exit(1);
   }
 
   std::string path;

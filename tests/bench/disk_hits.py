@@ -61,6 +61,8 @@ def round_of(build, folder, disk, is_filled, seconds):
                 before = put_bytes(admin_port)
                 report = processes.load(build, port, seconds=seconds, target=target, **HOT)
                 rate = (put_bytes(admin_port) - before) / seconds / 1e6
+                if filler and filler.poll() is not None:
+                    raise processes.BenchError("disk-hits: what fetched new objects has ended")
             finally:
                 if filler:
                     filler.kill()
@@ -80,5 +82,7 @@ def measure(names, build, folder, arguments):
     print(f"{'beside':24} {'p50':>9} {'p99':>9} {'slowest':>9} {'to disk':>12}")
     for label, is_filled, with_disk in (("nothing", False, ""), ("fetches", True, ""), ("fetches, all to disk", True, disk)):
         report, rate = round_of(build, folder, with_disk, is_filled, arguments.seconds * arguments.rounds)
+        if with_disk and rate == 0:
+            raise processes.BenchError("disk-hits: nothing went to disk")
         times = " ".join(f"{report[name] / 1000:6.2f} ms" for name in ("p50_us", "p99_us", "max_us"))
         print(f"{label:24} {times} {rate:7.0f} MB/s", flush=True)

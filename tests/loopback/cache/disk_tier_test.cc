@@ -613,6 +613,27 @@ BOOST_AUTO_TEST_CASE(bodies_that_memory_may_hold_come_back_when_they_are_asked_f
   BOOST_TEST((f.get(kKey) == large));
 }
 
+BOOST_AUTO_TEST_CASE(a_body_that_found_no_room_in_memory_comes_back_later) {
+  Fixture f(1, 0.5);
+  const std::string large(1'500'000, 'x');
+  BOOST_REQUIRE(f.write({.body = large}));
+  const auto is_in_memory = [&] { return f.store->peek_all(kKey, policy::hash_key(kKey)).front()->is_ready(); };
+  {
+    const Slice others = Slice::copy_of(&f.store->budget(), std::string(7'000'000, 'o'));
+    for (int i = 0; i < 3; ++i) BOOST_TEST((f.get(kKey) == large));
+    BOOST_TEST(!is_in_memory());
+  }
+  // Not tried again with each hit.
+  f.clock.advance(Seconds{9});
+  BOOST_TEST((f.get(kKey) == large));
+  f.executor.run_ready();
+  BOOST_TEST(f.tier->loaded() == 0U);
+  f.clock.advance(Seconds{2});
+  BOOST_TEST((f.get(kKey) == large));
+  f.executor.run_until([&] { return f.tier->loaded() == 1U; });
+  BOOST_TEST(is_in_memory());
+}
+
 BOOST_AUTO_TEST_CASE(a_validated_body_on_disk_stays_as_long_as_that_does_no_harm) {
   struct Row {
     const char* name;

@@ -40,19 +40,22 @@ class RingFile final : public disk::File {
   const int descriptor_;
 };
 
-// Hangs until it is written to.
+// Hangs until it is written to, or ended.
 class Pipe {
  public:
   Pipe() { BOOST_REQUIRE(::pipe(ends_.data()) == 0); }
   ~Pipe() {
     ::close(ends_[0]);
-    ::close(ends_[1]);
+    end();
   }
   Pipe(const Pipe&) = delete;
   Pipe& operator=(const Pipe&) = delete;
   int reading_end() const { return ends_[0]; }
   void write(std::string_view bytes) const {
     BOOST_REQUIRE(::write(ends_[1], bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  void end() {
+    if (const int end = std::exchange(ends_[1], -1); end >= 0) ::close(end);
   }
 
  private:
@@ -69,10 +72,10 @@ Async<std::string> read_text(ReadRing* ring, disk::File& file, std::uint64_t off
 }
 
 struct PipeJob final : disk::ReadJob {
-  explicit PipeJob(const Pipe& pipe) : file(pipe.reading_end()) {}
+  explicit PipeJob(const Pipe& pipe, std::size_t size = 5) : file(pipe.reading_end()), size(size) {}
 
   Async<void> work(ReadRing* ring) override {
-    auto reading = read_text(ring, file, 0, 5);
+    auto reading = read_text(ring, file, 0, size);
     begun.count_down();
     text = co_await reading;
     if (take_answer()) answer = ReadStatus::kOk;
@@ -82,6 +85,7 @@ struct PipeJob final : disk::ReadJob {
   }
 
   RingFile file;
+  const std::size_t size;
   std::latch begun{1};
   std::string text;
   std::optional<ReadStatus> answer;
@@ -287,6 +291,29 @@ BOOST_FIXTURE_TEST_CASE(a_read_that_hangs_holds_up_no_other, PoolFixture) {
   hangs.write("slow.");
   pool.close();
   thread.join();
+}
+
+BOOST_AUTO_TEST_CASE(a_ring_that_is_full_leaves_the_rest_to_another) {
+  SharedClock clock;
+  disk::ReadPool pool{clock, 100, Millis(1000)};
+  std::vector<std::unique_ptr<ReadRing>> rings;
+  for (int i = 0; i < 2; ++i) rings.push_back(std::move(*ReadRing::create()));
+  pool.use(std::move(rings));
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 2; ++i) threads.emplace_back([&] { pool.run(); });
+  Pipe hangs;
+  const Pipe answers;
+  const auto large = std::make_shared<PipeJob>(hangs, std::size_t{16} << 20);
+  pool.submit(large);
+  large->begun.wait();
+  const auto small = std::make_shared<PipeJob>(answers);
+  pool.submit(small);
+  small->begun.wait();
+  answers.write("quick");
+  while (pool.waiting() > 1) std::this_thread::yield();
+  BOOST_TEST(small->text == "quick");
+  hangs.end();
+  pool.close();
 }
 
 BOOST_AUTO_TEST_CASE(many_records_of_real_files_at_once) {

@@ -52,6 +52,16 @@ struct Fixture {
     encoder.work();
     h.settle();
   }
+  // kResponse, without the body.
+  cache::Object::Init describe() const {
+    cache::Object::Init init;
+    policy::append_key(init.key, "http", "example.com", "/a");
+    init.hash = policy::hash_key(init.key);
+    for (const auto& [name, value] : kResponse) init.headers.add(name, value);
+    init.freshness = {.response_time = h.clock.wall_now(), .lifetime = Seconds{60}};
+    init.complete_length = kText.size();
+    return init;
+  }
   // What is stored has a gzip form.
   void make_form(const Lines& response = kResponse) {
     h.store_object(response, kText);
@@ -210,12 +220,7 @@ BOOST_AUTO_TEST_CASE(parts_are_of_the_stored_bytes_and_never_of_a_form) {
 
 BOOST_AUTO_TEST_CASE(where_the_body_is_on_disk_only_the_rules_are_the_same) {
   Fixture f;
-  cache::Object::Init init;
-  policy::append_key(init.key, "http", "example.com", "/a");
-  init.hash = policy::hash_key(init.key);
-  for (const auto& [name, value] : kResponse) init.headers.add(name, value);
-  init.freshness = {.response_time = f.h.clock.wall_now(), .lifetime = Seconds{60}};
-  init.complete_length = kText.size();
+  cache::Object::Init init = f.describe();
   init.disk_body = make_ref<const cache::DiskBody>(disk::Candidate{});
   BOOST_REQUIRE(f.h.store.insert(cache::Object::create(f.h.store.budget(), std::move(init))));
   const Client& head = f.h.ask({.headers = {{"Accept-Encoding", "gzip"}}, .method = "HEAD"});
@@ -346,6 +351,24 @@ BOOST_AUTO_TEST_CASE(what_a_client_likes_best_still_chooses_the_form) {
   BOOST_TEST(ask("br, gzip").writer.field("Content-Encoding") == "br");
   BOOST_TEST(ask("br;q=0.1, gzip").writer.field("Content-Encoding") == "gzip");
   BOOST_TEST(ask("br;q=0.1, identity;q=0.2").writer.is_answer(200, kText));
+}
+
+BOOST_AUTO_TEST_CASE(also_after_a_reload_while_it_waited) {
+  Fixture f;
+  f.ask({});
+  const Client& waits = f.h.ask({.headers = {{"Accept-Encoding", "br;q=0.1, gzip"}}});
+  const proxy::Router& before = *f.h.context(0).router;
+  for (std::uint32_t w = 0; w < f.h.workers(); ++w) {
+    f.h.context(w).router = f.h.guards.make_router({before.origins().front().name}, 0);
+  }
+  cache::Object::Init init = f.describe();
+  init.parts.push_back({.first = 0, .size = kText.size(), .slices = {Slice::copy_of(&f.h.store.budget(), kText)}});
+  BOOST_REQUIRE(f.h.store.insert(cache::Object::create(f.h.store.budget(), std::move(init))));
+  f.h.upstream.last().respond(200, {{"Cache-Control", "no-store"}}, "for one");
+  f.h.settle();
+  BOOST_TEST(waits.writer.is_answer(200, kText));
+  BOOST_REQUIRE(f.encoder.jobs.size() == 1U);
+  BOOST_TEST((f.encoder.jobs[0].coding == http::Coding::kGzip));
 }
 
 BOOST_AUTO_TEST_CASE(what_the_cache_does_not_answer_goes_as_it_came) {
