@@ -1,7 +1,5 @@
 #include "cache/object.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -9,15 +7,11 @@
 #include "base/check.h"
 #include "cache/index.h"
 #include "http/h1_writer.h"
+#include "mem/allocator.h"
 #include "policy/encoding.h"
 
 namespace seawall::cache {
 namespace {
-
-// Bytes of a block from the allocator.
-std::size_t block_bytes(const void* block) {
-  return malloc_usable_size(const_cast<void*>(block));
-}
 
 std::size_t heap_bytes(const std::string& s) {
   static const std::size_t kInline = std::string().capacity();

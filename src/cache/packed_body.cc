@@ -1,12 +1,11 @@
 #include "cache/packed_body.h"
 
-#include <malloc.h>
-
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "disk/block_codec.h"
+#include "mem/allocator.h"
 
 namespace seawall::cache {
 
@@ -43,7 +42,7 @@ Ref<const PackedBody> PackedBody::pack(const SliceChain& body, MemoryBudget& bud
 PackedBody::PackedBody(std::vector<Stored> blocks, std::uint64_t raw_bytes, MemoryBudget& budget)
     : blocks_(std::move(blocks)),
       raw_bytes_(raw_bytes),
-      charge_(budget, malloc_usable_size(this) + malloc_usable_size(blocks_.data())),
+      charge_(budget, block_bytes(this) + block_bytes(blocks_.data())),
       charged_bytes_(charge_.bytes()) {
   for (const Stored& stored : blocks_) charged_bytes_ += stored.bytes.segment()->charged_bytes();
 }

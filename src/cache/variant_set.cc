@@ -1,13 +1,12 @@
 #include "cache/variant_set.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <new>
 
 #include "base/check.h"
+#include "mem/allocator.h"
 
 namespace seawall::cache {
 
@@ -19,7 +18,7 @@ Ref<const VariantSet> VariantSet::create(MemoryBudget& budget, std::span<const R
   void* block = std::malloc(sizeof(VariantSet) + newest_first.size_bytes());
   SW_CHECK(block != nullptr, "out of memory");
   auto* set = new (block) VariantSet(newest_first.size());
-  set->charge_ = BudgetCharge(budget, malloc_usable_size(block));
+  set->charge_ = BudgetCharge(budget, block_bytes(block));
   std::uninitialized_copy(newest_first.begin(), newest_first.end(), reinterpret_cast<Ref<Object>*>(set + 1));
   return Ref<const VariantSet>(set);
 }

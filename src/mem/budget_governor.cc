@@ -7,7 +7,7 @@ namespace seawall {
 namespace {
 
 // What may be resident beside what is configured.
-constexpr double kSlack = 0.06;
+constexpr double kSlack = 0.04;
 // Where it is to be, and from where on what is held back is given again, in parts of that.
 constexpr double kAim = 0.75;
 constexpr double kEnough = 0.5;

@@ -1,25 +1,24 @@
 #include "mem/segment.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
 #include "base/check.h"
+#include "mem/allocator.h"
 
 namespace seawall {
 
-Segment::Segment(MemoryBudget* budget, std::size_t capacity, std::size_t charged)
-    : budget_(budget), capacity_(capacity), charged_(charged) {
+Segment::Segment(MemoryBudget* budget, std::size_t capacity)
+    : budget_(budget), capacity_(capacity), charged_(block_bytes(this)) {
   if (budget_) budget_->charge(charged_);
 }
 
 Ref<Segment> Segment::create(MemoryBudget* budget, std::size_t capacity) {
   void* block = std::malloc(sizeof(Segment) + capacity);
   SW_CHECK(block != nullptr, "out of memory");
-  return Ref<Segment>(new (block) Segment(budget, capacity, malloc_usable_size(block)));
+  return Ref<Segment>(new (block) Segment(budget, capacity));
 }
 
 void Segment::destroy(const Segment* s) {

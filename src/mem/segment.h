@@ -30,7 +30,7 @@ class Segment final : public RefCounted<Segment> {
   std::size_t append(std::string_view bytes);
 
  private:
-  Segment(MemoryBudget* budget, std::size_t capacity, std::size_t charged);
+  Segment(MemoryBudget* budget, std::size_t capacity);
   ~Segment() = default;
 
   MemoryBudget* budget_;

@@ -101,6 +101,22 @@ BOOST_AUTO_TEST_CASE(what_is_too_large_is_streamed_and_not_stored) {
   BOOST_TEST(is_stored(seawall, "/small"));
 }
 
+// jemalloc leaves a page free beside each block of more than 14 KiB.
+BOOST_AUTO_TEST_CASE(what_the_allocator_takes_beside_a_body_is_charged) {
+  constexpr double kObjects = 200;
+  const std::string body = pattern(20'000);
+  Origin origin;
+  origin.otherwise([&](Exchange& x) { x.respond({.headers = {"Cache-Control: max-age=600"}, .body = body}); });
+  Seawall seawall(origin, {.admin = true});
+  const Admin admin(seawall);
+  if (admin.value("/v1/memory", "/allocator").empty()) return;
+  Client client(seawall);
+  for (int i = 0; i < kObjects; ++i) BOOST_TEST(client.get("/" + std::to_string(i)).status == 200);
+  const double each = admin.number("/v1/memory", "/used/bodies_bytes") / kObjects;
+  BOOST_TEST(each >= 24.0 * kKiB);
+  BOOST_TEST(each < 25.0 * kKiB);
+}
+
 BOOST_AUTO_TEST_CASE(slow_readers_share_what_they_read) {
   const std::string body = pattern(16 * kMiB);
   Origin origin;
