@@ -77,6 +77,19 @@ std::optional<Coding> CodingWeights::best_of(std::span<const Coding> offered) co
   return identity_.value_or(0) > greatest ? std::nullopt : best;
 }
 
+CodingWeights RecentCodingWeights::of(const HeaderMap& request) {
+  const auto value = request.find(Field::kAcceptEncoding);
+  if (!value) return {};
+  if (value->size() > kMaxBytes || request.count(Field::kAcceptEncoding) > 1) return CodingWeights(request);
+  for (const Said& said : said_) {
+    if (said.value == *value) return said.weights;
+  }
+  Said& said = said_[oldest_];
+  oldest_ = (oldest_ + 1) % said_.size();
+  said = {.value = std::string(*value), .weights = CodingWeights(request)};
+  return said.weights;
+}
+
 AcceptedCodings CodingWeights::accepted() const {
   AcceptedCodings accepted;
   for (const Coding coding : kAll) {

@@ -1,4 +1,5 @@
-// The content codings that the cache knows, and what a request says of them (RFC 9110 section 12.5.3). No allocation.
+// The content codings that the cache knows, and what a request says of them (RFC 9110 section 12.5.3). No allocation
+// where nothing new is said.
 #pragma once
 
 #include <array>
@@ -6,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "http/header_map.h"
@@ -61,6 +63,22 @@ class CodingWeights {
   std::array<std::optional<int>, kCodings.size()> named_;
   std::optional<int> identity_;
   std::optional<int> others_;  // "*"
+};
+
+// The weights of one request after another: most browsers say the same, and that is not parsed again. Thread: one.
+class RecentCodingWeights {
+ public:
+  CodingWeights of(const HeaderMap& request);
+
+ private:
+  struct Said {
+    std::string value;  // of at most kMaxBytes; at first as if it were empty
+    CodingWeights weights;
+  };
+  static constexpr std::size_t kMaxBytes = 64;
+
+  std::array<Said, 4> said_;
+  std::size_t oldest_ = 0;
 };
 
 }  // namespace seawall::http

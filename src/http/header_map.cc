@@ -1,6 +1,7 @@
 #include "http/header_map.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -69,6 +70,7 @@ void HeaderMap::set(Field field, std::string_view value) {
 }
 
 void HeaderMap::set(Field field, std::string_view name, std::string_view value) {
+  if (overwrite(field, name, value)) return;
   // Added first, then moved to the place of the first old line, so that `name` and `value` may be views of this map.
   add(field, name, value);
   const Entry fresh = entries_.back();
@@ -83,6 +85,21 @@ void HeaderMap::set(Field field, std::string_view name, std::string_view value) 
   *first = fresh;
   entries_.erase(std::remove_if(first + 1, entries_.end(), is_old), entries_.end());
   compact();
+}
+
+// False: there is not just one line of that name, so written, with a value at least as long.
+bool HeaderMap::overwrite(Field field, std::string_view name, std::string_view value) {
+  Entry* only = nullptr;
+  for (Entry& e : entries_) {
+    if (!matches(e, field, name)) continue;
+    if (only || value.size() > e.value_size) return false;
+    only = &e;
+  }
+  if (!only || name != std::string_view{bytes_.data() + only->name_at, only->name_size}) return false;
+  // It may be a view of this map.
+  std::memmove(bytes_.data() + only->value_at, value.data(), value.size());
+  only->value_size = static_cast<std::uint32_t>(value.size());
+  return true;
 }
 
 void HeaderMap::remove(Field field) {

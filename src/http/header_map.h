@@ -95,6 +95,7 @@ class HeaderMap {
   };
 
   void set(Field field, std::string_view name, std::string_view value);
+  bool overwrite(Field field, std::string_view name, std::string_view value);
   void push_entry(Field field, std::size_t name_size, std::size_t value_size, std::size_t at);
   static constexpr std::uint64_t bit_of(Field field) {
     static_assert(static_cast<unsigned>(Field::kXForwardedProto) < 64, "one bit for each field");

@@ -90,9 +90,9 @@ bool needs_vary(const HeaderMap& headers) {
 }
 
 void normalise_codings(HeaderMap& request, http::AcceptedCodings accepted) {
-  const bool is_normal =
-      request.count(Field::kAcceptEncoding) == 1 && request.find(Field::kAcceptEncoding) == accepted.text();
-  if (!is_normal) request.set(Field::kAcceptEncoding, accepted.text());
+  const std::string_view text = accepted.text();
+  const bool is_normal = request.find(Field::kAcceptEncoding) == text && request.count(Field::kAcceptEncoding) == 1;
+  if (!is_normal) request.set(Field::kAcceptEncoding, text);
 }
 
 HeaderMap encoded_fields(const HeaderMap& headers, http::Coding coding) {

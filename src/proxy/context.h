@@ -13,6 +13,7 @@
 #include "fill/fill_table.h"
 #include "fill/miss_events.h"
 #include "fill/upstream.h"
+#include "http/coding.h"
 #include "net/certificate.h"
 #include "net/network.h"
 #include "obs/access_log.h"
@@ -44,6 +45,7 @@ struct Context {
   bool trusts_unix = false;                         // and whoever comes by a Unix socket
   bool is_draining = false;
   std::string scratch{};  // for look-ups
+  http::RecentCodingWeights coding_weights{};
 };
 
 }  // namespace seawall::proxy

@@ -35,7 +35,7 @@ void Transaction::read_codings() {
   coding_.reset();
   if (!route_->encode.is_on()) return;
   // Read once: the field no longer has them when the route is looked for again after a reload.
-  if (!weights_) weights_.emplace(request_.headers);
+  if (!weights_) weights_ = context_.coding_weights.of(request_.headers);
   accepted_ = weights_->accepted();
   coding_ = weights_->best_of(route_->encode.codings);
   policy::normalise_codings(request_.headers, accepted_);

@@ -65,6 +65,30 @@ BOOST_AUTO_TEST_CASE(negotiation) {
   }
 }
 
+// More than are remembered, in turn and again, with one that is too long and one in two lines.
+BOOST_AUTO_TEST_CASE(what_was_said_before_is_known) {
+  const std::vector<std::vector<std::string>> said = {
+      {},
+      {""},
+      {"gzip, deflate, br"},
+      {"gzip;q=0.5, br;q=0.1"},
+      {"br", "gzip;q=0.1"},
+      {"zstd"},
+      {"gzip, deflate, br;q=0" + std::string(100, ' ') + ", zstd;q=0.1"},
+      {"identity"},
+      {"gzip, identity;q=0"}};
+  RecentCodingWeights recent;
+  Rng rng(1);
+  for (int i = 0; i < 500; ++i) {
+    HeaderMap request;
+    for (const std::string& line : said[rng.below(said.size())]) request.add("Accept-Encoding", line);
+    const CodingWeights want(request);
+    const CodingWeights got = recent.of(request);
+    BOOST_TEST((got.best_of(kOffered) == want.best_of(kOffered)));
+    BOOST_TEST((got.accepted() == want.accepted()));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(only_what_is_offered) {
   HeaderMap request;
   request.add("Accept-Encoding", "zstd, br, gzip;q=0.1");

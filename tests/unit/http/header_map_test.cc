@@ -59,6 +59,23 @@ BOOST_AUTO_TEST_CASE(set_replaces_all_lines_at_the_first) {
   BOOST_TEST(describe(h) == "Host=[a] X-ONE=[3]~ Vary=[] Age=[7] ");
 }
 
+BOOST_AUTO_TEST_CASE(setting_what_is_shorter_takes_its_place) {
+  HeaderMap h;
+  h.add("Accept-Encoding", "gzip, deflate, br");
+  h.add("Host", "a");
+  const std::size_t before = h.heap_bytes();
+  for (int i = 0; i < 100; ++i) h.set(Field::kAcceptEncoding, "gzip, br");
+  BOOST_TEST(describe(h) == "Accept-Encoding=[gzip, br] Host=[a] ");
+  BOOST_TEST(h.heap_bytes() == before);
+  h.set(Field::kAcceptEncoding, h.at(0).value.substr(6));
+  BOOST_TEST(describe(h) == "Accept-Encoding=[br] Host=[a] ");
+  // Written otherwise, or longer: as it is set.
+  h.set("ACCEPT-ENCODING", "b");
+  BOOST_TEST(describe(h) == "ACCEPT-ENCODING=[b] Host=[a] ");
+  h.set("ACCEPT-ENCODING", "gzip");
+  BOOST_TEST(describe(h) == "ACCEPT-ENCODING=[gzip] Host=[a] ");
+}
+
 BOOST_AUTO_TEST_CASE(remove_takes_all_lines) {
   HeaderMap h = sample();
   h.remove("X-one");
