@@ -416,7 +416,7 @@ std::uint32_t Store::heat_of(const Object& object) const {
 
 std::uint64_t Store::max_object_bytes() const {
   const std::size_t max = max_charged_bytes();
-  return max - max / 5;
+  return max - max / 4;
 }
 
 std::size_t Store::max_charged_bytes() const {

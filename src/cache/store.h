@@ -183,7 +183,8 @@ class Store {
   bool shrink_some(ShareGroup& group, std::size_t max_objects);
   // Of a group of which this store has objects, or may.
   void set_bounds(ShareGroup& group, ShareBounds bounds) SW_EXCLUDES(policy_mutex_);
-  // Largest body that may be stored: the share of memory, less a fifth for the head and what the allocator rounds up.
+  // Largest body that may be stored: the share of memory, less a quarter for the head and what the allocator takes
+  // besides.
   std::uint64_t max_object_bytes() const;
 
   MemoryBudget& budget() { return budget_; }

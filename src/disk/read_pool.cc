@@ -87,7 +87,7 @@ void ReadPool::run(Ring& own) {
         break;
       } else {
         own.state = ring.is_full() ? RingState::kFull : RingState::kAsleep;
-        // Who left it to this one has gone.
+        // submit() may have counted on this ring, which is full now.
         helper = ring_to_wake();
       }
     }

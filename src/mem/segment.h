@@ -20,7 +20,7 @@ class Segment final : public RefCounted<Segment> {
   const char* data() const { return reinterpret_cast<const char*>(this + 1); }
   std::size_t size() const { return size_; }
   std::size_t capacity() const { return capacity_; }
-  // Bytes charged: the allocation as the allocator rounds it.
+  // Bytes charged: all that the allocation takes, by block_bytes().
   std::size_t charged_bytes() const { return charged_; }
 
   // Writer only.
