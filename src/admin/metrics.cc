@@ -178,7 +178,9 @@ void add_cache(Prometheus& out, const ServerView& server) {
   put(out, {{"kind", "in_flight"}}, memory.in_flight_bytes);
   put(out, {{"kind", "pinned"}}, memory.pinned_bytes());
   if (const auto& allocator = memory.state.allocator) {
-    family(out, "seawall_allocator_bytes", "What jemalloc says of the whole process.");
+    family(out, "seawall_allocator_bytes",
+           "What jemalloc says of the whole process, with the page that it leaves free beside each large block as "
+           "allocated.");
     put(out, {{"kind", "allocated"}}, allocator->allocated);
     put(out, {{"kind", "active"}}, allocator->active);
     put(out, {{"kind", "metadata"}}, allocator->metadata);

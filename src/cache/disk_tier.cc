@@ -198,9 +198,10 @@ void DiskTier::drop_held(const Loading& loading, std::vector<disk::Candidate>& c
   }
 }
 
-// In memory.
+// In memory, with what its blocks take besides, as in Store::max_object_bytes(): else it would be read, and refused
+// then.
 bool DiskTier::may_be_held(std::uint64_t body_bytes, const Ref<ShareGroup>& share) const {
-  return body_bytes <= store_.max_object_bytes() && (!share || share->admits(body_bytes));
+  return body_bytes <= store_.max_object_bytes() && (!share || share->admits(body_bytes + body_bytes / 3));
 }
 
 // Without `body` that is where it is.
