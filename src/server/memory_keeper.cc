@@ -16,7 +16,7 @@ constexpr std::size_t kLeastGiveBackBytes = std::size_t{1} << 20;
 // The part of the budget that free pages have to make up to be given back at once.
 constexpr std::uint64_t kFreePagesDivisor = 64;
 // What is allocated takes that part of it more in pages, at least.
-constexpr std::uint64_t kPageShare = 16;
+constexpr std::uint64_t kPageShare = 32;
 
 std::uint64_t free_pages_of(const AllocatorStats& a) {
   return a.resident - std::min(a.resident, a.active + a.metadata);
