@@ -75,6 +75,9 @@ struct Discovery::Question {
   Question(Discovery& discovery, Entry& entry, std::string h, std::uint16_t p, bool srv)
       : host(std::move(h)), port(p), is_srv(srv), timer([this, &discovery, &entry] { discovery.ask(entry, *this); }) {}
 
+  bool asks_for(const ServerConfig& config) const {
+    return host == config.host && is_srv == config.is_srv && (is_srv || port == config.port);
+  }
   std::size_t size() const { return is_srv ? targets.size() : addresses.size(); }
 };
 
@@ -86,6 +89,9 @@ struct Discovery::Entry {
   bool has_leavers = false;                           // targets have gone, and of the new ones not all are settled
   std::vector<Endpoint> endpoints{};                  // the last good ones
 
+  bool is_settled() const {
+    return (!question || question->is_settled) && std::ranges::all_of(followed, &Question::is_settled);
+  }
   Endpoint model() const {
     return {.name = {},
             .host_header = config.authority,
@@ -108,27 +114,55 @@ Discovery::Discovery(net::Loop& loop, net::Resolver& resolver, std::string origi
       options_(std::move(options)),
       rng_(rng),
       on_change_(std::move(on_change)) {
+  std::vector<std::unique_ptr<Entry>> none;
   if (servers.size() > kMaxEndpoints) servers.resize(kMaxEndpoints);
-  for (ServerConfig& server : servers) {
-    entries_.push_back(std::make_unique<Entry>(Entry{.config = std::move(server)}));
-    Entry& entry = *entries_.back();
-    const auto address = entry.config.is_srv ? std::nullopt : net::parse_ip(entry.config.host, entry.config.port);
-    if (address) {
-      append_endpoints({*address}, entry.model(), entry.endpoints);
-      continue;
-    }
-    entry.question =
-        std::make_unique<Question>(*this, entry, entry.config.host, entry.config.port, entry.config.is_srv);
-  }
+  for (ServerConfig& server : servers) add(std::move(server), none);
 }
 
 Discovery::~Discovery() = default;
 
-void Discovery::start() {
+void Discovery::start(Partial partial) {
+  partial_ = partial;
   for (const auto& entry : entries_) {
     if (entry->question) ask(*entry, *entry->question);
   }
   publish();
+}
+
+void Discovery::set_servers(std::vector<ServerConfig> servers) {
+  partial_ = Partial::kHeld;
+  std::vector<std::unique_ptr<Entry>> known = std::exchange(entries_, {});
+  if (servers.size() > kMaxEndpoints) servers.resize(kMaxEndpoints);
+  for (ServerConfig& server : servers) add(std::move(server), known);
+  for (const auto& entry : entries_) {
+    if (entry->question && !entry->question->is_settled && !entry->question->lookup) ask(*entry, *entry->question);
+  }
+  publish();
+}
+
+bool Discovery::is_settled() const {
+  return std::ranges::all_of(entries_, &Entry::is_settled);
+}
+
+// Takes over from `known` the one for the same name, if there is one.
+void Discovery::add(ServerConfig config, std::vector<std::unique_ptr<Entry>>& known) {
+  const auto same = std::ranges::find_if(
+      known, [&](const auto& entry) { return entry && entry->question && entry->question->asks_for(config); });
+  if (same != known.end()) {
+    entries_.push_back(std::move(*same));
+    entries_.back()->config = std::move(config);
+    update(*entries_.back());
+    return;
+  }
+  entries_.push_back(std::make_unique<Entry>(Entry{.config = std::move(config)}));
+  Entry& entry = *entries_.back();
+  const auto address = entry.config.is_srv ? std::nullopt : net::parse_ip(entry.config.host, entry.config.port);
+  if (address) {
+    append_endpoints({*address}, entry.model(), entry.endpoints);
+  } else {
+    entry.question =
+        std::make_unique<Question>(*this, entry, entry.config.host, entry.config.port, entry.config.is_srv);
+  }
 }
 
 void Discovery::ask(Entry& entry, Question& question) {
@@ -156,12 +190,15 @@ void Discovery::on_addresses(Entry& entry, Question& question, std::expected<net
 
 void Discovery::on_targets(Entry& entry, std::expected<net::ResolvedSrv, net::ResolveError> answer) {
   Question& question = *entry.question;
-  if (!answer) return note_failure(question, answer.error());
+  if (!answer) {
+    note_failure(question, answer.error());
+    return publish();
+  }
   const auto alike = [](const net::SrvTarget& a, const net::SrvTarget& b) { return is_same(a, b); };
   const bool has_changed = !std::ranges::equal(question.targets, answer->targets, alike);
   question.targets = std::move(answer->targets);
   note_success(question, has_changed, answer->ttl);
-  if (!has_changed) return;
+  if (!has_changed) return publish();
   follow_targets(entry);
   update(entry);
   publish();
@@ -208,7 +245,6 @@ void Discovery::follow_targets(Entry& entry) {
 
 void Discovery::update(Entry& entry) {
   std::vector<Endpoint> fresh;
-  bool is_settled = true;
   if (!entry.config.is_srv) {
     append_endpoints(entry.question->addresses, entry.model(), fresh);
   } else {
@@ -218,16 +254,17 @@ void Discovery::update(Entry& entry) {
       model.weight = std::max<std::uint32_t>(targets[i].weight, 1);
       model.is_backup = entry.config.is_backup || targets[i].priority != targets.front().priority;
       append_endpoints(entry.followed[i]->addresses, model, fresh);
-      is_settled = is_settled && entry.followed[i]->is_settled;
     }
   }
-  if (is_settled) entry.has_leavers = false;
+  if (entry.is_settled()) entry.has_leavers = false;
   // Servers that leave a service stay until it is known what comes in their place.
   if (fresh.empty() || entry.has_leavers) return;
   entry.endpoints = std::move(fresh);
 }
 
 void Discovery::publish() {
+  if (partial_ == Partial::kHeld && !is_settled()) return;
+  partial_ = Partial::kTold;  // what comes and goes from now on is told at once
   std::vector<Endpoint> all;
   for (const auto& entry : entries_) {
     for (const Endpoint& endpoint : entry->endpoints) {

@@ -51,13 +51,24 @@ class Discovery {
 
   // Told of every lookup that failed. Before start().
   void on_failure(std::function<void(ErrorCode)> callback) { on_failure_ = std::move(callback); }
-  // Once. Calls OnChange before it returns if an address is among the servers, so that these never wait for names.
-  void start();
+  // What becomes of a list of which not every name has been answered yet, well or badly.
+  enum class Partial {
+    kTold,  // as far as it goes: anything is better than what there is, which is nothing
+    kHeld,  // the origin has its servers from elsewhere, and keeps them until all is known that follows
+  };
+  // Once. With kTold, calls OnChange before it returns if an address is among the servers: these never wait for names.
+  void start(Partial partial);
+  // Of a changed configuration, after start(). Names that stay keep what is known of them, and their time; what was
+  // told stays until each new one has been answered.
+  void set_servers(std::vector<ServerConfig> servers);
+  // Every name has been answered, well or badly, and OnChange told.
+  bool is_settled() const;
 
  private:
   struct Question;
   struct Entry;
 
+  void add(ServerConfig config, std::vector<std::unique_ptr<Entry>>& known);
   void ask(Entry& entry, Question& question);
   void on_addresses(Entry& entry, Question& question, std::expected<net::Resolved, net::ResolveError> answer);
   void on_targets(Entry& entry, std::expected<net::ResolvedSrv, net::ResolveError> answer);
@@ -77,6 +88,7 @@ class Discovery {
   std::function<void(ErrorCode)> on_failure_ = [](ErrorCode) {};
   std::vector<std::unique_ptr<Entry>> entries_;  // as configured
   std::vector<Endpoint> published_;
+  Partial partial_ = Partial::kTold;
 };
 
 }  // namespace seawall::origin

@@ -12,10 +12,6 @@ namespace {
 constexpr Millis kTick{1000};
 constexpr std::size_t kAdminConnections = 256;
 
-bool asks_the_same(const origin::OriginOptions& a, const origin::OriginOptions& b) {
-  return a.servers == b.servers;
-}
-
 }  // namespace
 
 Home::Home(net::Loop& loop, proxy::Context& context, origin::Observer& observer, Rng& rng, const config::Config& config,
@@ -60,10 +56,15 @@ void Home::apply(const Snapshot& snapshot) {
     Watched watched;
     if (known != watched_.end()) watched = std::move(*known);
     const bool is_new = known == watched_.end();
-    const bool asks_anew = is_new || !asks_the_same(watched.config.options, config.options);
+    const bool has_new_servers = !is_new && watched.config.options.servers != config.options.servers;
     watched.config = config;
     watched.fills = snapshot.runtimes[i].fills;
-    watch(watched, snapshot.runtimes[i], is_new, asks_anew);
+    if (is_new) {
+      watch(watched, snapshot.runtimes[i]);
+    } else {
+      if (has_new_servers) watched.discovery->set_servers(config.options.servers);
+      watched.health->set_options(config.options.health);
+    }
     next.push_back(std::move(watched));
   }
   for (const Watched& gone : watched_) {
@@ -78,23 +79,17 @@ void Home::apply(const Snapshot& snapshot) {
   is_started_ = true;
 }
 
-void Home::watch(Watched& watched, const OriginRuntime& runtime, bool is_new, bool asks_anew) {
+void Home::watch(Watched& watched, const OriginRuntime& runtime) {
   const origin::OriginOptions& options = watched.config.options;
-  if (asks_anew) {
-    watched.discovery =
-        std::make_unique<origin::Discovery>(loop_, resolver_, options.name, options.servers, observer_, dns_, rng_,
-                                            [this, state = runtime.state](std::vector<origin::Endpoint> endpoints) {
-                                              state->set_endpoints(std::move(endpoints), loop_.mono_now());
-                                            });
-    watched.discovery->on_failure([state = runtime.state](ErrorCode code) { state->on_unresolved(code); });
-    watched.discovery->start();
-  }
-  if (is_new) {
-    watched.health = std::make_unique<origin::HealthChecker>(loop_, runtime.state, options.health, rng_);
-    runtime.fills->start(loop_, context_.store.stats().objects == 0);
-  } else {
-    watched.health->set_options(options.health);
-  }
+  watched.discovery = std::make_unique<origin::Discovery>(
+      loop_, resolver_, options.name, options.servers, observer_, dns_, rng_,
+      [this, state = runtime.state](auto endpoints) { state->set_endpoints(std::move(endpoints), loop_.mono_now()); });
+  watched.discovery->on_failure([state = runtime.state](ErrorCode code) { state->on_unresolved(code); });
+  // What resolve_origins() has found stays until as much is known here.
+  const bool is_resolved = runtime.state->snapshot(loop_.mono_now()).is_resolved;
+  watched.discovery->start(is_resolved ? origin::Discovery::Partial::kHeld : origin::Discovery::Partial::kTold);
+  watched.health = std::make_unique<origin::HealthChecker>(loop_, runtime.state, options.health, rng_);
+  runtime.fills->start(loop_, context_.store.stats().objects == 0);
 }
 
 void Home::tick() {

@@ -46,7 +46,7 @@ class Home {
     std::unique_ptr<origin::HealthChecker> health;
   };
 
-  void watch(Watched& watched, const OriginRuntime& runtime, bool is_new, bool asks_anew);
+  void watch(Watched& watched, const OriginRuntime& runtime);
   void tick();
   void log_disk();
   void accept(Fd connection, const net::Address& peer);

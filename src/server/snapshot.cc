@@ -134,27 +134,21 @@ void resolve_origins(const Snapshot& snapshot, const config::Config& config, ori
   Rng rng(Rng::system_seed());
   net::Resolver resolver(loop, config.dns);
   std::vector<std::unique_ptr<origin::Discovery>> discoveries;
-  std::size_t missing = snapshot.origins.size();
   for (std::size_t i = 0; i < snapshot.origins.size(); ++i) {
     const std::shared_ptr<origin::OriginState> state = snapshot.runtimes[i].state;
-    if (state->snapshot(clock.mono_now()).is_resolved) {
-      --missing;  // the home worker's discovery goes on, or asks anew
-      continue;
-    }
+    if (state->snapshot(clock.mono_now()).is_resolved) continue;  // the home worker's discovery goes on
     discoveries.push_back(std::make_unique<origin::Discovery>(
         loop, resolver, snapshot.origins[i].options.name, snapshot.origins[i].options.servers, observer, config.dns,
-        rng, [&, state, is_first = true](std::vector<origin::Endpoint> endpoints) mutable {
-          state->set_endpoints(std::move(endpoints), loop.mono_now());
-          if (std::exchange(is_first, false)) --missing;
-        }));
+        rng, [&, state](auto endpoints) { state->set_endpoints(std::move(endpoints), loop.mono_now()); }));
     discoveries.back()->on_failure([state](ErrorCode code) { state->on_unresolved(code); });
-    discoveries.back()->start();
+    discoveries.back()->start(origin::Discovery::Partial::kTold);
   }
   // The loop's timers end the wait: every lookup has its own, and so has this.
   bool is_over = false;
   Timer limit([&] { is_over = true; });
   loop.timers().arm(limit, loop.mono_now() + config.dns.timeout);
-  while (missing > 0 && !is_over) loop.turn(net::Loop::Wait::kBlock);
+  const auto is_settled = [](const auto& discovery) { return discovery->is_settled(); };
+  while (!is_over && !std::ranges::all_of(discoveries, is_settled)) loop.turn(net::Loop::Wait::kBlock);
 }
 
 }  // namespace seawall::server

@@ -44,8 +44,8 @@ std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, 
                                                            const std::shared_ptr<net::TicketKeys>& tickets,
                                                            const Clock& clock);
 
-// Waits until the names of the origins are resolved, so that the first requests find them; at most as long as one
-// lookup may take. What is not resolved by then is logged, and tried again while serving. Thread: the main thread.
+// Waits until every name of the origins has been answered, so that the first requests find all servers; at most as long
+// as one lookup may take. What is not known by then is logged, and tried again while serving. Thread: the main thread.
 void resolve_origins(const Snapshot& snapshot, const config::Config& config, origin::Observer& observer,
                      const Clock& clock);
 

@@ -68,14 +68,15 @@ struct DiscoveryFixture : DnsFixture {
 
   ~DiscoveryFixture() { discovery.reset(); }
 
-  void start(std::vector<ServerConfig> servers, const net::ResolverOptions& options = {}) {
+  void start(std::vector<ServerConfig> servers, const net::ResolverOptions& options = {},
+             Discovery::Partial partial = Discovery::Partial::kTold) {
     discovery.emplace(loop, *resolver, "shop", std::move(servers), observer, options, rng,
                       [this](std::vector<Endpoint> endpoints) {
                         BOOST_TEST(!endpoints.empty());
                         changes.push_back(describe(endpoints));
                         last = std::move(endpoints);
                       });
-    discovery->start();
+    discovery->start(partial);
   }
   void await_changes(std::size_t n) {
     pump_until(loop, "a change of the servers", [&] { return changes.size() >= n; });
@@ -435,6 +436,58 @@ BOOST_AUTO_TEST_CASE(endpoints_are_bounded) {
   }
   start(addresses);
   BOOST_TEST(last.size() == Discovery::kMaxEndpoints);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_known_from_elsewhere_stays_until_every_name_is_answered) {
+  dns.a("app.test", {"10.0.0.1"});
+  dns.fail("silent.test", Dns::Fault::kSilent);
+  start({server("app.test"), server("silent.test"), server("10.9.9.9")}, {}, Discovery::Partial::kHeld);
+  await_told(1);
+  BOOST_TEST(changes.empty());
+  BOOST_TEST(!discovery->is_settled());
+  advance(Millis(2'020));
+  await_changes(1);
+  BOOST_TEST(changes[0] == "10.0.0.1:80 for app.test, 10.9.9.9:80 for 10.9.9.9");
+  BOOST_TEST(discovery->is_settled());
+}
+
+BOOST_AUTO_TEST_CASE(a_held_list_of_a_service_is_told_whole) {
+  dns.srv("_http._tcp.test", {{10, 1, 80, "a.test"}, {10, 1, 80, "b.test"}, {20, 1, 80, "gone.test"}});
+  dns.a("a.test", {"10.0.0.1"});
+  dns.a("b.test", {"10.0.0.2"});
+  dns.fail("gone.test", Dns::Fault::kNxDomain);
+  start({service("_http._tcp.test")}, {}, Discovery::Partial::kHeld);
+  await_changes(1);
+  BOOST_TEST(changes[0] == "10.0.0.1:80 for shop.test, 10.0.0.2:80 for shop.test");
+}
+
+BOOST_AUTO_TEST_CASE(new_servers_leave_alone_what_is_known) {
+  dns.srv("_http._tcp.test", {{10, 1, 80, "a.test"}}, 60);
+  dns.a("a.test", {"10.0.0.1"}, 60);
+  dns.a("app.test", {"10.0.0.2"}, 60);
+  start({service("_http._tcp.test"), server("app.test"), server("10.9.9.9")});
+  pump_until(loop, "all servers", [&] { return last.size() == 3; });
+  await_lookups();
+  const std::size_t asked = dns.count("a.test") + dns.count("app.test") + dns.count("_http._tcp.test");
+  // No name server answers any more.
+  for (const char* name : {"_http._tcp.test", "a.test", "app.test", "new.test"}) dns.fail(name, Dns::Fault::kSilent);
+  changes.clear();
+  ServerConfig heavy = server("app.test");
+  heavy.weight = 5;
+  discovery->set_servers({heavy, server("10.9.9.8"), service("_http._tcp.test")});
+  BOOST_REQUIRE(changes.size() == 1U);  // before it returns: nothing is unknown
+  BOOST_TEST(changes[0] == "10.0.0.2:80 x5 for app.test, 10.9.9.8:80 for 10.9.9.8, 10.0.0.1:80 for shop.test");
+  discovery->set_servers({server("new.test"), heavy});
+  await_server();
+  BOOST_TEST(changes.size() == 1U);
+  advance(Millis(2'020));
+  await_changes(2);
+  BOOST_TEST(changes[1] == "10.0.0.2:80 x5 for app.test");
+  BOOST_TEST(dns.count("a.test") + dns.count("app.test") + dns.count("_http._tcp.test") == asked);
+  dns.a("new.test", {"10.0.0.7"}, 60);
+  advance(Millis(1'300));
+  await_changes(3);
+  BOOST_TEST(changes[2] == "10.0.0.7:80 for new.test, 10.0.0.2:80 x5 for app.test");
 }
 
 BOOST_AUTO_TEST_CASE(may_go_at_any_time) {
