@@ -86,11 +86,23 @@ struct Discovery::Entry {
   ServerConfig config;
   std::unique_ptr<Question> question{};               // none for an address
   std::vector<std::unique_ptr<Question>> followed{};  // of a service: its targets' names, one for one
-  bool has_leavers = false;                           // targets have gone, and of the new ones not all are settled
+  bool has_leavers = false;                           // others have gone, and of the new ones not all are settled
   std::vector<Endpoint> endpoints{};                  // the last good ones
 
   bool is_settled() const {
     return (!question || question->is_settled) && std::ranges::all_of(followed, &Question::is_settled);
+  }
+  // For the last good ones too, should nothing else be known.
+  void set_config(ServerConfig changed) {
+    config = std::move(changed);
+    for (Endpoint& endpoint : endpoints) {
+      Endpoint next = model();
+      next.name = std::move(endpoint.name);
+      next.addresses = std::move(endpoint.addresses);
+      next.weight = endpoint.weight;
+      next.is_backup = next.is_backup || endpoint.is_backup;
+      endpoint = std::move(next);
+    }
   }
   Endpoint model() const {
     return {.name = {},
@@ -121,21 +133,28 @@ Discovery::Discovery(net::Loop& loop, net::Resolver& resolver, std::string origi
 
 Discovery::~Discovery() = default;
 
-void Discovery::start(Partial partial) {
-  partial_ = partial;
+void Discovery::start(std::vector<Answer> known) {
+  known_ = std::move(known);
   for (const auto& entry : entries_) {
-    if (entry->question) ask(*entry, *entry->question);
+    if (!entry->question) continue;
+    take_known(*entry->question);
+    follow_targets(*entry);
+    update(*entry);
+    ask(*entry, *entry->question);
   }
+  known_.clear();
   publish();
 }
 
 void Discovery::set_servers(std::vector<ServerConfig> servers) {
-  partial_ = Partial::kHeld;
   std::vector<std::unique_ptr<Entry>> known = std::exchange(entries_, {});
   if (servers.size() > kMaxEndpoints) servers.resize(kMaxEndpoints);
   for (ServerConfig& server : servers) add(std::move(server), known);
   for (const auto& entry : entries_) {
-    if (entry->question && !entry->question->is_settled && !entry->question->lookup) ask(*entry, *entry->question);
+    if (!entry->question || entry->question->is_settled || entry->question->lookup) continue;
+    // Of a service that comes in place of others, the backup may be known first.
+    entry->has_leavers = true;
+    ask(*entry, *entry->question);
   }
   publish();
 }
@@ -144,13 +163,26 @@ bool Discovery::is_settled() const {
   return std::ranges::all_of(entries_, &Entry::is_settled);
 }
 
+std::vector<Answer> Discovery::answers() const {
+  std::vector<Answer> all;
+  const auto add = [&](const Question& q) {
+    if (q.size() == 0) return;
+    all.push_back({.host = q.host, .port = q.port, .is_srv = q.is_srv, .addresses = q.addresses, .targets = q.targets});
+  };
+  for (const auto& entry : entries_) {
+    if (entry->question) add(*entry->question);
+    for (const auto& followed : entry->followed) add(*followed);
+  }
+  return all;
+}
+
 // Takes over from `known` the one for the same name, if there is one.
 void Discovery::add(ServerConfig config, std::vector<std::unique_ptr<Entry>>& known) {
   const auto same = std::ranges::find_if(
       known, [&](const auto& entry) { return entry && entry->question && entry->question->asks_for(config); });
   if (same != known.end()) {
     entries_.push_back(std::move(*same));
-    entries_.back()->config = std::move(config);
+    entries_.back()->set_config(std::move(config));
     update(*entries_.back());
     return;
   }
@@ -176,6 +208,16 @@ void Discovery::ask(Entry& entry, Question& question) {
   }
 }
 
+void Discovery::take_known(Question& question) const {
+  const auto known = std::ranges::find_if(known_, [&](const Answer& a) {
+    return a.host == question.host && a.port == question.port && a.is_srv == question.is_srv;
+  });
+  if (known == known_.end()) return;
+  question.addresses = known->addresses;
+  question.targets = known->targets;
+  question.is_settled = true;
+}
+
 void Discovery::on_addresses(Entry& entry, Question& question, std::expected<net::Resolved, net::ResolveError> answer) {
   if (answer) {
     const bool has_changed = !is_same(question.addresses, answer->addresses);
@@ -190,15 +232,12 @@ void Discovery::on_addresses(Entry& entry, Question& question, std::expected<net
 
 void Discovery::on_targets(Entry& entry, std::expected<net::ResolvedSrv, net::ResolveError> answer) {
   Question& question = *entry.question;
-  if (!answer) {
-    note_failure(question, answer.error());
-    return publish();
-  }
+  if (!answer) return note_failure(question, answer.error());
   const auto alike = [](const net::SrvTarget& a, const net::SrvTarget& b) { return is_same(a, b); };
   const bool has_changed = !std::ranges::equal(question.targets, answer->targets, alike);
   question.targets = std::move(answer->targets);
   note_success(question, has_changed, answer->ttl);
-  if (!has_changed) return publish();
+  if (!has_changed) return;
   follow_targets(entry);
   update(entry);
   publish();
@@ -238,6 +277,7 @@ void Discovery::follow_targets(Entry& entry) {
       continue;
     }
     entry.followed.push_back(std::make_unique<Question>(*this, entry, target.host, target.port, false));
+    take_known(*entry.followed.back());
     ask(entry, *entry.followed.back());
   }
   if (std::ranges::any_of(before, [](const auto& q) { return q != nullptr; })) entry.has_leavers = true;
@@ -263,8 +303,6 @@ void Discovery::update(Entry& entry) {
 }
 
 void Discovery::publish() {
-  if (partial_ == Partial::kHeld && !is_settled()) return;
-  partial_ = Partial::kTold;  // what comes and goes from now on is told at once
   std::vector<Endpoint> all;
   for (const auto& entry : entries_) {
     for (const Endpoint& endpoint : entry->endpoints) {

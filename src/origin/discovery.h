@@ -36,6 +36,15 @@ struct Endpoint {
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
+// What has been found for names, to be handed from one Discovery to another.
+struct Answer {
+  std::string host;
+  std::uint16_t port = 0;
+  bool is_srv = false;
+  std::vector<net::Address> addresses;
+  std::vector<net::SrvTarget> targets;  // with is_srv
+};
+
 class Discovery {
  public:
   // The whole list, never empty, and only when it differs from the last. Must not destroy the Discovery.
@@ -51,18 +60,15 @@ class Discovery {
 
   // Told of every lookup that failed. Before start().
   void on_failure(std::function<void(ErrorCode)> callback) { on_failure_ = std::move(callback); }
-  // What becomes of a list of which not every name has been answered yet, well or badly.
-  enum class Partial {
-    kTold,  // as far as it goes: anything is better than what there is, which is nothing
-    kHeld,  // the origin has its servers from elsewhere, and keeps them until all is known that follows
-  };
-  // Once. With kTold, calls OnChange before it returns if an address is among the servers: these never wait for names.
-  void start(Partial partial);
-  // Of a changed configuration, after start(). Names that stay keep what is known of them, and their time; what was
-  // told stays until each new one has been answered.
+  // Once. Calls OnChange before it returns if there is an address among the servers, or `known` has one: none of these
+  // waits for names.
+  void start(std::vector<Answer> known = {});
+  // Of a changed configuration, after start(). Names that stay keep what is known of them, and their time.
   void set_servers(std::vector<ServerConfig> servers);
-  // Every name has been answered, well or badly, and OnChange told.
+  // Every name has been answered, well or badly.
   bool is_settled() const;
+  // What was found for names, last.
+  std::vector<Answer> answers() const;
 
  private:
   struct Question;
@@ -70,6 +76,7 @@ class Discovery {
 
   void add(ServerConfig config, std::vector<std::unique_ptr<Entry>>& known);
   void ask(Entry& entry, Question& question);
+  void take_known(Question& question) const;
   void on_addresses(Entry& entry, Question& question, std::expected<net::Resolved, net::ResolveError> answer);
   void on_targets(Entry& entry, std::expected<net::ResolvedSrv, net::ResolveError> answer);
   void note_success(Question& question, bool has_changed, Seconds ttl);
@@ -88,7 +95,7 @@ class Discovery {
   std::function<void(ErrorCode)> on_failure_ = [](ErrorCode) {};
   std::vector<std::unique_ptr<Entry>> entries_;  // as configured
   std::vector<Endpoint> published_;
-  Partial partial_ = Partial::kTold;
+  std::vector<Answer> known_;  // in start()
 };
 
 }  // namespace seawall::origin

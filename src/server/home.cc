@@ -85,9 +85,7 @@ void Home::watch(Watched& watched, const OriginRuntime& runtime) {
       loop_, resolver_, options.name, options.servers, observer_, dns_, rng_,
       [this, state = runtime.state](auto endpoints) { state->set_endpoints(std::move(endpoints), loop_.mono_now()); });
   watched.discovery->on_failure([state = runtime.state](ErrorCode code) { state->on_unresolved(code); });
-  // What resolve_origins() has found stays until as much is known here.
-  const bool is_resolved = runtime.state->snapshot(loop_.mono_now()).is_resolved;
-  watched.discovery->start(is_resolved ? origin::Discovery::Partial::kHeld : origin::Discovery::Partial::kTold);
+  watched.discovery->start(runtime.answers);
   watched.health = std::make_unique<origin::HealthChecker>(loop_, runtime.state, options.health, rng_);
   runtime.fills->start(loop_, context_.store.stats().objects == 0);
 }

@@ -51,7 +51,11 @@ std::string contents_of(const net::TlsClientOptions& options) {
 std::expected<origin::ServerAccess, std::string> Registry::access(const config::OriginConfig& config) {
   const origin::OriginOptions& options = config.options;
   origin::ServerAccess access{.protocol = options.protocol, .proxy_protocol = options.proxy_protocol};
-  if (std::ranges::none_of(options.servers, &origin::ServerConfig::is_tls)) return access;
+  if (std::ranges::none_of(options.servers, &origin::ServerConfig::is_tls)) {
+    // Servers of before are in use until others are known, and these must not be spoken to in the clear.
+    if (const auto before = tls_.find(options.name); before != tls_.end()) access.tls = before->second.context;
+    return access;
+  }
   Trust& known = tls_[options.name];
   std::string files = contents_of(options.tls);
   if (!known.context || known.context->options() != options.tls || known.files != files) {
@@ -75,6 +79,14 @@ OriginRuntime Registry::origin(const config::OriginConfig& config) {
     runtime.fills->set_options(fills_of(config));
   }
   return runtime;
+}
+
+void Registry::release_other_origins(std::span<const config::OriginConfig> origins) {
+  const auto has_gone = [&](const auto& known) {
+    return std::ranges::none_of(origins, [&](const auto& o) { return o.options.name == known.first; });
+  };
+  std::erase_if(origins_, has_gone);
+  std::erase_if(tls_, has_gone);
 }
 
 std::shared_ptr<proxy::RouteState> Registry::route(const config::RouteConfig& config, std::size_t memory_bytes) {

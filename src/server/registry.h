@@ -7,10 +7,12 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "cache/store.h"
 #include "config/config.h"
 #include "fill/fill_queue.h"
+#include "origin/discovery.h"
 #include "origin/observer.h"
 #include "origin/origin_state.h"
 #include "proxy/route_state.h"
@@ -20,6 +22,7 @@ namespace seawall::server {
 struct OriginRuntime {
   std::shared_ptr<origin::OriginState> state;
   std::shared_ptr<fill::FillQueue> fills;
+  std::vector<origin::Answer> answers{};  // found before it is served: see resolve_origins()
 };
 
 class Registry {
@@ -27,12 +30,13 @@ class Registry {
   Registry(origin::Observer& observer, const Clock& clock, cache::Store& store, std::uint32_t workers)
       : observer_(observer), clock_(clock), store_(store), workers_(workers) {}
 
-  // How its servers are spoken to; what was loaded for TLS is kept while its options and their files stay
-  // the same. The error is text
-  // for a person.
+  // How its servers are spoken to; what was loaded for TLS is kept while its options and their files stay the same. The
+  // error is text for a person.
   std::expected<origin::ServerAccess, std::string> access(const config::OriginConfig& config);
   // Makes it or brings it up to date.
   OriginRuntime origin(const config::OriginConfig& config);
+  // Those that there are not any more are forgotten: another may come under the name.
+  void release_other_origins(std::span<const config::OriginConfig> origins);
   std::shared_ptr<proxy::RouteState> route(const config::RouteConfig& config, std::size_t memory_bytes);
   // Routes that there are not any more have neither a guarantee nor a maximum.
   void release_other_routes(std::span<const config::RouteConfig> routes);

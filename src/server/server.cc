@@ -203,8 +203,8 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
   const auto workers = static_cast<std::uint32_t>(running.workers.size());
   auto made = make_snapshot(*config, shared.registry, shared.tickets, workers, shared.clock);
   if (!made) return fail(made.error());
+  resolve_origins(*made, running.snapshot.get(), *config, shared.origin_log, shared.clock);
   const auto snapshot = std::make_shared<const Snapshot>(std::move(*made));
-  resolve_origins(*snapshot, *config, shared.origin_log, shared.clock);
   running.snapshot = snapshot;
   running.config = std::move(*config);
   running.certificates = std::move(certificates);
@@ -299,12 +299,12 @@ int run(const config::Config& config, const Reload& reload) {
     log(LogLevel::kError, "{}", made.error());
     return 1;
   }
+  resolve_origins(*made, nullptr, config, shared.origin_log, shared.clock);
   Running running{.started_with = config,
                   .config = std::move(bound),
                   .snapshot = std::make_shared<const Snapshot>(std::move(*made)),
                   .certificates = std::move(certificates)};
   log_certificates(*running.snapshot, config);
-  resolve_origins(*running.snapshot, config, shared.origin_log, shared.clock);
   std::vector<std::unique_ptr<Worker>>& workers = running.workers;
   workers.reserve(count);
   for (std::uint32_t w = 0; w < count; ++w) {

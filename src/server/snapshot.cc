@@ -115,6 +115,7 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
                       .state = registry.route(route, config.cache.memory_bytes)});
   }
   registry.release_other_routes(config.routes);
+  registry.release_other_origins(config.origins);
   snapshot.memory_bytes = config.cache.memory_bytes;
   snapshot.router = make_ref<const proxy::Router>(std::move(origins), std::move(routes), config.session, config.edge);
   for (const std::string& text : config.admin.purge_from) {
@@ -128,27 +129,34 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
   return snapshot;
 }
 
-void resolve_origins(const Snapshot& snapshot, const config::Config& config, origin::Observer& observer,
-                     const Clock& clock) {
+void resolve_origins(Snapshot& snapshot, const Snapshot* before, const config::Config& config,
+                     origin::Observer& observer, const Clock& clock) {
   net::Loop loop(0, clock);
   Rng rng(Rng::system_seed());
   net::Resolver resolver(loop, config.dns);
   std::vector<std::unique_ptr<origin::Discovery>> discoveries;
+  std::vector<OriginRuntime*> asked;  // one for one
   for (std::size_t i = 0; i < snapshot.origins.size(); ++i) {
-    const std::shared_ptr<origin::OriginState> state = snapshot.runtimes[i].state;
-    if (state->snapshot(clock.mono_now()).is_resolved) continue;  // the home worker's discovery goes on
+    const auto is_same = [&](const config::OriginConfig& o) {
+      return o.options.name == snapshot.origins[i].options.name;
+    };
+    // The home worker's discovery goes on.
+    if (before && std::ranges::any_of(before->origins, is_same)) continue;
+    asked.push_back(&snapshot.runtimes[i]);
+    const std::shared_ptr<origin::OriginState> state = asked.back()->state;
     discoveries.push_back(std::make_unique<origin::Discovery>(
         loop, resolver, snapshot.origins[i].options.name, snapshot.origins[i].options.servers, observer, config.dns,
         rng, [&, state](auto endpoints) { state->set_endpoints(std::move(endpoints), loop.mono_now()); }));
     discoveries.back()->on_failure([state](ErrorCode code) { state->on_unresolved(code); });
-    discoveries.back()->start(origin::Discovery::Partial::kTold);
+    discoveries.back()->start();
   }
   // The loop's timers end the wait: every lookup has its own, and so has this.
   bool is_over = false;
   Timer limit([&] { is_over = true; });
-  loop.timers().arm(limit, loop.mono_now() + config.dns.timeout);
+  loop.timers().arm(limit, loop.mono_now() + 2 * config.dns.timeout);
   const auto is_settled = [](const auto& discovery) { return discovery->is_settled(); };
   while (!is_over && !std::ranges::all_of(discoveries, is_settled)) loop.turn(net::Loop::Wait::kBlock);
+  for (std::size_t i = 0; i < asked.size(); ++i) asked[i]->answers = discoveries[i]->answers();
 }
 
 }  // namespace seawall::server

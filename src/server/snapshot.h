@@ -44,9 +44,10 @@ std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, 
                                                            const std::shared_ptr<net::TicketKeys>& tickets,
                                                            const Clock& clock);
 
-// Waits until every name of the origins has been answered, so that the first requests find all servers; at most as long
-// as one lookup may take. What is not known by then is logged, and tried again while serving. Thread: the main thread.
-void resolve_origins(const Snapshot& snapshot, const config::Config& config, origin::Observer& observer,
-                     const Clock& clock);
+// Waits until every name of the origins that are not in `before` has been answered, so that the first requests find all
+// servers; at most as long as two lookups may take, for a service needs two. What is not known by then is logged, and
+// tried again while serving. Thread: the main thread.
+void resolve_origins(Snapshot& snapshot, const Snapshot* before, const config::Config& config,
+                     origin::Observer& observer, const Clock& clock);
 
 }  // namespace seawall::server

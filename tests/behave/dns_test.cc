@@ -201,6 +201,39 @@ BOOST_AUTO_TEST_CASE(a_reload_keeps_servers_known_by_name_beside_those_by_addres
   BOOST_TEST(named_one.total() == 2U);
 }
 
+BOOST_AUTO_TEST_CASE(an_origin_that_comes_back_has_not_the_servers_of_before) {
+  Dns dns;
+  dns.a("shop.test", {"127.0.0.1"}, 60);
+  dns.fail("gone.test", Dns::Fault::kNxDomain);
+  Origin old;
+  old.otherwise(reply(named("old")));
+  const auto with = [&](const std::string& origins, const std::string& used) {
+    const std::string dns_and_admin = config(dns, "");
+    return dns_and_admin.substr(0, dns_and_admin.find("[[origin]]")) + origins + "[[route]]\norigin = \"" + used +
+           "\"\n";
+  };
+  const auto origin = [](const std::string& name, const std::string& server) {
+    return "[[origin]]\nname = \"" + name + "\"\nservers = [\"" + server + "\"]\n";
+  };
+  const std::string other = origin("other", "http://" + old.authority());
+  Seawall seawall(with(other + origin("main", by_name(old.port())), "main"));
+  const Admin admin(seawall);
+  const std::string server_section = seawall.config().substr(0, seawall.config().find("[dns]"));
+  auto reload = [&, n = 0](const std::string& rest) mutable {
+    seawall.write_config(server_section + rest);
+    seawall.process().signal(SIGHUP);
+    BOOST_TEST(until([&] { return admin.metric("seawall_config_reloads_total") == n + 1; }));
+    ++n;
+  };
+  BOOST_TEST(get(seawall, "/1").body == "old");
+  reload(with(other, "other"));
+  BOOST_TEST(admin.get(kInMain).status == 404);
+  reload(with(other + origin("main", "http://gone.test"), "main"));
+  BOOST_TEST(seawall.process().says("gone.test: no such name"));
+  BOOST_TEST(get(seawall, "/2").status == 502);
+  BOOST_TEST(admin.value(kInMain, "/servers/0/name") == "");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -102,6 +102,27 @@ BOOST_FIXTURE_TEST_CASE(an_address_is_verified_without_being_named, Secured) {
   BOOST_TEST(response.get("X-Name") == "[]");
 }
 
+// The servers of before stay in use until others are known: not in the clear.
+BOOST_FIXTURE_TEST_CASE(a_reload_to_plain_servers_that_are_not_found_goes_on_with_tls, Secured) {
+  const Server server = start();
+  Dns dns;
+  dns.fail("plain.test", Dns::Fault::kNxDomain);
+  const std::string resolver = "[dns]\nservers = [\"" + dns.authority() + "\"]\n";
+  Seawall seawall(resolver + config(server.port()));
+  BOOST_TEST(get(seawall, "/a").body == "hello over TLS");
+  const std::string before = seawall.config();
+  const std::string listen = before.substr(0, before.find(resolver));
+  seawall.write_config(listen + resolver + std::string(kAdminSection) +
+                       "[[origin]]\nname = \"main\"\nservers = [\"http://plain.test\"]\n");
+  seawall.process().signal(SIGHUP);
+  BOOST_TEST(seawall.process().says("plain.test: no such name"));
+  BOOST_TEST(seawall.process().says("reloaded"));
+  for (const char* path : {"/b", "/c"}) {
+    const Response response = get(seawall, path);
+    BOOST_TEST(response.body == "hello over TLS", response);
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(a_name_is_resolved_and_verified, Secured) {
   const Server server = start();
   Dns dns;

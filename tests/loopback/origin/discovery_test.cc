@@ -69,14 +69,14 @@ struct DiscoveryFixture : DnsFixture {
   ~DiscoveryFixture() { discovery.reset(); }
 
   void start(std::vector<ServerConfig> servers, const net::ResolverOptions& options = {},
-             Discovery::Partial partial = Discovery::Partial::kTold) {
+             std::vector<origin::Answer> known = {}) {
     discovery.emplace(loop, *resolver, "shop", std::move(servers), observer, options, rng,
                       [this](std::vector<Endpoint> endpoints) {
                         BOOST_TEST(!endpoints.empty());
                         changes.push_back(describe(endpoints));
                         last = std::move(endpoints);
                       });
-    discovery->start(partial);
+    discovery->start(std::move(known));
   }
   void await_changes(std::size_t n) {
     pump_until(loop, "a change of the servers", [&] { return changes.size() >= n; });
@@ -438,27 +438,62 @@ BOOST_AUTO_TEST_CASE(endpoints_are_bounded) {
   BOOST_TEST(last.size() == Discovery::kMaxEndpoints);
 }
 
-BOOST_AUTO_TEST_CASE(what_is_known_from_elsewhere_stays_until_every_name_is_answered) {
-  dns.a("app.test", {"10.0.0.1"});
-  dns.fail("silent.test", Dns::Fault::kSilent);
-  start({server("app.test"), server("silent.test"), server("10.9.9.9")}, {}, Discovery::Partial::kHeld);
-  await_told(1);
-  BOOST_TEST(changes.empty());
+BOOST_AUTO_TEST_CASE(what_another_has_found_is_known_from_the_start) {
+  dns.srv("_http._tcp.test", {{10, 1, 80, "a.test"}, {20, 1, 80, "b.test"}}, 60);
+  dns.a("a.test", {"10.0.0.1"}, 60);
+  dns.a("b.test", {"10.0.0.2"}, 60);
+  dns.a("app.test", {"10.0.0.3"}, 60);
+  dns.fail("gone.test", Dns::Fault::kNxDomain);
+  const std::vector<ServerConfig> servers = {service("_http._tcp.test"), server("app.test"), server("gone.test")};
+  start(servers);
   BOOST_TEST(!discovery->is_settled());
-  advance(Millis(2'020));
-  await_changes(1);
-  BOOST_TEST(changes[0] == "10.0.0.1:80 for app.test, 10.9.9.9:80 for 10.9.9.9");
-  BOOST_TEST(discovery->is_settled());
+  pump_until(loop, "every answer", [&] { return discovery->is_settled(); });
+  const std::string all = "10.0.0.1:80 for shop.test, 10.0.0.2:80 backup for shop.test, 10.0.0.3:80 for app.test";
+  BOOST_TEST(changes.back() == all);
+  const std::vector<origin::Answer> known = discovery->answers();
+  BOOST_TEST(known.size() == 4U);
+  discovery.reset();
+  changes.clear();
+  for (const char* name : {"_http._tcp.test", "a.test", "b.test", "app.test"}) dns.fail(name, Dns::Fault::kServFail);
+  start(servers, {}, known);
+  BOOST_REQUIRE(changes.size() == 1U);  // before it returns
+  BOOST_TEST(changes[0] == all);
+  await_lookups();
+  BOOST_TEST(changes.size() == 1U);  // and kept while the name servers fail
 }
 
-BOOST_AUTO_TEST_CASE(a_held_list_of_a_service_is_told_whole) {
-  dns.srv("_http._tcp.test", {{10, 1, 80, "a.test"}, {10, 1, 80, "b.test"}, {20, 1, 80, "gone.test"}});
-  dns.a("a.test", {"10.0.0.1"});
-  dns.a("b.test", {"10.0.0.2"});
-  dns.fail("gone.test", Dns::Fault::kNxDomain);
-  start({service("_http._tcp.test")}, {}, Discovery::Partial::kHeld);
+BOOST_AUTO_TEST_CASE(a_service_in_place_of_others_is_told_whole) {
+  dns.fail("_http._tcp.test", Dns::Fault::kSilent);
+  start({server("10.0.0.9"), server("10.0.0.8")});
+  changes.clear();
+  dns.srv("_http._tcp.test", {{10, 1, 80, "slow.test"}, {20, 1, 80, "spare.test"}}, 60);
+  dns.a("spare.test", {"10.0.0.2"}, 60);
+  dns.fail("slow.test", Dns::Fault::kSilent);
+  discovery->set_servers({service("_http._tcp.test")});
+  pump_until(loop, "the spare", [&] { return observer.told.size() == 2; });
+  BOOST_TEST(changes.empty());
+  advance(Millis(2'020));
   await_changes(1);
-  BOOST_TEST(changes[0] == "10.0.0.1:80 for shop.test, 10.0.0.2:80 for shop.test");
+  BOOST_TEST(changes[0] == "10.0.0.2:80 backup for shop.test");
+}
+
+BOOST_AUTO_TEST_CASE(servers_that_are_kept_are_so_as_configured_now) {
+  dns.srv("_http._tcp.test", {{10, 3, 80, "a.test"}, {20, 1, 80, "b.test"}}, 10);
+  dns.a("a.test", {"10.0.0.1"}, 60);
+  dns.a("b.test", {"10.0.0.2"}, 60);
+  start({service("_http._tcp.test")});
+  pump_until(loop, "all servers", [&] { return last.size() == 2; });
+  dns.srv("_http._tcp.test", {{10, 1, 80, "gone.test"}}, 60);
+  dns.fail("gone.test", Dns::Fault::kNxDomain);
+  advance(Millis(10'020));
+  pump_until(loop, "no such name", [&] { return observer.told.back() == "gone.test 0: no such name"; });
+  ServerConfig changed = service("_http._tcp.test");
+  changed.is_tls = true;
+  changed.is_drain = true;
+  discovery->set_servers({changed});
+  BOOST_TEST(changes.back() == "10.0.0.1:80 x3 drain for shop.test, 10.0.0.2:80 backup drain for shop.test");
+  BOOST_TEST(last[0].is_tls);
+  BOOST_TEST(last[0].tls_name == "shop.test");
 }
 
 BOOST_AUTO_TEST_CASE(new_servers_leave_alone_what_is_known) {
@@ -478,11 +513,11 @@ BOOST_AUTO_TEST_CASE(new_servers_leave_alone_what_is_known) {
   BOOST_REQUIRE(changes.size() == 1U);  // before it returns: nothing is unknown
   BOOST_TEST(changes[0] == "10.0.0.2:80 x5 for app.test, 10.9.9.8:80 for 10.9.9.8, 10.0.0.1:80 for shop.test");
   discovery->set_servers({server("new.test"), heavy});
-  await_server();
-  BOOST_TEST(changes.size() == 1U);
-  advance(Millis(2'020));
-  await_changes(2);
+  BOOST_REQUIRE(changes.size() == 2U);
   BOOST_TEST(changes[1] == "10.0.0.2:80 x5 for app.test");
+  advance(Millis(2'020));
+  await_told(4);
+  BOOST_TEST(observer.told.back() == "new.test 0: the name server does not answer");
   BOOST_TEST(dns.count("a.test") + dns.count("app.test") + dns.count("_http._tcp.test") == asked);
   dns.a("new.test", {"10.0.0.7"}, 60);
   advance(Millis(1'300));
