@@ -13,9 +13,9 @@ constexpr double kAim = 0.75;
 constexpr double kEnough = 0.5;
 constexpr double kMostHeldBack = 0.25;    // of what is configured
 constexpr double kLeastLimit = 16 << 20;  // a cache that small needs all that it has
-// The part of the difference that is held back, or given again, in a second. What is evicted is gone from the next
-// sample on; what may come again takes its time.
-constexpr double kHoldBack = 0.5;
+// The part of the difference that is held back, or given again, in a second. Half a second is as fast as pages can
+// come: large bodies that arrive while small ones go, whose pages stay. What may come again takes its time.
+constexpr double kHoldBack = 2;
 constexpr double kGiveAgain = 0.05;
 constexpr double kMostSeconds = 5;
 

@@ -1,7 +1,7 @@
 // How much of the configured budget may be charged, so that what is resident stays within a tenth more than that. What
 // is charged is what the allocator hands out; beside it there are the program itself and pages that are partly empty,
-// or free and not given back yet. When those are more than 4 % of what is configured a part of the excess is held back
-// each second, and given again when they are less than half of that. Pure. Thread: the caller's.
+// or free and not given back yet. When those are more than 4 % of what is configured the excess is held back within
+// half a second, and given again, slowly, when they are less than half of that. Pure. Thread: the caller's.
 #pragma once
 
 #include <cstdint>

@@ -30,7 +30,8 @@ Home::Home(net::Loop& loop, proxy::Context& context, origin::Observer& observer,
             return admin::make_admin_handler(services_, writer, client, std::move(on_finished));
           }),
       listeners_(std::move(admin_listeners)),
-      tick_timer_([this] { tick(); }) {
+      tick_timer_([this] { tick(); }),
+      memory_timer_([this] { tick_memory(); }) {
   services_.started_at = loop.mono_now();
 }
 
@@ -45,6 +46,7 @@ void Home::start() {
   }
   delivery_.start();
   tick();
+  tick_memory();
 }
 
 void Home::apply(const Snapshot& snapshot) {
@@ -100,8 +102,13 @@ void Home::tick() {
     log_storm(*route.state, route.state->storm.tick(signals, now), now);
   }
   log_disk();
-  memory_.tick(now);
   loop_.timers().arm(tick_timer_, now + kTick);
+}
+
+void Home::tick_memory() {
+  const MonoTime now = loop_.mono_now();
+  memory_.tick(now);
+  loop_.timers().arm(memory_timer_, now + MemoryKeeper::kTick);
 }
 
 // Once, when all that was there at start is known.

@@ -48,6 +48,7 @@ class Home {
 
   void watch(Watched& watched, const OriginRuntime& runtime);
   void tick();
+  void tick_memory();
   void log_disk();
   void accept(Fd connection, const net::Address& peer);
 
@@ -67,6 +68,7 @@ class Home {
   List<proxy::Session, &proxy::Session::link> sessions_;
   std::size_t sessions_count_ = 0;
   Timer tick_timer_;
+  Timer memory_timer_;
   bool is_started_ = false;
   bool has_told_of_disk_ = false;
 };

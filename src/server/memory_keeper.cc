@@ -15,7 +15,7 @@ constexpr std::size_t kGiveBackBytes = std::size_t{64} << 20;
 constexpr std::size_t kLeastGiveBackBytes = std::size_t{1} << 20;
 // The part of the budget that free pages have to make up to be given back at once.
 constexpr std::uint64_t kFreePagesDivisor = 64;
-// What is allocated takes that part of it more in pages, at least.
+// What is allocated takes about that part of it more in pages.
 constexpr std::uint64_t kPageShare = 32;
 
 std::uint64_t free_pages_of(const AllocatorStats& a) {

@@ -1,4 +1,4 @@
-// Keeps the cache within its memory: sees once a second what the allocator has made of it, holds back what
+// Keeps the cache within its memory: sees four times a second what the allocator has made of it, holds back what
 // mem/budget_governor.h says, and evicts what a lowered budget or maximum leaves over, in slices, for nobody waits for
 // that. Thread: the home worker's.
 #pragma once
@@ -22,7 +22,8 @@ class MemoryKeeper {
 
   // After the context has the router whose groups may have new bounds.
   void apply(std::size_t configured_bytes);
-  // Once a second.
+  // Each kTick.
+  static constexpr Millis kTick{250};
   void tick(MonoTime now);
 
  private:

@@ -58,6 +58,17 @@ BOOST_AUTO_TEST_CASE(settles_within_a_tenth) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_jump_is_met_within_a_second) {
+  BudgetGovernor governor(kGiB);
+  governor.update(kGiB, at(0));
+  double resident = 1.15 * static_cast<double>(kGiB);
+  for (const double second : {0.25, 0.5, 0.75, 1.0}) {
+    governor.update(static_cast<std::uint64_t>(resident), at(second));
+    resident = 1.15 * static_cast<double>(governor.limit_bytes());
+  }
+  BOOST_TEST(resident < 1.05 * static_cast<double>(kGiB));
+}
+
 BOOST_AUTO_TEST_CASE(gives_again_what_is_not_needed_any_more) {
   BudgetGovernor governor(kGiB);
   for (int second = 0; second < 10; ++second) governor.update(2 * kGiB, at(second));
@@ -77,8 +88,8 @@ BOOST_AUTO_TEST_CASE(goes_by_time_and_not_by_the_number_of_samples) {
   BudgetGovernor frequent(kGiB);
   rare.update(kGiB, at(0));
   frequent.update(kGiB, at(0));
-  rare.update(kGiB * 5 / 4, at(1));
-  for (int i = 1; i <= 10; ++i) frequent.update(kGiB * 5 / 4, at(0.1 * i));
+  rare.update(kGiB * 5 / 4, at(0.5));
+  for (int i = 1; i <= 5; ++i) frequent.update(kGiB * 5 / 4, at(0.1 * i));
   BOOST_TEST(rare.held_back_bytes() / kMiB == frequent.held_back_bytes() / kMiB);
   // A long silence is not made up for at once, and a clock that stands still changes nothing.
   BudgetGovernor silent(kGiB);
