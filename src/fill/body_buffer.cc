@@ -1,6 +1,7 @@
 #include "fill/body_buffer.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/check.h"
 
@@ -99,11 +100,22 @@ std::size_t BodyBuffer::read(std::uint64_t offset, std::size_t max_bytes, SliceC
 
 SliceChain BodyBuffer::take_compact() const {
   const bool has_slack = tail_ && tail_->capacity() - tail_->size() > tail_->size() / 8;
-  if (size_ == 0 || size_ > kCompactBelow || (runs_.size() == 1 && !has_slack)) return {runs_.begin(), runs_.end()};
-  Ref<Segment> whole = Segment::create(budget_, static_cast<std::size_t>(size_));
-  for (const Slice& run : runs_) whole->append(run.view());
-  const char* data = whole->data();
-  return {Slice(std::move(whole), data, static_cast<std::size_t>(size_))};
+  const bool is_small = size_ <= kCompactBelow;
+  if (size_ == 0 || (!has_slack && (!is_small || runs_.size() == 1))) return {runs_.begin(), runs_.end()};
+  SliceChain kept;
+  auto copied = runs_.begin();
+  if (!is_small) {
+    // Only what is half empty: the last of a body whose length nobody told.
+    copied = std::prev(runs_.end());
+    kept.assign(runs_.begin(), copied);
+  }
+  std::size_t bytes = 0;
+  std::for_each(copied, runs_.end(), [&](const Slice& run) { bytes += run.size(); });
+  Ref<Segment> exact = Segment::create(budget_, bytes);
+  std::for_each(copied, runs_.end(), [&](const Slice& run) { exact->append(run.view()); });
+  const char* data = exact->data();
+  kept.push_back(Slice(std::move(exact), data, bytes));
+  return kept;
 }
 
 }  // namespace seawall::fill

@@ -86,7 +86,8 @@ CodingWeights RecentCodingWeights::of(const HeaderMap& request) {
   }
   Said& said = said_[oldest_];
   oldest_ = (oldest_ + 1) % said_.size();
-  said = {.value = std::string(*value), .weights = CodingWeights(request)};
+  said.value.assign(*value);
+  said.weights = CodingWeights(request);
   return said.weights;
 }
 

@@ -8,6 +8,12 @@
 #include "http/chars.h"
 
 namespace seawall::http {
+namespace {
+
+// What may lie unused in a map.
+constexpr std::size_t kSlackBytes = 1024;
+
+}  // namespace
 
 bool iequals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -87,17 +93,17 @@ void HeaderMap::set(Field field, std::string_view name, std::string_view value) 
   compact();
 }
 
-// False: there is not just one line of that name, so written, with a value at least as long.
+// False: there is not just one line of that name, so written, with a value at least as long, and not by far.
 bool HeaderMap::overwrite(Field field, std::string_view name, std::string_view value) {
   Entry* only = nullptr;
   for (Entry& e : entries_) {
     if (!matches(e, field, name)) continue;
-    if (only || value.size() > e.value_size) return false;
+    if (only || value.size() > e.value_size || e.value_size - value.size() > kSlackBytes) return false;
     only = &e;
   }
   if (!only || name != std::string_view{bytes_.data() + only->name_at, only->name_size}) return false;
   // It may be a view of this map.
-  std::memmove(bytes_.data() + only->value_at, value.data(), value.size());
+  std::char_traits<char>::move(bytes_.data() + only->value_at, value.data(), value.size());
   only->value_size = static_cast<std::uint32_t>(value.size());
   return true;
 }
@@ -112,7 +118,6 @@ void HeaderMap::remove(std::string_view name) {
 }
 
 void HeaderMap::compact() {
-  constexpr std::size_t kSlackBytes = 1024;
   std::size_t live = 0;
   for (const Entry& e : entries_) live += e.name_size + e.value_size;
   if (bytes_.size() <= 2 * live + kSlackBytes) return;

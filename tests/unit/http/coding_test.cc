@@ -73,6 +73,7 @@ BOOST_AUTO_TEST_CASE(what_was_said_before_is_known) {
       {"gzip, deflate, br"},
       {"gzip;q=0.5, br;q=0.1"},
       {"br", "gzip;q=0.1"},
+      {"br"},
       {"zstd"},
       {"gzip, deflate, br;q=0" + std::string(100, ' ') + ", zstd;q=0.1"},
       {"identity"},

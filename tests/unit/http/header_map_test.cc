@@ -70,6 +70,8 @@ BOOST_AUTO_TEST_CASE(setting_what_is_shorter_takes_its_place) {
   h.set(Field::kAcceptEncoding, h.at(0).value.substr(6));
   BOOST_TEST(describe(h) == "Accept-Encoding=[br] Host=[a] ");
   // Written otherwise, or longer: as it is set.
+  h.set(Field::kAcceptEncoding, std::string_view{});
+  BOOST_TEST(describe(h) == "Accept-Encoding=[] Host=[a] ");
   h.set("ACCEPT-ENCODING", "b");
   BOOST_TEST(describe(h) == "ACCEPT-ENCODING=[b] Host=[a] ");
   h.set("ACCEPT-ENCODING", "gzip");
