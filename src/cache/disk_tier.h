@@ -76,6 +76,7 @@ class DiskTier {
   std::uint64_t capacity_bytes() const { return capacity_bytes_; }
   disk::TierStats stats() const { return tier_->stats(); }
   bool is_loaded() const { return tier_->is_loaded(); }
+  bool await_loaded(std::chrono::milliseconds limit) { return tier_->await_loaded(limit); }
   // Responses read into memory since the start.
   std::uint64_t loaded() const { return loaded_.load(std::memory_order_relaxed); }
   // Writes what waits; afterwards everything is a miss. At most a few seconds.

@@ -412,6 +412,13 @@ void Index::loaded(std::size_t volume) {
     }
     for (const auto& [hash, list] : dead) occupy(-kDeadBytes * static_cast<std::int64_t>(list.size()));
   }
+  const std::scoped_lock lock(loaded_mutex_);
+  loaded_.notify_all();
+}
+
+bool Index::await_loaded(std::chrono::milliseconds limit) {
+  std::unique_lock lock(loaded_mutex_);
+  return loaded_.wait_for(lock, limit, [this] { return !is_loading(); });
 }
 
 template <typename Matches>

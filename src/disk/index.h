@@ -11,10 +11,13 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -111,6 +114,7 @@ class Index {
   void loaded(std::size_t volume);
   bool is_loading(std::size_t volume) const { return (loading_.load() >> volume & 1) != 0; }
   bool is_loading() const { return loading_.load() != 0; }
+  bool await_loaded(std::chrono::milliseconds limit);
 
   // The segment is durably gone. `known` are its records, or null: then everything is looked through. How many.
   std::size_t drop_segment(std::uint16_t slot, const std::vector<Entry>* known);
@@ -181,6 +185,8 @@ class Index {
   mutable std::array<Shard, kShards> shards_;
   std::atomic<std::uint64_t> next_sequence_{1};
   std::atomic<std::uint32_t> loading_{0};
+  std::mutex loaded_mutex_;
+  std::condition_variable loaded_;  // loading_ has come to 0
   std::atomic<std::uint64_t> size_{0};
   std::atomic<std::uint64_t> bytes_{0};
   std::array<std::atomic<std::uint64_t>, kMaxVolumes> by_volume_{};

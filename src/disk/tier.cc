@@ -677,6 +677,10 @@ bool Tier::is_loaded() const {
   return !core_->index().is_loading();
 }
 
+bool Tier::await_loaded(std::chrono::milliseconds limit) {
+  return core_->index().await_loaded(limit);
+}
+
 TierStats Tier::stats() const {
   return core_->stats();
 }

@@ -363,6 +363,8 @@ class Tier {
   void sync(Executor* executor, DurableDone done);
   // Loading is over on every volume in service.
   bool is_loaded() const;
+  // Waits for that, by the system's clock; false when it is not so after `limit`.
+  bool await_loaded(std::chrono::milliseconds limit);
   TierStats stats() const;
 
   // Writes what is waiting, syncs, writes the index aside and joins the threads; bounded: a disk that hangs is left

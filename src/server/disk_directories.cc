@@ -16,6 +16,8 @@
 namespace seawall::server {
 namespace {
 
+constexpr Millis kLongestLoad{3000};
+
 std::string refuse(const std::string& directory, std::string_view what) {
   return fmt::format("disk cache directory {}: {}", directory, what);
 }
@@ -82,6 +84,13 @@ std::expected<std::unique_ptr<cache::DiskTier>, std::string> open_disk(const con
     obs::log(obs::LogLevel::kInfo, "disk cache in {}, {}", volume.path, config::format_size(volume.capacity_bytes));
   }
   return tier;
+}
+
+void await_disk(cache::DiskTier& disk) {
+  if (disk.await_loaded(kLongestLoad)) return;
+  obs::log(obs::LogLevel::kWarning,
+           "disk cache: not all of it is known after {}; what is not is fetched from the origin meanwhile",
+           config::format_duration(kLongestLoad));
 }
 
 bool has_same_disk(const config::Config& a, const config::Config& b) {

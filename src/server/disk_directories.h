@@ -22,6 +22,10 @@ std::optional<std::string> check_disk_directory(const std::string& directory);
 std::expected<std::unique_ptr<cache::DiskTier>, std::string> open_disk(const config::Config& config,
                                                                        cache::Store& store, const Clock& clock);
 
+// Waits until what is on disk is known, 3 s at most: what is not known yet would be fetched from the origin, and a
+// restart under load would fetch nearly all of it.
+void await_disk(cache::DiskTier& disk);
+
 // Whether directories, sizes and bounds are the same.
 bool has_same_disk(const config::Config& a, const config::Config& b);
 

@@ -305,6 +305,7 @@ int run(const config::Config& config, const Reload& reload) {
                   .snapshot = std::make_shared<const Snapshot>(std::move(*made)),
                   .certificates = std::move(certificates)};
   log_certificates(*running.snapshot, config);
+  if (shared.disk) await_disk(*shared.disk);
   std::vector<std::unique_ptr<Worker>>& workers = running.workers;
   workers.reserve(count);
   for (std::uint32_t w = 0; w < count; ++w) {

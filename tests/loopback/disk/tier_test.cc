@@ -261,9 +261,11 @@ BOOST_FIXTURE_TEST_CASE(nothing_is_streamed_while_it_loads_and_a_load_that_hangs
   executor.run_until([&] { return disk.hanging() > 0; });
   BOOST_TEST(tier->begin_stream(meta(2)) == nullptr);
   BOOST_TEST(!tier->is_loaded());
+  BOOST_TEST(!tier->await_loaded(std::chrono::milliseconds(1)));
   clock.advance(Millis{10'200});
   executor.run_until([&] { return tier->stats().volumes[0].state == disk::VolumeState::kOutOfService; });
   disk.release();
+  BOOST_TEST(tier->await_loaded(std::chrono::seconds(10)));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_read_that_was_given_up_disturbs_no_later_one, Fixture) {
