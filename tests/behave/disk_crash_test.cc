@@ -1,5 +1,5 @@
 // The disk cache over restarts and SIGKILLs of the real binary under load: what is answered is whole, of the right URL,
-// and no older than a purge that was answered. SEAWALL_KILLS=300 makes more of them.
+// and no older than a purge that was answered, and what was written is there. SEAWALL_KILLS=300 makes more of them.
 #include <array>
 #include <atomic>
 #include <boost/test/unit_test.hpp>
@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/rng.h"
+#include "support/behave/admin.h"
 #include "support/behave/client.h"
 #include "support/behave/origin.h"
 #include "support/behave/seawall.h"
@@ -41,12 +42,13 @@ struct Site {
                              "ETag: \"v" + std::to_string(versions[key]) + "\""},
                  .body = body_of(path, versions[key])});
     });
-    directory.write("seawall.toml",
-                    "[server]\nlisten = [\"127.0.0.1:0\"]\nworkers = 2\n[admin]\nlisten = \"off\"\nsocket = \"off\"\n"
-                    "purge_from = [\"127.0.0.1\"]\n[cache]\nmemory = \"" +
-                        memory + "\"\nmax_object = \"800KiB\"\ndisk = { path = \"" + directory.path() +
-                        "/disk\", size = \"64MiB\" }\n[[origin]]\nname = \"main\"\nservers = [\"http://" +
-                        origin.authority() + "\"]\n[[route]]\norigin = \"main\"\n");
+    directory.write(
+        "seawall.toml",
+        "[server]\nlisten = [\"127.0.0.1:0\"]\nworkers = 2\n[admin]\nlisten = \"127.0.0.1:0\"\nsocket = \"off\"\n"
+        "purge_from = [\"127.0.0.1\"]\n[cache]\nmemory = \"" +
+            memory + "\"\nmax_object = \"800KiB\"\ndisk = { path = \"" + directory.path() +
+            "/disk\", size = \"64MiB\" }\n[[origin]]\nname = \"main\"\nservers = [\"http://" + origin.authority() +
+            "\"]\n[[route]]\norigin = \"main\"\n");
     start();
   }
 
@@ -88,15 +90,17 @@ std::string fault_of(const Response& response, std::size_t key, int least, const
   return {};
 }
 
+enum class Load { kGets, kGetsAndPurges };
+
 // Until the server is gone.
-void load(Site& site, std::uint64_t seed, std::mutex& mutex, std::vector<std::string>& faults,
+void load(Load what, Site& site, std::uint64_t seed, std::mutex& mutex, std::vector<std::string>& faults,
           std::atomic<int>& answers) {
   Rng rng(seed);
   try {
     Client client(site.port);
     for (int i = 0; i < 100'000; ++i) {
       const std::size_t key = rng.below(kKeys);
-      if (rng.below(12) == 0) {
+      if (what == Load::kGetsAndPurges && rng.below(12) == 0) {
         const int version = ++site.versions[key];
         if (client.request("PURGE", path_of(key)).status != 200) return;
         int known = site.least[key];
@@ -117,6 +121,35 @@ void load(Site& site, std::uint64_t seed, std::mutex& mutex, std::vector<std::st
     // As well.
   }
 }
+
+int kills() {
+  const char* const more = std::getenv("SEAWALL_KILLS");
+  return more != nullptr ? std::atoi(more) : 60;
+}
+
+struct Killer {
+  Killer(Site& s, Load l) : site(s), what(l) {}
+
+  // After a random number of answers; and starts it again.
+  void kill_under_load() {
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < 3; ++i) {
+      clients.emplace_back([this, seed = rng.next()] { load(what, site, seed, mutex, faults, answers); });
+    }
+    const int wanted = answers + 20 + static_cast<int>(rng.below(300));
+    BOOST_TEST(until([&] { return answers >= wanted; }));
+    site.kill();
+    clients.clear();
+    site.start();
+  }
+
+  Site& site;
+  Load what;
+  Rng rng{7};
+  std::mutex mutex;
+  std::vector<std::string> faults;
+  std::atomic<int> answers{0};
+};
 
 BOOST_AUTO_TEST_SUITE(behave_disk_crash)
 
@@ -143,25 +176,10 @@ BOOST_AUTO_TEST_CASE(a_restart_serves_what_was_stored) {
 
 BOOST_AUTO_TEST_CASE(a_killed_server_comes_back_with_nothing_wrong) {
   Site site("16MiB");
-  const char* const more = std::getenv("SEAWALL_KILLS");
-  const int kills = more != nullptr ? std::atoi(more) : 60;
-  Rng rng(7);
-  std::mutex mutex;
-  std::vector<std::string> faults;
-  std::atomic<int> answers{0};
-  for (int round = 0; round < kills; ++round) {
-    std::vector<std::jthread> clients;
-    for (std::uint64_t i = 0; i < 3; ++i) {
-      clients.emplace_back([&, seed = rng.next()] { load(site, seed, mutex, faults, answers); });
-    }
-    const int until = answers + 20 + static_cast<int>(rng.below(300));
-    BOOST_TEST(behave::until([&] { return answers >= until; }));
-    site.kill();
-    clients.clear();
-    site.start();
-  }
-  BOOST_TEST(faults.size() == 0U);
-  for (const std::string& fault : faults) BOOST_TEST_MESSAGE(fault);
+  Killer killer(site, Load::kGetsAndPurges);
+  for (int round = 0; round < kills(); ++round) killer.kill_under_load();
+  BOOST_TEST(killer.faults.size() == 0U);
+  for (const std::string& fault : killer.faults) BOOST_TEST_MESSAGE(fault);
   // What was there before the last end is served still, but for what was on its way.
   const std::size_t asked = site.origin.total();
   std::size_t hits = 0;
@@ -176,6 +194,37 @@ BOOST_AUTO_TEST_CASE(a_killed_server_comes_back_with_nothing_wrong) {
   site.stop();
   const Outcome check = run({seawall_binary(), "disk", "check", site.directory.path() + "/disk"});
   BOOST_TEST(check.code == 0, check.output);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_written_before_a_kill_is_served_after_it) {
+  Site site("16MiB");
+  Killer killer(site, Load::kGets);
+  for (int round = 0; round < std::max(kills() / 6, 1); ++round) {
+    BOOST_TEST_CONTEXT("round " << round) {
+      Client client(site.port);
+      for (std::size_t key = 0; key < kKeys; ++key) {
+        site.least[key] = ++site.versions[key];
+        BOOST_TEST_REQUIRE(client.request("PURGE", path_of(key)).status == 200);
+        BOOST_TEST(client.get(path_of(key)).body == body_of(path_of(key), round + 1));
+        BOOST_TEST(client.get(path_of(key)).body.size() > 0U);  // asked for again
+      }
+      const Admin admin(*site.process);
+      BOOST_TEST_REQUIRE(until([&] { return admin.number("/v1/disk", "/objects") == kKeys; }),
+                         admin.get("/v1/disk").body);
+      killer.kill_under_load();
+      const std::size_t asked = site.origin.total();
+      Client after(site.port);
+      for (std::size_t key = 0; key < kKeys; ++key) {
+        const Response response = after.get(path_of(key));
+        BOOST_TEST((response.body == body_of(path_of(key), round + 1)), response);
+        BOOST_TEST(response.is_hit(), response);
+      }
+      BOOST_TEST(site.origin.total() == asked);
+    }
+  }
+  BOOST_TEST(killer.faults.size() == 0U);
+  for (const std::string& fault : killer.faults) BOOST_TEST_MESSAGE(fault);
+  site.stop();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

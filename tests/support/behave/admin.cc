@@ -6,11 +6,11 @@
 namespace seawall::behave {
 namespace {
 
-std::uint16_t admin_port(const Seawall& seawall) {
+std::uint16_t admin_port(const Process& process) {
   static constexpr std::string_view kMark = "admin on 127.0.0.1:";
   unsigned long port = 0;
   until([&] {
-    const std::string output = seawall.process().output();
+    const std::string output = process.output();
     const std::size_t at = output.find(kMark);
     // The whole line, lest the port be cut.
     if (at != std::string::npos && output.find('\n', at) != std::string::npos) {
@@ -19,14 +19,14 @@ std::uint16_t admin_port(const Seawall& seawall) {
     return port != 0;
   });
   if (port == 0 || port > 65535) {
-    throw Failure("seawall did not say where its admin listener is:\n" + seawall.process().output());
+    throw Failure("seawall did not say where its admin listener is:\n" + process.output());
   }
   return static_cast<std::uint16_t>(port);
 }
 
 }  // namespace
 
-Admin::Admin(const Seawall& seawall) : port_(admin_port(seawall)) {}
+Admin::Admin(const Process& process) : port_(admin_port(process)) {}
 
 Response Admin::request(std::string_view method, std::string_view target, const Lines& lines,
                         std::string_view body) const {

@@ -15,7 +15,8 @@ inline constexpr std::string_view kAdminSection = "[admin]\nlisten = \"127.0.0.1
 
 class Admin {
  public:
-  explicit Admin(const Seawall& seawall);
+  explicit Admin(const Process& process);
+  explicit Admin(const Seawall& seawall) : Admin(seawall.process()) {}
 
   std::uint16_t port() const { return port_; }
   Response request(std::string_view method, std::string_view target, const Lines& lines = {},
