@@ -110,7 +110,7 @@ std::expected<Wanted, AdminReply> parse(const proxy::Context& context, const std
     }
     if (!value.is_array()) return refuse(fmt::format("\"{}\" must be a list of strings", member));
     for (std::size_t i = 0; i < value.size(); ++i) {
-      wanted.entries += member == "prefixes" ? 2 : 1;
+      wanted.entries += member == "prefixes" ? 2U : 1U;
       if (wanted.entries > kMaxEntries) {
         return refuse(
             fmt::format("\"{}\" is too long: the lists may have {} entries together, a prefix counting as two; purge "

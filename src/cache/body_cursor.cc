@@ -13,7 +13,7 @@ BodySource::Outcome BodyCursor::read(std::size_t most, SliceChain& out) {
     is_waiting_ = true;
     const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(most, end_ - offset_));
     reader_->read(offset_, bytes,
-                  [this](disk::ReadStatus status, SliceChain bytes) { arrive(status, std::move(bytes)); });
+                  [this](disk::ReadStatus status, SliceChain data) { arrive(status, std::move(data)); });
     return Outcome::kNothingYet;
   }
   std::size_t taken = 0;
