@@ -39,6 +39,9 @@ inline constexpr std::size_t kListEntryOverhead = 32;
 bool is_h2_field_name(std::string_view name);
 bool is_h2_field_value(std::string_view value);
 
+// Without case, and with '_' as '-', as CGI reads names. `prefix` is in lower case.
+bool begins_like(std::string_view name, std::string_view prefix);
+
 // RFC 9110 section 6.5.1: not what could change framing, routing, authentication or caching.
 bool may_trail(std::string_view name);
 

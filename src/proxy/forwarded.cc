@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "http/list_syntax.h"
+#include "http/message_rules.h"
 #include "http/uri.h"
 #include "net/proxy_protocol.h"
 #include "net/tls_server.h"
@@ -188,12 +189,6 @@ void append_element(std::string& list, std::string_view element) {
   list += element;
 }
 
-// Without case, and with '_' as '-'. `prefix` is in lower case.
-bool begins_like(std::string_view name, std::string_view prefix) {
-  const auto is_same = [](char a, char b) { return (a == '_' ? '-' : http::to_lower(a)) == b; };
-  return name.size() >= prefix.size() && std::ranges::equal(name.substr(0, prefix.size()), prefix, is_same);
-}
-
 // RFC 4648 section 4.
 std::string base64(std::string_view bytes) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -272,11 +267,12 @@ void apply_scheme(http::RequestHead& request, std::string_view scheme) {
 }
 
 bool is_forwarding_field(std::string_view name) {
-  return begins_like(name, "x-forwarded") || (name.size() == 9 && begins_like(name, "forwarded"));
+  return http::begins_like(name, "x-forwarded") || (name.size() == 9 && http::begins_like(name, "forwarded"));
 }
 
 bool is_certificate_field(std::string_view name) {
-  return begins_like(name, "client-cert") || begins_like(name, "x-client-cert") || begins_like(name, "x-ssl-client");
+  return http::begins_like(name, "client-cert") || http::begins_like(name, "x-client-cert") ||
+         http::begins_like(name, "x-ssl-client");
 }
 
 void write_forwarded(http::HeaderMap& headers, const http::RequestHead& request, const Hop& hop) {
