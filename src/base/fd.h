@@ -3,9 +3,15 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace seawall {
+
+// Of an errno: the limit of open files, or the kernel's memory for sockets, is reached.
+inline bool is_exhaustion(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
 
 class Fd {
  public:

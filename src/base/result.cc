@@ -57,6 +57,7 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::kNotFilled: return "not-filled";
     case ErrorCode::kTooManyWaiters: return "too-many-waiters";
     case ErrorCode::kTooManyConnections: return "too-many-connections";
+    case ErrorCode::kNoDescriptors: return "no-descriptors";
     case ErrorCode::kOutOfMemoryBudget: return "out-of-memory-budget";
     case ErrorCode::kShuttingDown: return "shutting-down";
     case ErrorCode::kAborted: return "aborted";

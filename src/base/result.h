@@ -65,6 +65,7 @@ enum class ErrorCode : std::uint8_t {
   kNotFilled,   // answered without asking the origin; it is being fetched, or will be
   kTooManyWaiters,
   kTooManyConnections,
+  kNoDescriptors,  // the limit of open files is reached, or the kernel has no memory for a socket
   kOutOfMemoryBudget,
   kShuttingDown,
   kAborted,  // our own side gave up: nobody wants it any more

@@ -68,10 +68,6 @@ std::expected<Fd, std::string> open_socket(const Address& address, Sharing shari
   return fd;
 }
 
-bool is_exhaustion(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 }  // namespace
 
 struct Listener::Impl final : FdHandler {

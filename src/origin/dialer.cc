@@ -27,6 +27,8 @@ std::optional<Result<Fd>> Dialer::try_next() {
     const net::Address& address = addresses_[next_++];
     Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd) {
+      // That is not the origin's fault, and no other address helps.
+      if (is_exhaustion(errno)) return std::unexpected(Error{ErrorCode::kNoDescriptors, Side::kLocal});
       note(errno);
       continue;
     }

@@ -61,6 +61,7 @@ std::string_view explanation(const Error& error) {
     case ErrorCode::kNotFilled: return "not in the cache yet";
     case ErrorCode::kTooManyWaiters: return "too many requests are waiting for this answer";
     case ErrorCode::kTooManyConnections: return "too many connections";
+    case ErrorCode::kNoDescriptors: return "too many open files to reach the origin at present";
     case ErrorCode::kOutOfMemoryBudget: return "no memory for this at present";
     case ErrorCode::kShuttingDown: return "the server is shutting down";
     case ErrorCode::kAborted: return "the request was given up";

@@ -160,6 +160,7 @@ BOOST_AUTO_TEST_CASE(all_together_may_not_either) {
 BOOST_AUTO_TEST_CASE(running_out_of_descriptors_neither_spins_nor_lasts) {
   Origin origin;
   origin.on("/a", cacheable("a"));
+  origin.otherwise(reply({.headers = {"Cache-Control: no-store", "Connection: close"}, .body = "b"}));
   // The hard limit too: seawall raises the soft one to it.
   Seawall seawall(origin, {.workers = 2, .prefix = "ulimit -n 64; exec"});
   Client first(seawall);
@@ -173,6 +174,13 @@ BOOST_AUTO_TEST_CASE(running_out_of_descriptors_neither_spins_nor_lasts) {
   }));
   // Those who are in are served.
   BOOST_TEST(first.get("/a").body == "a");
+  // What needs another one gets an error of our own, and nothing is held against the origin.
+  BOOST_TEST(first.get("/b").body == "b");  // on the connection that is left
+  for (int i = 0; i < 8; ++i) {
+    const Response response = first.get("/c" + std::to_string(i));
+    BOOST_TEST((response.status == 503 || response.body == "b"), response);
+    if (response.status == 503) BOOST_TEST(contains(response.body, "no-descriptors"), response);
+  }
   const Millis before = seawall.process().processor_time();
   BOOST_TEST(!until([&] { return seawall.process().has_exited(); }, Millis{700}));
   BOOST_TEST((seawall.process().processor_time() - before <= Millis{kSanitized ? 400 : 150}));
@@ -181,6 +189,7 @@ BOOST_AUTO_TEST_CASE(running_out_of_descriptors_neither_spins_nor_lasts) {
   BOOST_TEST(crowd.back().get("/a").body == "a");
   crowd.clear();
   BOOST_TEST(until([&] { return get(seawall, "/a").body == "a"; }));
+  BOOST_TEST(get(seawall, "/d").body == "b");
 }
 
 BOOST_AUTO_TEST_CASE(listeners_outlive_a_reload) {
