@@ -8,6 +8,7 @@
 #include "fill/fill_table.h"
 #include "fill/parts.h"
 #include "fill/stored_fields.h"
+#include "policy/encoding.h"
 #include "policy/invalidation.h"
 #include "policy/key.h"
 #include "policy/plan.h"
@@ -169,6 +170,7 @@ void Fill::on_head(http::ResponseHead head, WallTime request_time, WallTime resp
   const Millis took = std::clamp(response_time - request_time, Millis{0}, Millis{3'600'000});
   fetch_ms_ = static_cast<std::uint32_t>(took.count());
   complete_fields(head.headers, response_time);
+  if (request_.codings == policy::Codings::kNormalised) policy::complete_vary(head.headers);
 
   const bool is_conditional = kind_ == FillKind::kRevalidate;
   if (head.status == 304 && kind_ != FillKind::kPass) {

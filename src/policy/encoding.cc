@@ -89,6 +89,10 @@ bool needs_vary(const HeaderMap& headers) {
   return true;
 }
 
+void complete_vary(HeaderMap& response) {
+  if (is_encoded(response) && needs_vary(response)) response.add(Field::kVary, "Accept-Encoding");
+}
+
 void normalise_codings(HeaderMap& request, http::AcceptedCodings accepted) {
   const std::string_view text = accepted.text();
   const bool is_normal = request.find(Field::kAcceptEncoding) == text && request.count(Field::kAcceptEncoding) == 1;

@@ -44,6 +44,10 @@ bool may_encode(std::uint16_t status, const http::HeaderMap& headers, std::optio
 // Whether Vary is silent on Accept-Encoding: it is to be named where an encoded form may be selected.
 bool needs_vary(const http::HeaderMap& headers);
 
+// Of a response to a request whose codings are normalised: names Accept-Encoding in Vary where the origin has encoded
+// and does not say so, as nginx without gzip_vary, for else a client that accepts no coding would get it too.
+void complete_vary(http::HeaderMap& response);
+
 // Accept-Encoding as it says what is accepted, and nothing else: so that requests that differ in how they like it best
 // select one variant, and the origin is asked for that.
 void normalise_codings(http::HeaderMap& request, http::AcceptedCodings accepted);

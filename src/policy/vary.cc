@@ -161,7 +161,10 @@ VarySpec parse_vary(const HeaderMap& response) {
   for (const auto line : response) {
     if (line.field != Field::kVary) continue;
     for (http::ListCursor c(line.value); auto name = c.next();) {
-      if (*name == "*" || !http::is_token(*name)) spec.any = true;
+      const Field field = http::field_from_name(*name);
+      // The origin is told the client's address there; the request as it came says nothing of it.
+      const bool is_of_address = field == Field::kForwarded || field == Field::kXForwardedFor;
+      if (*name == "*" || is_of_address || !http::is_token(*name)) spec.any = true;
       spec.names.push_back(http::to_lower(*name));
     }
   }

@@ -13,7 +13,7 @@
 namespace seawall::policy {
 
 struct VarySpec {
-  bool any = false;                // "*", or a member that is no field name: never matches
+  bool any = false;                // "*", the client's address, or a member that is no field name: never matches
   std::vector<std::string> names;  // lower case, sorted, unique
 
   bool empty() const { return !any && names.empty(); }

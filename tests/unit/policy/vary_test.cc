@@ -47,6 +47,8 @@ BOOST_AUTO_TEST_CASE(parsing) {
       {.name = "unique", .headers = {{"Vary", "Foo, foo, FOO"}}, .want = "foo"},
       {.name = "several lines", .headers = {{"Vary", "b"}, {"Vary", "a"}}, .want = "a,b"},
       {.name = "*", .headers = {{"Vary", "*"}}, .want = "*"},
+      {.name = "the client's address", .headers = {{"Vary", "Foo, X-Forwarded-For"}}, .want = "*"},
+      {.name = "the same, in another field", .headers = {{"Vary", "Forwarded"}}, .want = "*"},
       {.name = "*, *", .headers = {{"Vary", "*, *"}}, .want = "*"},
       {.name = "* on two lines", .headers = {{"Vary", "*"}, {"Vary", "*"}}, .want = "*"},
       {.name = ", *", .headers = {{"Vary", ", *"}}, .want = "*"},
