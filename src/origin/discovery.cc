@@ -232,7 +232,10 @@ void Discovery::on_addresses(Entry& entry, Question& question, std::expected<net
 
 void Discovery::on_targets(Entry& entry, std::expected<net::ResolvedSrv, net::ResolveError> answer) {
   Question& question = *entry.question;
-  if (!answer) return note_failure(question, answer.error());
+  if (!answer) {
+    note_failure(question, answer.error());
+    return publish();
+  }
   const auto alike = [](const net::SrvTarget& a, const net::SrvTarget& b) { return is_same(a, b); };
   const bool has_changed = !std::ranges::equal(question.targets, answer->targets, alike);
   question.targets = std::move(answer->targets);
@@ -310,7 +313,9 @@ void Discovery::publish() {
     }
   }
   const auto alike = [](const Endpoint& a, const Endpoint& b) { return is_same(a, b); };
-  if (all.empty() || std::ranges::equal(all, published_, alike)) return;
+  // Backups alone are not told while others may be found: they would take all there is.
+  const bool is_for_now = !published_.empty() && !is_settled() && std::ranges::all_of(all, &Endpoint::is_backup);
+  if (all.empty() || is_for_now || std::ranges::equal(all, published_, alike)) return;
   published_ = all;
   on_change_(std::move(all));
 }

@@ -195,6 +195,7 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
   if (config->encode.threads != first.encode.threads) {
     log(LogLevel::kWarning, "reload: a change of encode.threads needs a restart");
   }
+  if (config->dns != first.dns) log(LogLevel::kWarning, "reload: a change of [dns] needs a restart");
   if (!has_same_disk(*config, first)) {
     log(LogLevel::kWarning,
         "reload: changes of cache.disk, cache.disk_max_object, cache.disk_writes and cache.disk_reads need a restart");
@@ -203,7 +204,7 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
   const auto workers = static_cast<std::uint32_t>(running.workers.size());
   auto made = make_snapshot(*config, shared.registry, shared.tickets, workers, shared.clock);
   if (!made) return fail(made.error());
-  resolve_origins(*made, running.snapshot.get(), *config, shared.origin_log, shared.clock);
+  resolve_origins(*made, running.snapshot.get(), first.dns, shared.origin_log, shared.clock);
   const auto snapshot = std::make_shared<const Snapshot>(std::move(*made));
   running.snapshot = snapshot;
   running.config = std::move(*config);
@@ -299,7 +300,7 @@ int run(const config::Config& config, const Reload& reload) {
     log(LogLevel::kError, "{}", made.error());
     return 1;
   }
-  resolve_origins(*made, nullptr, config, shared.origin_log, shared.clock);
+  resolve_origins(*made, nullptr, config.dns, shared.origin_log, shared.clock);
   Running running{.started_with = config,
                   .config = std::move(bound),
                   .snapshot = std::make_shared<const Snapshot>(std::move(*made)),

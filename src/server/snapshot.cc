@@ -15,6 +15,7 @@ namespace seawall::server {
 namespace {
 
 constexpr std::uint16_t kHttpsPort = 443;
+constexpr Millis kLongestResolve{4000};
 
 std::size_t index_of(const config::Config& config, const std::string& name, const std::string& otherwise) {
   const std::string& wanted = name.empty() ? otherwise : name;
@@ -91,6 +92,9 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
     if (!access) return std::unexpected(std::move(access.error()));
     origin.options.access = std::move(*access);
     if (origin.options.proxy_protocol != net::ProxyVersion::kOff) snapshot.tells_addresses = true;
+  }
+  // Once all of them are good.
+  for (const config::OriginConfig& origin : snapshot.origins) {
     const OriginRuntime runtime = registry.origin(origin);
     origins.push_back({.name = origin.options.name,
                        .authority = origin.options.servers.front().authority,
@@ -129,11 +133,11 @@ std::expected<Snapshot, std::string> make_snapshot(const config::Config& config,
   return snapshot;
 }
 
-void resolve_origins(Snapshot& snapshot, const Snapshot* before, const config::Config& config,
+void resolve_origins(Snapshot& snapshot, const Snapshot* before, const net::ResolverOptions& dns,
                      origin::Observer& observer, const Clock& clock) {
   net::Loop loop(0, clock);
   Rng rng(Rng::system_seed());
-  net::Resolver resolver(loop, config.dns);
+  net::Resolver resolver(loop, dns);
   std::vector<std::unique_ptr<origin::Discovery>> discoveries;
   std::vector<OriginRuntime*> asked;  // one for one
   for (std::size_t i = 0; i < snapshot.origins.size(); ++i) {
@@ -145,15 +149,15 @@ void resolve_origins(Snapshot& snapshot, const Snapshot* before, const config::C
     asked.push_back(&snapshot.runtimes[i]);
     const std::shared_ptr<origin::OriginState> state = asked.back()->state;
     discoveries.push_back(std::make_unique<origin::Discovery>(
-        loop, resolver, snapshot.origins[i].options.name, snapshot.origins[i].options.servers, observer, config.dns,
-        rng, [&, state](auto endpoints) { state->set_endpoints(std::move(endpoints), loop.mono_now()); }));
+        loop, resolver, snapshot.origins[i].options.name, snapshot.origins[i].options.servers, observer, dns, rng,
+        [&, state](auto endpoints) { state->set_endpoints(std::move(endpoints), loop.mono_now()); }));
     discoveries.back()->on_failure([state](ErrorCode code) { state->on_unresolved(code); });
     discoveries.back()->start();
   }
   // The loop's timers end the wait: every lookup has its own, and so has this.
   bool is_over = false;
   Timer limit([&] { is_over = true; });
-  loop.timers().arm(limit, loop.mono_now() + 2 * config.dns.timeout);
+  loop.timers().arm(limit, loop.mono_now() + std::min(2 * dns.timeout, kLongestResolve));
   const auto is_settled = [](const auto& discovery) { return discovery->is_settled(); };
   while (!is_over && !std::ranges::all_of(discoveries, is_settled)) loop.turn(net::Loop::Wait::kBlock);
   for (std::size_t i = 0; i < asked.size(); ++i) asked[i]->answers = discoveries[i]->answers();

@@ -45,9 +45,9 @@ std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, 
                                                            const Clock& clock);
 
 // Waits until every name of the origins that are not in `before` has been answered, so that the first requests find all
-// servers; at most as long as two lookups may take, for a service needs two. What is not known by then is logged, and
-// tried again while serving. Thread: the main thread.
-void resolve_origins(Snapshot& snapshot, const Snapshot* before, const config::Config& config,
+// servers; at most as long as two lookups may take, for a service needs two, and 4 s. What is not known by then is
+// logged, and tried again while serving. Thread: the main thread.
+void resolve_origins(Snapshot& snapshot, const Snapshot* before, const net::ResolverOptions& dns,
                      origin::Observer& observer, const Clock& clock);
 
 }  // namespace seawall::server

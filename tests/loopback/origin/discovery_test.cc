@@ -477,6 +477,20 @@ BOOST_AUTO_TEST_CASE(a_service_in_place_of_others_is_told_whole) {
   BOOST_TEST(changes[0] == "10.0.0.2:80 backup for shop.test");
 }
 
+BOOST_AUTO_TEST_CASE(backups_do_not_stand_in_for_names_that_are_not_known_yet) {
+  dns.fail("silent.test", Dns::Fault::kSilent);
+  start({server("10.0.0.9")});
+  changes.clear();
+  ServerConfig spare = server("10.0.0.2");
+  spare.is_backup = true;
+  discovery->set_servers({server("silent.test"), spare});
+  BOOST_TEST(changes.empty());
+  await_server();
+  advance(Millis(2'020));
+  await_changes(1);
+  BOOST_TEST(changes[0] == "10.0.0.2:80 backup for 10.0.0.2");
+}
+
 BOOST_AUTO_TEST_CASE(servers_that_are_kept_are_so_as_configured_now) {
   dns.srv("_http._tcp.test", {{10, 3, 80, "a.test"}, {20, 1, 80, "b.test"}}, 10);
   dns.a("a.test", {"10.0.0.1"}, 60);
