@@ -399,8 +399,8 @@ void DiskTier::forget(const Object& variant) {
   tier_->erase(key.hash, disk_variant(key, variant.vary(), variant.selecting_values()));
 }
 
-void DiskTier::forget_key(std::string_view key) {
-  tier_->erase(disk_key(key).hash);
+std::size_t DiskTier::forget_key(std::string_view key) {
+  return tier_->erase(disk_key(key).hash);
 }
 
 }  // namespace seawall::cache

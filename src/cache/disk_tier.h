@@ -91,7 +91,8 @@ class DiskTier {
   void keep(const Ref<Object>& object, const Object* replaced);
   void keep_evicted(const Object& object);
   void forget(const Object& variant);
-  void forget_key(std::string_view key);
+  // How many variants of it there were.
+  std::size_t forget_key(std::string_view key);
   void purge(PurgeRule rule);
   bool holds(const disk::Candidate& candidate) const { return tier_->holds(candidate); }
 

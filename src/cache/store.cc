@@ -297,19 +297,20 @@ bool Store::erase(const Object& object) {
 }
 
 std::size_t Store::erase_key(std::string_view key, std::uint64_t hash) {
-  if (disk_) disk_->forget_key(key);
+  const std::size_t below = disk_ ? disk_->forget_key(key) : 0;
   const Removed removed = remove_if(key, hash, [](const Object&) { return true; });
   retire(removed);
   if (disk_ && !removed.empty()) disk_->forget_key(key);
-  return removed.size();
+  // Most are in both places.
+  return std::max(removed.size(), below);
 }
 
 std::size_t Store::purge_url(std::string_view key, std::uint64_t hash, bool soft, WallTime now) {
   if (!soft) return erase_key(key, hash);
   // What memory does not have is not worth a stale copy.
-  if (disk_) disk_->forget_key(key);
+  const std::size_t below = disk_ ? disk_->forget_key(key) : 0;
   const Ref<const VariantSet> set = shard_of(hash).find(key, hash);
-  if (!set) return 0;
+  if (!set) return below;
   const auto softened = std::ranges::count_if(set->variants(), [&](const Ref<Object>& variant) {
     return purge(*variant, {.is_soft = true, .at = now}, variant->purge_epoch()) != Purged::kGone;
   });
@@ -317,7 +318,7 @@ std::size_t Store::purge_url(std::string_view key, std::uint64_t hash, bool soft
     disk_->forget_key(key);
     for (const Ref<Object>& stale : peek_all(key, hash)) keep_below(stale, nullptr);
   }
-  return static_cast<std::size_t>(softened);
+  return std::max(static_cast<std::size_t>(softened), below);
 }
 
 std::uint64_t Store::purge_by_rule(PurgeRule rule) {

@@ -616,9 +616,11 @@ void report_durable(TierCore& core, Executor* executor, Tier::DurableDone done) 
 
 }  // namespace
 
-void Tier::erase(std::uint64_t hash, Executor* executor, DurableDone done) {
-  if (!core_->is_closed()) core_->counters().erased += core_->index().erase(hash, std::nullopt);
+std::size_t Tier::erase(std::uint64_t hash, Executor* executor, DurableDone done) {
+  const std::size_t erased = core_->is_closed() ? 0 : core_->index().erase(hash, std::nullopt);
+  core_->counters().erased += erased;
   report_durable(*core_, executor, std::move(done));
+  return erased;
 }
 
 void Tier::erase(std::uint64_t hash, std::uint64_t variant, Executor* executor, DurableDone done) {

@@ -344,7 +344,8 @@ class Tier {
 
   // Gone from the index when this returns, with what is on its way to the disk; durably so when `done` runs with true.
   // False: no volume that could bring it back took the note (it was said in the log), or not in time.
-  void erase(std::uint64_t hash, Executor* executor = nullptr, DurableDone done = {});
+  // All variants: how many there were.
+  std::size_t erase(std::uint64_t hash, Executor* executor = nullptr, DurableDone done = {});
   void erase(std::uint64_t hash, std::uint64_t variant, Executor* executor = nullptr, DurableDone done = {});
 
   // Of the records with that label, those found on the volumes included. A lower maximum is reached by and by.

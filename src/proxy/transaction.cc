@@ -28,6 +28,7 @@ using policy::Why;
 
 // The origin's own limits end a fetch; this ends one that they have missed.
 constexpr Millis kDeadlineSlack{1000};
+constexpr std::uint8_t kMaxDiskAsks = 4;
 
 // What a stale answer says for itself.
 Why why_stale(const Error& error) {
@@ -209,16 +210,20 @@ Transaction::Flow Transaction::lookup() {
   return go(Step::kDecide);
 }
 
-// Once for each request: what was not to be had then, is not waited for again.
+// What was not to be had then, is not waited for again: after the first time only while that brings other variants,
+// some of which come at once, and those that memory has are not read again.
 bool Transaction::load_from_disk() {
   cache::DiskTier* const disk = context_.store.disk();
-  if (!disk || std::exchange(has_asked_disk_, true)) return false;
+  const bool may_ask = disk_asks_ == 0 || (found_.found == Found::kOtherVariants && disk_asks_ < kMaxDiskAsks);
+  if (!disk || !may_ask) return false;
+  ++disk_asks_;
   disk_wait_ = disk->load(key_, route_->state->share, context_.executor, [this] {
     disk_wait_.reset();
     go(Step::kLookup);
     run();
   });
   if (!disk_wait_) return false;
+  --lookups_;  // that one again
   step_ = Step::kLoad;
   return true;
 }
@@ -704,7 +709,8 @@ Transaction::Flow Transaction::finish() {
   status_ = 0;
   body_bytes_ = 0;
   disk_wait_.reset();
-  has_asked_disk_ = is_body_lost_ = false;
+  disk_asks_ = 0;
+  is_body_lost_ = false;
   body_source_ = nullptr;
   forwarded_ip_ = {};
   hop_scheme_ = {};

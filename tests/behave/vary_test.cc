@@ -36,6 +36,29 @@ BOOST_AUTO_TEST_CASE(variants_are_kept_side_by_side) {
   BOOST_TEST(origin.count("/a") == std::size(kinds));
 }
 
+// More than are read from disk at once.
+BOOST_AUTO_TEST_CASE(all_variants_are_served_after_a_restart) {
+  constexpr int kCount = 20;
+  Origin origin;
+  origin.on("/a", varying("X-Kind", "X-Kind"));
+  const TemporaryDirectory directory;
+  const SeawallOptions options{.cache = "max_variants = 32\ndisk = { path = \"" + directory.path() +
+                                        "/disk\", size = \"64MiB\" }"};
+  const auto kind = [](int i) { return Lines{"X-Kind: " + std::to_string(i)}; };
+  {
+    Seawall seawall(origin, options);
+    for (int i = 0; i < kCount; ++i) BOOST_TEST(!get(seawall, "/a", kind(i)).is_hit());
+    BOOST_TEST(seawall.stop() == 0);
+  }
+  Seawall seawall(origin, options);
+  for (int i = 0; i < kCount; ++i) {
+    const Response response = get(seawall, "/a", kind(i));
+    BOOST_TEST(response.is_hit(), response);
+    BOOST_TEST(response.body.starts_with(std::to_string(i) + "#"), response);
+  }
+  BOOST_TEST(origin.count("/a") == std::size_t{kCount});
+}
+
 BOOST_AUTO_TEST_CASE(a_missing_variant_says_so) {
   Origin origin;
   origin.on("/a", varying("X-Kind", "X-Kind"));

@@ -329,6 +329,19 @@ BOOST_AUTO_TEST_CASE(purged_urls_stay_purged) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_purge_counts_what_memory_does_not_have) {
+  Fixture f;
+  f.insert({.body = "one"});
+  const std::string other = kKey + "2";
+  f.insert({.key = other, .body = "two"});
+  f.restart();
+  BOOST_TEST(f.get(kKey) == "one");
+  for (const std::string& key : {kKey, other}) {
+    BOOST_TEST(f.store->purge_url(key, policy::hash_key(key), false, f.clock.wall_now()) == 1U);
+    BOOST_TEST(f.store->purge_url(key, policy::hash_key(key), false, f.clock.wall_now()) == 0U);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_soft_purge_is_not_undone) {
   Fixture f;
   f.insert({.body = "one"});
@@ -501,18 +514,34 @@ BOOST_AUTO_TEST_CASE(variants_that_memory_has_are_not_read_again) {
 }
 
 BOOST_AUTO_TEST_CASE(what_the_share_has_no_room_for_stays_on_disk) {
-  Fixture f;
-  const std::string body(100'000, 'x');
-  f.insert({.body = body});
-  f.restart();
-  const auto share = make_ref<cache::ShareGroup>(cache::ShareBounds{.max_bytes = 50'000});
-  bool is_done = false;
-  const auto wait = f.tier->load(kKey, share, f.executor, [&] { is_done = true; });
-  f.executor.run_until([&] { return is_done; });
-  const Ref<Object> loaded = f.store->peek_all(kKey, policy::hash_key(kKey)).at(0);
-  BOOST_TEST(loaded->charged_bytes() < 4096U);
-  for (int i = 0; i < 3; ++i) BOOST_TEST((f.get(kKey) == body));
-  BOOST_TEST(f.tier->loaded() == 1U);
+  // The smaller one would fit but for what its blocks take besides.
+  for (const std::size_t size : {100'000U, 45'000U}) {
+    BOOST_TEST_CONTEXT(size) {
+      Fixture f;
+      const std::string body(size, 'x');
+      f.insert({.body = body});
+      f.restart();
+      const auto share = make_ref<cache::ShareGroup>(cache::ShareBounds{.max_bytes = 50'000});
+      bool is_done = false;
+      const auto wait = f.tier->load(kKey, share, f.executor, [&] { is_done = true; });
+      f.executor.run_until([&] { return is_done; });
+      const Ref<Object> loaded = f.store->peek_all(kKey, policy::hash_key(kKey)).at(0);
+      BOOST_TEST(loaded->charged_bytes() < 4096U);
+      // And is read for its answers alone.
+      const auto reads_of_a_hit = [&] {
+        const std::uint64_t before = f.tier->stats().reads;
+        BOOST_TEST((f.get(kKey) == body));
+        f.executor.run_ready();
+        return f.tier->stats().reads - before;
+      };
+      const std::uint64_t reads = reads_of_a_hit();
+      for (int i = 0; i < 3; ++i) {
+        BOOST_TEST(reads_of_a_hit() == reads);
+        f.clock.advance(Seconds{11});
+      }
+      BOOST_TEST(f.tier->loaded() == 1U);
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(what_a_share_has_of_the_disk_is_bounded_and_known_after_a_restart) {
