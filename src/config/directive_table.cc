@@ -368,7 +368,7 @@ const std::array kDirectives = {
     with<SW_AT(d.config->workers)>({.path = "server.workers", .kind = Kind::kWorkers, .default_text = "\"auto\"", .min = 1, .max = 256,
         .help = "Threads that serve; \"auto\" is one for each processor core."}),
     with<SW_AT(d.config->session.connections)>({.path = "server.connections", .kind = Kind::kCount, .default_text = "10000", .min = 1, .max = 10'000'000,
-        .help = "Client connections at once, in the whole process; one more gets 503 and is closed."}),
+        .help = "Client connections at once, in the whole process; one more gets 503, on a TLS port nothing, and is closed."}),
     with<SW_AT(d.config->session.connections_per_client)>({.path = "server.connections_per_client", .kind = Kind::kCount, .default_text = "0", .min = 0, .max = 10'000'000,
         .help = "The same of one client, which is an IPv4 address or an IPv6 network of 64 bits; 0: no bound of its own."}),
     with<SW_AT(d.config->trusted_proxies)>({.path = "server.trusted_proxies", .kind = Kind::kTexts, .default_text = "[]", .min = 0, .max = 64, .check = check_trusted,

@@ -105,7 +105,7 @@ SliceChain BodyBuffer::take_compact() const {
   SliceChain kept;
   auto copied = runs_.begin();
   if (!is_small) {
-    // Only what is half empty: the last of a body whose length nobody told.
+    // Only the last segment is not full, of a body whose length nobody told.
     copied = std::prev(runs_.end());
     kept.assign(runs_.begin(), copied);
   }

@@ -29,8 +29,8 @@ class BodyBuffer {
   // Appends at most `max_bytes` from `offset` (not before trimmed()) to `out`; returns how many.
   std::size_t read(std::uint64_t offset, std::size_t max_bytes, SliceChain& out) const;
 
-  // The whole body as it is to be kept: a small body in scattered or half-empty segments is copied into one of its
-  // size.
+  // The whole body as it is to be kept: a small one in scattered or half-empty segments is copied into one of its size,
+  // of a large one the last segment if there is much left of it.
   SliceChain take_compact() const;
   // It has been stored, and is not on its way any more.
   void land() { in_flight_.end(); }

@@ -96,6 +96,30 @@ BOOST_FIXTURE_TEST_CASE(what_is_dead_is_not_guaranteed, Fixture) {
   BOOST_TEST(tier->group_use(kShop).used_bytes == 2 * 512U);
 }
 
+// What is guaranteed cannot be written again where others have filled the file system; the volume shrinks all the same.
+BOOST_FIXTURE_TEST_CASE(a_volume_that_was_made_smaller_on_a_full_disk_stays_in_service, Fixture) {
+  options.volumes[0].capacity_bytes = 2 * disk::kMinVolumeBytes;
+  BOOST_TEST_REQUIRE(open() == "");
+  tier->set_group(kShop, {.guaranteed_bytes = 20 << 20});
+  for (std::uint64_t i = 1; i <= 100; ++i) put(in(kShop, i), {}, noise(100'000, i));
+  overflow();
+  BOOST_TEST_REQUIRE(tier->stats().volumes[0].used_bytes > disk::kMinVolumeBytes);
+  close();
+  options.volumes[0].capacity_bytes = disk::kMinVolumeBytes;
+  // It is not known what there is before it is known what is guaranteed.
+  disk.hang("/d0/segment-", SimulatedDisk::Hang::kReads);
+  auto opened = disk::Tier::open(options);
+  BOOST_TEST_REQUIRE(opened.has_value());
+  tier = std::move(*opened);
+  tier->set_group(kShop, {.guaranteed_bytes = 20 << 20});
+  disk.fail("/d0/segment-", ENOSPC, true);
+  disk.release();
+  executor.run_until([&] { return tier->is_loaded() && tier->stats().volumes[0].used_bytes <= disk::kMinVolumeBytes; });
+  BOOST_TEST((tier->stats().volumes[0].state == disk::VolumeState::kInService));
+  BOOST_TEST((get(50'000 + 299) == filler));
+  BOOST_TEST(get(1) == "miss");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_full_guarantee_leaves_room_for_others, Fixture) {
   BOOST_TEST_REQUIRE(open() == "");
   tier->set_group(kShop, {.guaranteed_bytes = 32 << 20});
