@@ -304,15 +304,7 @@ int H2Connection::on_begin_frame(const nghttp2_frame_hd& head) {
   }
   if (state_ != State::kOpen) return 0;
   switch (head.type) {
-    case NGHTTP2_DATA:
-      if (head.length == 0 && (head.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
-        spend(H2FrameBudget::kEmptyFrame);
-      } else if (find(head.stream_id)) {
-        budget_.earn(H2FrameBudget::kData);
-      } else {
-        spend(H2FrameBudget::kIdleFrame);
-      }
-      break;
+    case NGHTTP2_DATA: break;  // on_data_frame(): only then is known how much of it is padding
     case NGHTTP2_HEADERS:
       if (!find(head.stream_id)) spend(H2FrameBudget::kPing);
       break;
@@ -357,9 +349,7 @@ int H2Connection::on_frame(const nghttp2_frame& frame) {
         stream->on_section_end(ends_stream);
       }
       break;
-    case NGHTTP2_DATA:
-      if (H2Stream* const stream = ends_stream ? find(frame.hd.stream_id) : nullptr) stream->on_end_stream();
-      break;
+    case NGHTTP2_DATA: on_data_frame(frame); break;
     case NGHTTP2_SETTINGS:
       has_settings_ = has_settings_ || (frame.hd.flags & NGHTTP2_FLAG_ACK) == 0;
       has_changed_ = true;
@@ -371,6 +361,20 @@ int H2Connection::on_frame(const nghttp2_frame& frame) {
     default: break;
   }
   return 0;
+}
+
+void H2Connection::on_data_frame(const nghttp2_frame& frame) {
+  const bool ends_stream = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+  const bool has_data = frame.hd.length > frame.data.padlen;
+  H2Stream* const stream = find(frame.hd.stream_id);
+  if (!has_data && !ends_stream) {
+    spend(H2FrameBudget::kEmptyFrame);
+  } else if (!stream) {
+    spend(H2FrameBudget::kIdleFrame);
+  } else if (has_data) {
+    budget_.earn(H2FrameBudget::kData);
+  }
+  if (stream && ends_stream) stream->on_end_stream();
 }
 
 int H2Connection::on_data(std::int32_t stream_id, std::string_view bytes) {

@@ -150,6 +150,7 @@ class H2Connection final : private ByteStream::User {
   int on_header(const nghttp2_frame& frame, std::string_view name, std::string_view value);
   int on_frame(const nghttp2_frame& frame);
   int on_frame_sent(const nghttp2_frame& frame);
+  void on_data_frame(const nghttp2_frame& frame);
   int on_data(std::int32_t stream_id, std::string_view bytes);
   int on_stream_closed(std::int32_t stream_id, std::uint32_t error_code);
   int send_data(H2Stream& stream, std::size_t size, const std::uint8_t* head);

@@ -19,7 +19,7 @@ class H2FrameBudget {
   static constexpr std::int64_t kPing = 4;          // to be answered
   static constexpr std::int64_t kUnknownFrame = 8;  // of a type that is not known, or not heeded: ALTSVC, ORIGIN
   static constexpr std::int64_t kLateData = 16;     // DATA of a stream that had ended
-  static constexpr std::int64_t kEmptyFrame = 20;   // DATA, CONTINUATION; PRIORITY
+  static constexpr std::int64_t kEmptyFrame = 20;   // DATA, padded or not, CONTINUATION; PRIORITY
   static constexpr std::int64_t kSettings = 40;     // to be obeyed and answered
   static constexpr std::int64_t kHeaderBomb = 400;  // a field section far past what we said we take, compressed well
 

@@ -18,7 +18,7 @@ enum class H2Abuse : std::uint8_t {
   kStreamError,   // streams that we reset because of what the client sent on them (CVE-2025-8671)
   kSettings,      // SETTINGS frames (CVE-2019-9515)
   kPing,          // PING frames (CVE-2019-9512)
-  kEmptyFrame,    // DATA, HEADERS and CONTINUATION frames that carry nothing (CVE-2019-9518)
+  kEmptyFrame,    // DATA, HEADERS and CONTINUATION frames that carry nothing, or padding (CVE-2019-9518)
   kContinuation,  // CONTINUATION frames (CVE-2024-28182)
   kHeaderBomb,    // field sections far larger than we said we take, compressed well (CVE-2016-6581)
   kPriority,      // PRIORITY and PRIORITY_UPDATE frames (CVE-2019-9513)

@@ -262,9 +262,6 @@ int SessionH2::on_begin_frame(const nghttp2_frame_hd& head) {
   if (state_ != State::kServing) return 0;
   const bool is_empty = head.length == 0;
   switch (head.type) {
-    case NGHTTP2_DATA:
-      if (is_empty && (head.flags & NGHTTP2_FLAG_END_STREAM) == 0) spend(H2Abuse::kEmptyFrame);
-      break;
     case NGHTTP2_HEADERS:
       if (is_empty && (head.flags & NGHTTP2_FLAG_END_HEADERS) == 0) spend(H2Abuse::kEmptyFrame);
       break;
@@ -326,6 +323,8 @@ int SessionH2::on_frame(const nghttp2_frame& frame) {
   switch (frame.hd.type) {
     case NGHTTP2_HEADERS: on_headers(frame); break;
     case NGHTTP2_DATA:
+      // Padding carries nothing either; only here is known how much of the frame it is.
+      if (!ends_stream && frame.hd.length == frame.data.padlen) spend(H2Abuse::kEmptyFrame);
       if (H2Stream* stream = ends_stream ? find(frame.hd.stream_id) : nullptr) stream->on_end_stream({});
       break;
     case NGHTTP2_SETTINGS: has_preface_ = true; break;

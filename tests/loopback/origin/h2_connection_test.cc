@@ -312,6 +312,7 @@ BOOST_AUTO_TEST_CASE(floods_end_the_connection) {
       {"SETTINGS", frame(NGHTTP2_SETTINGS, 0, 0, ""), 200},
       {"PING", frame(NGHTTP2_PING, 0, 0, "12345678"), 1'500},
       {"empty DATA", frame(NGHTTP2_DATA, 0, 1, ""), 300},
+      {"DATA of padding", frame(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, std::string("\x02\0\0", 3)), 300},
       {"PRIORITY", frame(NGHTTP2_PRIORITY, 0, 1, std::string(5, '\0')), 300},
       {"WINDOW_UPDATE", frame(NGHTTP2_WINDOW_UPDATE, 0, 1, std::string("\0\0\0\1", 4)), 6'000},
       {"unknown type", frame(0xfa, 0, 0, "grease"), 600},

