@@ -10,6 +10,15 @@
 
 namespace seawall::http {
 
+// What one frame carries at most, as long as no SETTINGS allow more.
+inline constexpr std::size_t kH2FrameBytes = std::size_t{16} * 1024;
+
+// How many CONTINUATION frames a head of `header_bytes` may come in: as many full ones as it needs, and a few for those
+// who do not fill them.
+constexpr std::size_t max_continuations(std::size_t header_bytes) {
+  return header_bytes / kH2FrameBytes + 8;
+}
+
 class H2FrameWalk {
  public:
   // What a client sends ahead of its frames (RFC 9113 section 3.4).

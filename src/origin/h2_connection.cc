@@ -97,6 +97,7 @@ nghttp2_session* H2Connection::Callbacks::make_session(H2Connection& connection)
   nghttp2_option_set_no_http_messaging(option, 1);
   nghttp2_option_set_max_reserved_remote_streams(option, 0);
   nghttp2_option_set_max_outbound_ack(option, kMostReplies);
+  nghttp2_option_set_max_continuations(option, http::max_continuations(connection.header_bytes_));
 
   SW_CHECK(nghttp2_session_client_new2(&made, callbacks, &connection, option) == 0, "out of memory");
   nghttp2_option_del(option);

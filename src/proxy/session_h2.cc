@@ -98,6 +98,7 @@ nghttp2_session* SessionH2::Callbacks::make_session(SessionH2& session) {
   nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
   // What an origin may send must be able to go on.
   nghttp2_option_set_max_send_header_block_length(option, kMostHeadBytes);
+  nghttp2_option_set_max_continuations(option, http::max_continuations(session.options_->head_limits.header_bytes));
   // H2Budget knows better: it sees what else the client does.
   constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 32;
   nghttp2_option_set_stream_reset_rate_limit(option, kNoLimit, kNoLimit);
@@ -265,7 +266,10 @@ int SessionH2::on_begin_frame(const nghttp2_frame_hd& head) {
     case NGHTTP2_HEADERS:
       if (is_empty && (head.flags & NGHTTP2_FLAG_END_HEADERS) == 0) spend(H2Abuse::kEmptyFrame);
       break;
-    case NGHTTP2_CONTINUATION: spend(is_empty ? H2Abuse::kEmptyFrame : H2Abuse::kContinuation); break;
+    case NGHTTP2_CONTINUATION:
+      // Full ones are what a large head needs; how many of them nghttp2 bounds.
+      if (head.length < http::kH2FrameBytes) spend(is_empty ? H2Abuse::kEmptyFrame : H2Abuse::kContinuation);
+      break;
     case NGHTTP2_RST_STREAM: spend(H2Abuse::kReset); break;
     case NGHTTP2_SETTINGS:
       if ((head.flags & NGHTTP2_FLAG_ACK) == 0) spend(H2Abuse::kSettings);

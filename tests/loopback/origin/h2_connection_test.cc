@@ -339,6 +339,31 @@ BOOST_AUTO_TEST_CASE(floods_end_the_connection) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(heads_may_be_as_large_as_the_client_takes) {
+  origin::ServerOptions options;
+  options.head_limits.header_bytes = std::size_t{512} * 1024;
+  make_client(std::move(options));
+  const auto sink = start(request("GET"));
+  auto& peer = origin.await();
+  Fields large = {{":status", "200"}};
+  for (int i = 0; i < 8; ++i) large.emplace_back("a", std::string(60'000, 'W'));  // Huffman makes it no smaller
+  peer.headers(1, large, NGHTTP2_FLAG_END_STREAM);
+  await_end(*sink);
+  BOOST_TEST(sink->is_complete);
+  BOOST_TEST(sink->head->headers.size() == 8U);
+}
+
+BOOST_AUTO_TEST_CASE(a_head_that_does_not_end_ends_the_connection) {
+  const auto sink = start(request("GET"));
+  auto& peer = origin.await();
+  std::string flood = H2Origin::Peer::frame_of(NGHTTP2_HEADERS, 0, 1, "\x88");
+  for (int i = 0; i < 20; ++i) flood += H2Origin::Peer::frame_of(NGHTTP2_CONTINUATION, 0, 1, "\x88");
+  peer.raw(flood);
+  check_error(*sink, ErrorCode::kHttp2Failed, Retry::kFreshConnection);
+  pump_until(loop, "the connection's end", [&] { return peer.saw_end(); });
+  BOOST_TEST((peer.goaway_code() == std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM}));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_unknown_or_late_for_a_reason_harms_nobody) {
   const std::string piece(1'000, 'x');
   for (int i = 0; i < 30; ++i) {

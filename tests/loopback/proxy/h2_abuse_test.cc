@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "http/h2_frame_walk.h"
 #include "loopback/proxy/h2_fixture.h"
 
 namespace seawall::test {
@@ -160,6 +161,37 @@ BOOST_AUTO_TEST_CASE(floods_of_frames) {
       check_calmed(h, row.kind);
     }
   }
+}
+
+// A head in full frames: HEADERS, and CONTINUATION for the rest.
+std::string large_head(std::int32_t stream, std::size_t fields) {
+  Lines more;
+  for (std::size_t i = 0; i < fields; ++i) more.emplace_back("x", std::string(30'000, 'x'));
+  std::string block = H2Client::encode(get_fields(more));
+  std::string out;
+  for (std::uint8_t type = NGHTTP2_HEADERS; !block.empty(); type = NGHTTP2_CONTINUATION) {
+    const std::string piece = block.substr(0, http::kH2FrameBytes);
+    block.erase(0, piece.size());
+    const int flags = (type == NGHTTP2_HEADERS ? kEndStream : 0) | (block.empty() ? kEndHeaders : 0);
+    out += H2Client::frame(type, static_cast<std::uint8_t>(flags), stream, piece);
+  }
+  return out;
+}
+
+BOOST_AUTO_TEST_CASE(heads_may_be_as_large_as_was_said) {
+  H2Fixture h({.session = {.head_limits = {.header_bytes = std::size_t{1024} * 1024}}, .client = {.is_raw = true}});
+  for (std::size_t i = 0; i < 5; ++i) {
+    h.client().raw(large_head(static_cast<std::int32_t>(2 * i + 1), 34));
+    h.settle();
+    BOOST_REQUIRE(h.upstream.calls() == i + 1);
+    h.upstream.last().respond(200, {{"Cache-Control", "no-store"}}, "");
+    h.settle();
+    BOOST_TEST(h.client().answer(static_cast<std::int32_t>(2 * i + 1)).has_ended);
+  }
+  // Larger by more than there is slack.
+  h.client().raw(large_head(11, 45));
+  h.settle();
+  check_calmed(h, H2Abuse::kContinuation);
 }
 
 BOOST_AUTO_TEST_CASE(a_slow_trickle_passes) {
