@@ -126,6 +126,15 @@ void H2Stream::on_malformed_trailers() {
   on_end_stream({});
 }
 
+void H2Stream::on_input_end() {
+  switch (upload_) {
+    case Upload::kDone:
+    case Upload::kIgnored: return;
+    case Upload::kPiped: return fail_upload({ErrorCode::kPeerClosed, Side::kClient});
+    case Upload::kTunnel: return give_up();
+  }
+}
+
 // In a turn of its own.
 void H2Stream::on_room() {
   if (!pipe_ || !is_open_) return;
@@ -381,9 +390,15 @@ bool H2Stream::is_stalled() const {
          connection_.progress_at + connection_.options.send_timeout <= connection_.loop.mono_now();
 }
 
+bool H2Stream::needs_window() const {
+  return may_answer() && owes_data() &&
+         (nghttp2_session_get_stream_remote_window_size(connection_.session, id_) <= 0 ||
+          nghttp2_session_get_remote_window_size(connection_.session) <= 0);
+}
+
 void H2Stream::on_timeout() {
   if (owes_data()) {
-    if (is_stalled()) return reset(NGHTTP2_CANCEL);
+    if (is_stalled()) return give_up();
     progress_at_ = connection_.loop.mono_now();
     return;
   }

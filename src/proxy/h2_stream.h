@@ -55,6 +55,8 @@ class H2Stream final : public ResponseWriter {
   void on_data(std::string_view bytes);
   void on_end_stream(http::HeaderMap trailers);
   void on_malformed_trailers();
+  // The client sends nothing any more: a body that it has not ended is cut off, a tunnel is over.
+  void on_input_end();
   // PRIORITY_UPDATE.
   void on_priority(std::string_view field) { priority_update_ = field; }
   // The last frame of the answer has left for the send queue.
@@ -65,6 +67,10 @@ class H2Stream final : public ResponseWriter {
   ssize_t next_data(std::size_t most, std::uint32_t& flags);
   void take_data(std::size_t size, net::OutQueue& out);
   void feed();
+  // Whether, after nghttp2 has taken all that it may, some of the answer waits for a WINDOW_UPDATE.
+  bool needs_window() const;
+  // The client cannot get the rest.
+  void give_up() { reset(NGHTTP2_CANCEL); }
 
   // When something has been missing for too long; nullopt: nothing is waited for.
   std::optional<MonoTime> deadline() const;

@@ -207,13 +207,28 @@ void SessionH2::read() {
   const ByteStream::Outcome outcome = transport_->read(buffer);
   switch (outcome.status) {
     case ByteStream::Status::kBlocked: return;
-    // Without the client's WINDOW_UPDATEs answers could not be finished anyway.
+    // Every stream says where it ends, so a missing word of farewell cuts nothing off.
     case ByteStream::Status::kEnd:
-    case ByteStream::Status::kTruncated:
+    case ByteStream::Status::kTruncated: return on_input_end();
     case ByteStream::Status::kFailed: return close();
     case ByteStream::Status::kOk: break;
   }
   if (state_ == State::kServing) receive({buffer.data(), outcome.bytes});
+  // No readiness tells of an end that came with the last bytes.
+  if (transport_->has_ended() && !transport_->has_unread()) on_input_end();
+}
+
+// A half-closed client still gets its answers, as over HTTP/1.1, as far as its windows are open.
+void SessionH2::on_input_end() {
+  if (state_ == State::kLingering) return close();
+  saw_end_ = true;
+  if (state_ != State::kServing) return;
+  if (H2Stream* const half = std::exchange(reading_, nullptr)) half->abort();
+  for (H2Stream* stream = streams_.front(); stream;) {
+    H2Stream* const next = streams_.next(*stream);
+    stream->on_input_end();
+    stream = next;
+  }
 }
 
 void SessionH2::receive(std::string_view bytes) {
@@ -466,7 +481,7 @@ void SessionH2::pump() {
     const bool was_waiting = has_output();
     do {
       has_more_ = pull();
-    } while (feed() && !has_more_);
+    } while ((feed() || give_up_stuck()) && !has_more_);
     if (is_blocked_) return;
     const net::SendStatus status = out_.flush(*transport_);
     if (status == net::SendStatus::kClosed) return close();
@@ -502,10 +517,23 @@ bool SessionH2::feed() {
   return has_fed;
 }
 
+// No WINDOW_UPDATE comes any more that could let these go on.
+bool SessionH2::give_up_stuck() {
+  if (!saw_end_ || has_more_) return false;
+  bool has_given_up = false;
+  for (H2Stream* stream = streams_.front(); stream; stream = streams_.next(*stream)) {
+    if (!stream->needs_window()) continue;
+    stream->give_up();
+    has_given_up = true;
+  }
+  return has_given_up;
+}
+
 // What the turn has come to.
 void SessionH2::settle() {
   const bool wants_write = nghttp2_session_want_write(connection_.session) != 0;
-  const bool is_over = !wants_write && !has_output() && nghttp2_session_want_read(connection_.session) == 0;
+  const bool is_last = nghttp2_session_want_read(connection_.session) == 0 || (saw_end_ && streams_.empty());
+  const bool is_over = is_last && !wants_write && !has_output();
   if (state_ == State::kServing && is_over) {
     state_ = State::kClosing;
     closing_at_ = loop_.mono_now();
@@ -529,6 +557,7 @@ void SessionH2::drop_streams() {
 
 void SessionH2::begin_linger() {
   transport_->end_output();
+  if (saw_end_ && !has_output()) return close();
   state_ = State::kLingering;
   release_scratch();
 }
@@ -544,7 +573,7 @@ void SessionH2::close() {
 
 void SessionH2::update_watch() {
   if (state_ == State::kClosed) return;
-  transport_->watch(true, has_output() || has_more_);
+  transport_->watch(!saw_end_, has_output() || has_more_);
 }
 
 void SessionH2::arm(MonoTime deadline) {

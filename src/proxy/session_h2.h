@@ -1,7 +1,8 @@
 // One HTTP/2 client connection (RFC 9113): nghttp2 frames, this session moves its bytes, and each stream has a
 // RequestHandler of its own.
 //
-//   kServing    requests are taken; while draining (GOAWAY, in two steps) only those that were on their way
+//   kServing    requests are taken; while draining (GOAWAY, in two steps) only those that were on their way, and
+//               none once the client has ended its side: then it is over with the last answer
 //   kClosing    the last GOAWAY is on its way out, and nothing is served any more
 //   kLingering  all is sent; the client may still be sending: read and forget for a while, so that the GOAWAY is not
 //               lost to a reset
@@ -86,10 +87,12 @@ class SessionH2 final : public Session, private ByteStream::User, private H2Conn
 
   void turn(bool readable);
   void read();
+  void on_input_end();
   void receive(std::string_view bytes);
   void pump();
   bool pull();
   bool feed();
+  bool give_up_stuck();
   void settle();
   void finish_drain();
   void terminate(std::uint32_t error_code);
@@ -118,6 +121,7 @@ class SessionH2 final : public Session, private ByteStream::User, private H2Conn
   bool is_wake_posted_ = false;
   bool is_blocked_ = false;   // the transport takes no more for now
   bool has_preface_ = false;  // the client's SETTINGS have come
+  bool saw_end_ = false;      // the client sends no more
   bool has_more_ = false;     // nghttp2 has more than the send queue would take
   Ref<Wake> wake_;
   Timer timer_;

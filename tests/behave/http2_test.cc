@@ -321,6 +321,35 @@ BOOST_AUTO_TEST_CASE(a_cancelled_stream_leaves_the_others_alone) {
   BOOST_TEST(edge.origin.count("/big") == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_half_closed_client_gets_its_answers) {
+  Edge edge;
+  Gate gate;
+  edge.origin.on("/slow", [&](Exchange& x) {
+    x.hold(gate);
+    x.respond({.headers = {"Cache-Control: no-store"}, .body = "slow"});
+  });
+  Http2Client plain = edge.plain();
+  Http2Client secure = edge.secure();
+  std::size_t asked = 0;
+  for (Http2Client* client : {&plain, &secure}) {
+    const std::int32_t stream = client->open("GET", "/slow");
+    BOOST_TEST(stream == 1);
+    ++asked;
+    BOOST_TEST(until([&] { return edge.origin.count("/slow") == asked; }));
+    client->connection().half_close();
+    BOOST_TEST(!client->is_closed(Millis{100}));
+  }
+  gate.open();
+  for (Http2Client* client : {&plain, &secure}) {
+    BOOST_TEST(client->read(1).body == "slow");
+    BOOST_TEST(client->is_closed());
+  }
+  Http2Client idle = edge.secure();
+  BOOST_TEST(idle.get("/slow").body == "slow");
+  idle.connection().half_close();
+  BOOST_TEST(idle.is_closed());
+}
+
 BOOST_AUTO_TEST_CASE(a_broken_off_body_is_a_reset_not_an_end) {
   Edge edge;
   edge.origin.on("/cut", [](Exchange& x) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,8 +24,12 @@ using namespace seawall;
 
 class Handler final : public proxy::RequestHandler {
  public:
-  Handler(proxy::ResponseWriter& writer, std::function<void()> on_finished)
-      : writer_(writer), on_finished_(std::move(on_finished)) {}
+  // While it lives it is one of `all`.
+  Handler(proxy::ResponseWriter& writer, std::function<void()> on_finished, std::set<Handler*>& all)
+      : writer_(writer), on_finished_(std::move(on_finished)), all_(all) {
+    all_.insert(this);
+  }
+  ~Handler() override { all_.erase(this); }
 
   void begin(Ref<http::BodyPipe> body) override {
     is_active_ = true;
@@ -64,6 +69,12 @@ class Handler final : public proxy::RequestHandler {
   void on_client_gone() override {
     if (is_active_) finish();
   }
+  // What it waits for does not come.
+  void give_up() {
+    if (!is_active_) return;
+    writer_.abort();
+    finish();
+  }
 
  private:
   void finish() {
@@ -75,6 +86,7 @@ class Handler final : public proxy::RequestHandler {
 
   proxy::ResponseWriter& writer_;
   std::function<void()> on_finished_;
+  std::set<Handler*>& all_;
   Ref<http::BodyPipe> body_;
   bool is_active_ = false;
   bool has_answered_ = false;
@@ -83,12 +95,13 @@ class Handler final : public proxy::RequestHandler {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  std::set<Handler*> handlers;  // some may live until the loop goes
   test::ManualClock clock;
   net::Loop loop(0, clock);
   proxy::H2Counters counters;
-  const proxy::HandlerFactory make_handler = [](proxy::ResponseWriter& writer, const proxy::ClientInfo&,
-                                                std::function<void()> on_finished) {
-    return std::make_unique<Handler>(writer, std::move(on_finished));
+  const proxy::HandlerFactory make_handler = [&](proxy::ResponseWriter& writer, const proxy::ClientInfo&,
+                                                 std::function<void()> on_finished) {
+    return std::make_unique<Handler>(writer, std::move(on_finished), handlers);
   };
   std::array<int, 2> ends{};
   SW_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()) == 0, "a socket pair");
@@ -126,8 +139,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     loop.turn(net::Loop::Wait::kPoll);
     drain();
   }
-  client = Fd();
-  for (int i = 0; i < 4; ++i) loop.turn(net::Loop::Wait::kPoll);
+  // A client that has closed its half waits for answers, and for nothing else.
+  ::shutdown(client.get(), SHUT_WR);
+  for (int i = 0; i < 4; ++i) {
+    loop.turn(net::Loop::Wait::kPoll);
+    drain();
+  }
+  for (Handler* handler : handlers) handler->give_up();
+  for (int i = 0; i < 100 && !is_closed; ++i) {
+    loop.turn(net::Loop::Wait::kPoll);
+    drain();
+  }
   SW_CHECK(is_closed, "it ends with its client");
   return 0;
 }

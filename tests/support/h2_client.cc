@@ -260,6 +260,10 @@ void H2Client::take_raw(std::string_view bytes) {
   }
 }
 
+void H2Client::half_close() {
+  ::shutdown(fd_.get(), SHUT_WR);
+}
+
 void H2Client::close() {
   fd_ = Fd();
   has_end_ = true;

@@ -63,6 +63,7 @@ class H2Client {
   bool pump();
   void stop_reading() { is_reading_ = false; }
   void resume_reading() { is_reading_ = true; }
+  void half_close();
   void close();
 
   H2Answer& answer(std::int32_t stream) { return answers_[stream]; }

@@ -80,10 +80,10 @@ class H2Fixture {
   ~H2Fixture() {
     client_->close();
     settle();
-    BOOST_CHECK_MESSAGE(!session_, "the session outlives its client");
     guards.queue->stop();
     running_.cancel_all();
     settle();
+    BOOST_CHECK_MESSAGE(!session_, "the session outlives its client and its fetches");
     BOOST_CHECK_EQUAL(fills.waiting(), 0U);
     BOOST_CHECK_EQUAL(fills.fills_in_flight(), 0U);
     BOOST_CHECK_EQUAL(upstream.open_calls(), 0U);

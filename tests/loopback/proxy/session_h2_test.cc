@@ -608,9 +608,153 @@ BOOST_AUTO_TEST_CASE(waiting_for_its_turn_is_no_stall) {
   BOOST_TEST(!h.client().answer(second).reset);
 }
 
+BOOST_AUTO_TEST_CASE(a_half_closed_client_gets_its_answers) {
+  H2Fixture h;
+  h.store_object("/hit", "hit");
+  const std::int32_t miss = h.get("/miss");
+  const std::int32_t streamed = h.get("/streamed");
+  h.upstream.last().head(200, {{"Cache-Control", "no-store"}});
+  h.upstream.last().body("first ");
+  h.settle();
+  const std::int32_t hit = h.client().get("/hit");
+  h.client().pump();
+  h.client().half_close();
+  h.settle();
+  BOOST_TEST(h.client().answer(hit).body == "hit");
+  BOOST_TEST(h.client().answer(streamed).body == "first ");
+  BOOST_REQUIRE(h.client().is_connected());
+  h.upstream.call(1).respond(200, kFresh, "miss");
+  h.settle();
+  BOOST_TEST(h.client().answer(miss).body == "miss");
+  BOOST_TEST(h.client().answer(miss).has_ended);
+  h.advance(Millis{20'000});
+  BOOST_REQUIRE(h.client().is_connected());
+  h.upstream.last().body("last");
+  h.upstream.last().complete();
+  h.settle();
+  BOOST_TEST(h.client().answer(streamed).body == "first last");
+  BOOST_TEST(h.client().answer(streamed).has_ended);
+  BOOST_TEST(!h.client().is_connected());
+  BOOST_TEST(!h.is_serving());
+}
+
+BOOST_AUTO_TEST_CASE(a_half_closed_client_that_waits_for_nothing_is_closed) {
+  H2Fixture h;
+  h.store_object("/a", "a");
+  h.client().half_close();
+  h.settle();
+  BOOST_TEST(!h.client().is_connected());
+  BOOST_TEST(!h.is_serving());
+}
+
+// Bodies and tunnels that have not ended never will: the origin must not see them whole.
+BOOST_AUTO_TEST_CASE(what_a_half_closed_client_has_not_ended_fails) {
+  H2Fixture h;
+  const std::int32_t upload = h.client().send(request("PUT", "/a"), "begin", false);
+  h.settle();
+  const auto body = h.upstream.last().request().body;
+  const std::int32_t tunnel = h.client().send(
+      request("CONNECT", "/chat", {{":protocol", "websocket"}, {"sec-websocket-version", "13"}}), "", false);
+  h.settle();
+  const std::int32_t miss = h.get("/b");
+  BOOST_REQUIRE(h.upstream.calls() == 3U);
+  h.client().half_close();
+  h.settle();
+  BOOST_REQUIRE(body->error().has_value());
+  BOOST_TEST((body->error()->code == ErrorCode::kPeerClosed));
+  BOOST_TEST(!body->is_finished());
+  BOOST_TEST(h.client().answer(tunnel).reset.value_or(0) == NGHTTP2_CANCEL);
+  BOOST_TEST(h.upstream.call(1).is_cancelled());
+  BOOST_REQUIRE(h.client().is_connected());
+  h.upstream.call(0).fail(ErrorCode::kPeerClosed);
+  h.settle();
+  BOOST_TEST(h.client().answer(upload).status / 100 >= 4);
+  BOOST_TEST(h.client().answer(upload).has_ended);
+  h.upstream.call(2).respond(200, {}, "b");
+  h.settle();
+  BOOST_TEST(h.client().answer(miss).body == "b");
+  BOOST_TEST(!h.client().is_connected());
+  BOOST_TEST(!h.is_serving());
+}
+
+BOOST_AUTO_TEST_CASE(a_client_half_closes_in_a_head) {
+  H2Fixture h({.client = {.is_raw = true}});
+  h.client().raw(H2Client::frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 1, H2Client::encode({{":method", "GET"}})));
+  h.client().pump();
+  h.client().half_close();
+  h.settle();
+  BOOST_TEST(h.client().answer(1).reset.has_value());
+  BOOST_TEST(!h.client().is_connected());
+  BOOST_TEST(!h.is_serving());
+  BOOST_TEST(h.upstream.calls() == 0U);
+}
+
+// No WINDOW_UPDATE comes any more: what fits goes, the rest is not waited for.
+BOOST_AUTO_TEST_CASE(a_half_closed_client_gets_what_its_windows_take) {
+  H2Fixture h({.client = {.opens_windows = false, .window = 10'000'000}});
+  const std::int32_t cut = h.get("/a");
+  const std::int32_t whole = h.get("/b");
+  h.client().half_close();
+  h.settle();
+  h.upstream.call(1).respond(200, kFresh, "hello");
+  h.settle();
+  BOOST_TEST(h.client().answer(whole).body == "hello");
+  BOOST_TEST(h.client().answer(whole).has_ended);
+  h.upstream.call(0).respond(200, kFresh, std::string(100'000, 'x'));
+  h.settle();
+  BOOST_TEST(h.client().answer(cut).body.size() == 65'535U - 5);
+  BOOST_TEST(h.client().answer(cut).reset.value_or(0) == NGHTTP2_CANCEL);
+  BOOST_TEST(!h.client().is_connected());
+  BOOST_TEST(!h.is_serving());
+}
+
+BOOST_AUTO_TEST_CASE(a_half_closed_client_without_a_window_is_closed) {
+  H2Fixture h({.client = {.opens_windows = false, .window = 0}});
+  const std::int32_t one = h.get("/a");
+  h.upstream.last().respond(200, kFresh, "hello");
+  h.settle();
+  BOOST_TEST(!h.client().answer(one).reset);
+  h.client().half_close();
+  h.settle();
+  BOOST_TEST(h.client().answer(one).status == 200U);
+  BOOST_TEST(h.client().answer(one).reset.value_or(0) == NGHTTP2_CANCEL);
+  BOOST_TEST(!h.client().is_connected());
+  BOOST_TEST(!h.is_serving());
+}
+
+BOOST_AUTO_TEST_CASE(a_half_closed_client_that_does_not_read_is_closed) {
+  H2Fixture h({.session = {.send_timeout = Millis{5'000}}, .client = {.window = 10'000'000}});
+  h.client().open_window(0, 10'000'000);
+  h.store_object("/big", std::string(5'000'000, 'x'));
+  h.client().stop_reading();
+  h.get("/big");
+  h.client().half_close();
+  h.settle();
+  h.advance(Millis{4'900});
+  BOOST_TEST(h.is_serving());
+  h.advance(Millis{5'100});
+  BOOST_TEST(!h.is_serving());
+}
+
+BOOST_AUTO_TEST_CASE(drain_of_a_half_closed_connection) {
+  H2Fixture h;
+  const std::int32_t stream = h.get("/a");
+  h.client().half_close();
+  h.settle();
+  h.session().drain();
+  h.settle();
+  h.advance(Millis{1'100});
+  h.upstream.last().respond(200, {}, "a");
+  h.settle();
+  BOOST_TEST(h.client().answer(stream).body == "a");
+  BOOST_TEST(!h.client().is_connected());
+  BOOST_TEST(!h.is_serving());
+}
+
 BOOST_AUTO_TEST_CASE(the_client_leaves_in_the_middle) {
   H2Fixture h;
   h.store_object("/a", std::string(500'000, 'a'));
+  h.client().stop_reading();  // so that it leaves with a reset
   h.client().get("/a");
   h.client().get("/b");
   h.client().send(request("PUT", "/c"), "begin", false);
@@ -618,7 +762,26 @@ BOOST_AUTO_TEST_CASE(the_client_leaves_in_the_middle) {
   h.client().close();
   h.settle();
   BOOST_TEST(!h.is_serving());
-  BOOST_TEST(h.upstream.last().is_cancelled());  // a fetch for the cache goes on
+  BOOST_TEST(h.upstream.last().is_cancelled());
+  BOOST_TEST(!h.upstream.call(1).is_cancelled());  // a fetch for the cache goes on
+}
+
+// Until something is written to it, it could be one that has only closed its half.
+BOOST_AUTO_TEST_CASE(the_client_leaves_without_a_reset) {
+  H2Fixture h;
+  h.get("/a");
+  h.client().send(request("DELETE", "/b"));
+  h.client().send(request("PUT", "/c"), "begin", false);
+  h.settle();
+  h.client().close();
+  h.settle();
+  BOOST_TEST(h.upstream.last().request().body->error().has_value());
+  BOOST_TEST(!h.upstream.call(1).is_cancelled());
+  h.upstream.last().fail(ErrorCode::kPeerClosed);
+  h.settle();
+  BOOST_TEST(!h.is_serving());
+  BOOST_TEST(h.upstream.call(1).is_cancelled());
+  BOOST_TEST(!h.upstream.call(0).is_cancelled());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
