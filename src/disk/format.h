@@ -22,6 +22,7 @@ inline constexpr std::size_t kRecordAlign = 16;         // records start on thes
 inline constexpr std::size_t kBlockBytes = 64 << 10;    // of a body: each has its checksum, and is compressed alone
 inline constexpr std::size_t kMaxWholeBytes = 4 << 20;  // a body that is not cut into chunk records
 inline constexpr std::size_t kMaxParts = 1 << 20;
+inline constexpr unsigned kBootShift = 40;  // of a sequence number: above it stands the boot
 
 // Of whatever the bytes are, with nothing mixed in.
 std::uint64_t checksum(std::string_view bytes, std::uint64_t seed = 0);

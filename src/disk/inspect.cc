@@ -1,6 +1,8 @@
 // `seawall disk check` and `seawall disk ls`: everything in a directory is read, and nothing changed.
 #include <algorithm>
 #include <cerrno>
+#include <map>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -23,7 +25,19 @@ struct FoundRecord {
   std::uint32_t usable_until = 0;
   std::size_t segment = 0;
   std::uint64_t offset = 0;
-  bool is_current = false;
+  std::vector<Chunk> chunks;
+  bool is_whole = false;    // no block is known to be damaged, and no chunk is missing
+  bool is_current = false;  // not dead
+};
+
+// Whose a chunk is, and which: has to agree with the final record.
+struct ChunkName {
+  std::uint64_t hash = 0;
+  std::uint64_t sequence = 0;
+  std::uint64_t index = 0;
+  std::uint64_t body_bytes = 0;
+
+  friend bool operator==(const ChunkName&, const ChunkName&) = default;
 };
 
 class Inspection {
@@ -62,8 +76,46 @@ class Inspection {
     return {};
   }
 
-  // `each` gets what lies in the segments, dead or not; `deep` verifies every block.
+  // `deep` verifies every block.
   void read_segments(bool deep) {
+    open_segments();
+    for (std::size_t i = 0; i < segments_.size(); ++i) read_segment(i, deep);
+    settle();
+  }
+
+  std::vector<FoundRecord>& records() { return records_; }
+  CheckReport& report() { return report_; }
+  std::expected<ReadRecord, RecordFault> read(const FoundRecord& r) {
+    return read_record(nullptr, *segments_[r.segment].file, segments_[r.segment].nonce, r.offset, 4096).take();
+  }
+  bool is_served(const FoundRecord& r, std::uint32_t now) const {
+    return r.is_current && r.is_whole && r.usable_until > now;
+  }
+
+  void count(std::uint32_t now) {
+    for (const FoundRecord& r : records_) (is_served(r, now) ? report_.records : report_.dead) += 1;
+  }
+
+ private:
+  struct OpenSegment {
+    std::string name;
+    std::uint64_t nonce = 0;
+    std::uint64_t id = 0;
+    std::uint64_t boot = 0;  // in which it was begun
+    std::uint64_t bytes = 0;
+    std::unique_ptr<File> file;
+  };
+
+  std::string path(const std::string& name) const { return directory_ + "/" + name; }
+  std::unexpected<std::string> refuse(const std::string& what) const {
+    return std::unexpected("disk cache directory " + directory_ + ": " + what);
+  }
+  void problem(std::string text) {
+    if (report_.problems.size() < kMaxProblems) report_.problems.push_back(std::move(text));
+    report_.problem_count += 1;
+  }
+
+  void open_segments() {
     for (const std::string& name : names_) {
       const std::uint64_t id = segment_id(name);
       if (id == 0) continue;
@@ -88,73 +140,82 @@ class Inspection {
       if (header->volume_id != volume_.volume_id) continue;  // left over from before the directory was emptied
       report_.segments += 1;
       report_.bytes += *size;
-      segments_.push_back({name, header->nonce, id, std::move(*file)});
-      read_segment(segments_.size() - 1, *size, deep);
+      segments_.push_back({.name = name,
+                           .nonce = header->nonce,
+                           .id = id,
+                           .boot = header->created_sequence >> kBootShift,
+                           .bytes = *size,
+                           .file = std::move(*file)});
     }
-    settle();
   }
 
-  std::vector<FoundRecord>& records() { return records_; }
-  CheckReport& report() { return report_; }
-  std::expected<ReadRecord, RecordFault> read(const FoundRecord& r) {
-    return read_record(nullptr, *segments_[r.segment].file, segments_[r.segment].nonce, r.offset, 4096).take();
+  // Whether a crash may have torn its end: a boot seals one before it begins the next, and a stop in good order writes
+  // what is left. Segments are sorted by age.
+  bool may_be_torn(std::size_t index) const {
+    const std::uint64_t boot = segments_[index].boot;
+    const bool is_last_of_boot = index + 1 == segments_.size() || segments_[index + 1].boot != boot;
+    return is_last_of_boot && !(volume_.is_closed && volume_.boot == boot);
   }
 
-  void count(std::uint32_t now) {
-    for (const FoundRecord& r : records_) (r.is_current && r.usable_until > now ? report_.records : report_.dead) += 1;
-  }
-
- private:
-  struct OpenSegment {
-    std::string name;
-    std::uint64_t nonce = 0;
-    std::uint64_t id = 0;
-    std::unique_ptr<File> file;
-  };
-
-  std::string path(const std::string& name) const { return directory_ + "/" + name; }
-  std::unexpected<std::string> refuse(const std::string& what) const {
-    return std::unexpected("disk cache directory " + directory_ + ": " + what);
-  }
-  void problem(std::string text) {
-    if (report_.problems.size() < kMaxProblems) report_.problems.push_back(std::move(text));
-    report_.problem_count += 1;
-  }
-
-  void read_segment(std::size_t index, std::uint64_t size, bool deep) {
-    const OpenSegment& s = segments_[index];
-    std::uint64_t end = size;
+  // Where its records end: at a footer, or with the file.
+  std::uint64_t records_end(const OpenSegment& s) {
     std::string bytes(kTrailerBytes, '\0');
-    if (size >= kPageBytes + kTrailerBytes) {
-      const auto n = s.file->read(size - kTrailerBytes, bytes);
-      const auto trailer = n && *n == bytes.size() ? decode_trailer(bytes) : std::nullopt;
-      if (trailer && trailer->summary.nonce == s.nonce && trailer->summary.covered_bytes < size) {
-        end = trailer->summary.covered_bytes;
-        bytes.resize(size - end);
-        const auto m = s.file->read(end, bytes);
-        if (!m || *m != bytes.size() || !decode_footer(bytes, *trailer)) problem(s.name + ": footer: damaged");
-      }
-    }
-    const auto at_offset = [&](std::uint64_t offset) { return s.name + ": at " + std::to_string(offset) + ": "; };
+    if (s.bytes < kPageBytes + kTrailerBytes) return s.bytes;
+    const auto n = s.file->read(s.bytes - kTrailerBytes, bytes);
+    const auto trailer = n && *n == bytes.size() ? decode_trailer(bytes) : std::nullopt;
+    if (!trailer || trailer->summary.nonce != s.nonce || trailer->summary.covered_bytes >= s.bytes) return s.bytes;
+    const std::uint64_t end = trailer->summary.covered_bytes;
+    bytes.resize(s.bytes - end);
+    const auto m = s.file->read(end, bytes);
+    if (!m || *m != bytes.size() || !decode_footer(bytes, *trailer)) problem(s.name + ": footer: damaged");
+    return end;
+  }
+
+  void read_segment(std::size_t index, bool deep) {
+    const OpenSegment& s = segments_[index];
+    const std::uint64_t end = records_end(s);
+    const auto complain = [&](std::uint64_t offset, const std::string& what) {
+      problem(s.name + ": at " + std::to_string(offset) + ": " + what);
+    };
+    std::optional<std::uint64_t> gap;
+    const auto end_gap = [&] {
+      if (gap) complain(*gap, "not a record");
+      gap.reset();
+    };
     const auto scanned = scan_records(
         *s.file, s.nonce, kPageBytes, end,
-        [&](std::uint64_t offset, const RecordHeader& header, const RecordMeta&) {
-          if (deep && header.kind != RecordKind::kFinal &&
-              !read_whole_record(*s.file, s.nonce, offset, header.stored_bytes)) {
-            problem(at_offset(offset) + "a body that does not match its checksums");
+        [&](std::uint64_t offset, const RecordHeader& header, const RecordMeta& meta) {
+          end_gap();
+          const bool is_good = !deep || header.kind == RecordKind::kFinal ||
+                               read_whole_record(*s.file, s.nonce, offset, header.stored_bytes).has_value();
+          if (!is_good) complain(offset, "a body that does not match its checksums");
+          if (header.kind == RecordKind::kChunk) {
+            const ChunkName name{header.hash, header.sequence, header.chunk_index, header.body_bytes};
+            if (is_good) chunks_[{s.id, offset}] = name;
+            return;
           }
-          if (header.kind == RecordKind::kChunk) return;
           records_.push_back({.hash = header.hash,
                               .variant = header.variant,
                               .sequence = header.sequence,
                               .usable_until = header.usable_until,
                               .segment = index,
-                              .offset = offset});
+                              .offset = offset,
+                              .chunks = meta.chunks,
+                              .is_whole = is_good});
         },
-        [&](std::uint64_t offset) {
-          if (end != size) problem(at_offset(offset) + "not a record");
-        });
+        [&](std::uint64_t offset) { gap = offset; });
     if (!scanned) problem(s.name + ": " + error_text(EIO));
+    // What a crash has torn was never promised.
+    if (end != s.bytes || !may_be_torn(index)) end_gap();
+  }
+
+  bool has_its_chunks(const FoundRecord& r) const {
+    for (std::size_t i = 0; i < r.chunks.size(); ++i) {
+      const Chunk& c = r.chunks[i];
+      const auto found = chunks_.find({c.segment_id, c.offset});
+      if (found == chunks_.end() || found->second != ChunkName{r.hash, r.sequence, i, c.body_bytes}) return false;
+    }
+    return true;
   }
 
   bool is_dead(const FoundRecord& r) const {
@@ -169,6 +230,7 @@ class Inspection {
     std::unordered_map<std::uint64_t, std::vector<std::size_t>> current;
     for (std::size_t i = 0; i < records_.size(); ++i) {
       FoundRecord& r = records_[i];
+      r.is_whole = r.is_whole && has_its_chunks(r);
       if (!journal_.is_whole || is_dead(r)) continue;
       auto& others = current[r.hash];
       const auto same = std::ranges::find_if(others, [&](std::size_t o) { return records_[o].variant == r.variant; });
@@ -193,6 +255,7 @@ class Inspection {
   std::unordered_map<std::uint64_t, std::vector<JournalEntry>> dead_;
   std::vector<OpenSegment> segments_;
   std::vector<FoundRecord> records_;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, ChunkName> chunks_;  // by segment and offset
   CheckReport report_;
 };
 
@@ -216,7 +279,7 @@ std::expected<void, std::string> list(const std::string& directory, const Clock&
   if (const auto opened = inspection.open(); !opened) return std::unexpected(opened.error());
   inspection.read_segments(false);
   for (const FoundRecord& r : inspection.records()) {
-    if (!r.is_current || r.usable_until <= seconds(clock)) continue;
+    if (!inspection.is_served(r, seconds(clock))) continue;
     const auto record = inspection.read(r);
     if (!record) continue;
     const RecordHeader& h = record->header;

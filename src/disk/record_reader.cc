@@ -154,11 +154,13 @@ std::expected<std::uint64_t, RecordFault> scan_records(
       in_gap = false;
       continue;
     }
-    // Between writes there is padding; anything else is damage, or the end. Whatever it is, a record that can be read
-    // further on is a record.
-    const bool is_padding = bytes->starts_with(std::string_view("\0\0\0\0", 4));
-    if (!is_padding && !in_gap && on_gap) on_gap(at);
-    in_gap = !is_padding;
+    // Between writes there is padding, up to the next page; anything else is damage, or the end. Whatever it is, a
+    // record that can be read further on is a record.
+    const bool is_padding = at % kPageBytes != 0 && bytes->starts_with(std::string_view("\0\0\0\0", 4));
+    if (!is_padding && !in_gap) {
+      in_gap = true;
+      if (on_gap) on_gap(at);
+    }
     at += kRecordAlign;
   }
   return end;

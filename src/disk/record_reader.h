@@ -55,7 +55,8 @@ Async<std::expected<SliceChain, RecordFault>> read_blocks(ReadRing* ring, File& 
                                                           MemoryBudget* budget, const Clock& clock, DecodeCost& cost);
 
 // Looks for records in [from, to) of a segment, also behind what cannot be read; `each` is given what has a valid
-// header and meta, chunks included. Returns where the last one ends, or kIo.
+// header and meta, chunks included; `on_gap` where something begins that is neither a record nor padding, and lasts up
+// to the next record. Returns where the last one ends, or kIo.
 std::expected<std::uint64_t, RecordFault> scan_records(
     File& file, std::uint64_t nonce, std::uint64_t from, std::uint64_t to,
     const std::function<void(std::uint64_t offset, const RecordHeader&, const RecordMeta&)>& each,

@@ -18,7 +18,6 @@ namespace seawall::disk {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{5000};
-constexpr unsigned kBootShift = 40;
 constexpr unsigned kErasPerMillisecondBits = 16;
 
 template <typename Done, typename... Args>

@@ -394,7 +394,7 @@ struct CheckReport {
   std::uint64_t segments = 0;
   std::uint64_t bytes = 0;
   std::uint64_t records = 0;  // that would be served
-  std::uint64_t dead = 0;     // replaced, erased or expired
+  std::uint64_t dead = 0;     // replaced, erased, expired, or not all there
   std::uint64_t notes = 0;
   std::uint64_t tombstones = 0;
   std::vector<std::string> problems;  // one line each: file, offset, what; the first 1000

@@ -55,7 +55,7 @@ std::string report_text(const std::string& directory, const disk::CheckReport& r
     text += fmt::format("  {:<12}{:>10}  {}\n", name, n, what);
   };
   add("records", report.records, "that a server would serve");
-  add("dead", report.dead, "replaced, removed or past their time");
+  add("dead", report.dead, "replaced, removed, past their time or not all there");
   add("removals", report.tombstones, "that the journal keeps");
   add("purges", report.notes, "by prefix and tag that the journal keeps");
   for (const std::string& problem : report.problems) text += fmt::format("problem: {}\n", printable(problem));

@@ -516,45 +516,6 @@ BOOST_FIXTURE_TEST_CASE(notes_are_replayed_and_forgotten_when_nothing_older_is_l
   BOOST_TEST((put(late, {}, "x").status == disk::PutStatus::kReplaced));
 }
 
-BOOST_FIXTURE_TEST_CASE(check_and_list_show_what_is_there, Fixture) {
-  BOOST_TEST_REQUIRE(open() == "");
-  put(meta(1), {}, std::string(10'000, 'a'));
-  put(meta(2), {}, "older");
-  put(meta(2), {}, "younger");
-  put(meta(3), {}, noise(600'000));
-  auto checked = disk::check("/d0", clock, &disk);
-  BOOST_TEST_REQUIRE(!checked.has_value());
-  BOOST_TEST(checked.error().find("a server is using it") != std::string::npos);
-  close();
-  disk.restart();
-  // Once more, so that the segment is sealed.
-  BOOST_TEST_REQUIRE(open() == "");
-  close();
-  const std::string path = disk.files("/d0/segment-").front();
-  checked = disk::check("/d0", clock, &disk);
-  BOOST_TEST_REQUIRE(checked.has_value());
-  BOOST_TEST(checked->problem_count == 0U, (checked->problems.empty() ? "" : checked->problems[0]));
-  BOOST_TEST(checked->records == 3U);
-  BOOST_TEST(checked->dead == 1U);
-  std::vector<std::string> lines;
-  BOOST_TEST(disk::list(
-                 "/d0", clock,
-                 [&](const disk::ListedRecord& r) {
-                   lines.push_back(r.key + (r.is_compressed ? " lz4" : "") + (r.is_streamed ? " streamed " : " ") +
-                                   std::to_string(r.body_bytes));
-                 },
-                 &disk)
-                 .has_value());
-  const std::vector<std::string> expected = {"key 1 lz4 10000", "key 2 7", "key 3 streamed 600000"};
-  BOOST_TEST(lines == expected, boost::test_tools::per_element());
-  std::string bytes = disk.content(path);
-  bytes[4096 + 100] ^= 1;
-  disk.set_content(path, bytes);
-  checked = disk::check("/d0", clock, &disk);
-  BOOST_TEST_REQUIRE(checked.has_value());
-  BOOST_TEST(checked->problem_count > 0U);
-}
-
 BOOST_FIXTURE_TEST_CASE(what_is_not_ours_is_refused_and_left_alone, Fixture) {
   const auto refused = [&](const std::string& words) {
     const std::string error = open();
