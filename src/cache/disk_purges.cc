@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "cache/disk_record.h"
+#include "disk/tier.h"
+
 namespace seawall::cache {
 namespace {
 
@@ -47,6 +50,12 @@ void DiskPurges::forget_until(std::uint64_t epoch) {
   MutexLock lock(mutex_);
   forgotten_ = std::max(forgotten_, epoch);
   epoch_.store(std::max(epoch_.load(std::memory_order_relaxed), epoch), std::memory_order_release);
+}
+
+void DiskPurges::replay(const disk::Note& note) {
+  if (note.kind == kForgottenNote) forget_until(note.epoch);
+  if (note.kind != kPurgeNote) return;
+  if (const auto rule = decode(note.payload)) add(*rule);
 }
 
 void DiskPurges::recharge() {
@@ -102,6 +111,13 @@ std::optional<PurgeList::Match> DiskPurges::match(std::uint64_t seen, std::strin
     for (const std::string& tag : tags) meet(tags_, tag);
   }
   return is_hard ? PurgeList::Match{} : soft;
+}
+
+bool DiskPurges::lets_serve(const disk::Revisit& record) const {
+  const auto init = decode_head(record.head);
+  if (!init) return false;
+  const auto purged = match(record.purge_epoch, record.key, init->tags);
+  return !purged || purged->is_soft;
 }
 
 std::string DiskPurges::encode(const PurgeRule& rule) {

@@ -15,10 +15,18 @@
 #include "cache/purge_list.h"
 #include "mem/budget.h"
 
+namespace seawall::disk {
+struct Note;
+struct Revisit;
+}  // namespace seawall::disk
+
 namespace seawall::cache {
 
 class DiskPurges {
  public:
+  // Kinds of notes in the journal: a rule, as encode() has it; what is older than its epoch counts as purged.
+  static constexpr std::uint8_t kPurgeNote = 1;
+  static constexpr std::uint8_t kForgottenNote = 2;
   static constexpr std::size_t kRuleBytes = 160;  // of a rule, beside its text
 
   // Past `max_bytes`, which are charged, the oldest are forgotten, and what is older than those counts as purged.
@@ -32,6 +40,8 @@ class DiskPurges {
   Added add(const PurgeRule& rule);
   // As a former process did: what is older than that counts as purged.
   void forget_until(std::uint64_t epoch);
+  // What a journal has kept; notes of other kinds are passed over.
+  void replay(const disk::Note& note);
   // The epoch of the youngest rule, or what was given to begin_at(). What was held against match() with an epoch that
   // was read before has met every rule up to that.
   std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
@@ -40,6 +50,9 @@ class DiskPurges {
   // Whether a rule younger than `seen` matches. A hard one wins over a soft one.
   std::optional<PurgeList::Match> match(std::uint64_t seen, std::string_view key,
                                         std::span<const std::string> tags) const;
+
+  // Whether a record may be served, if only stale: its head can be read, and no hard rule matches.
+  bool lets_serve(const disk::Revisit& record) const;
 
   // As the journal keeps a rule. nullopt: not ours.
   static std::string encode(const PurgeRule& rule);

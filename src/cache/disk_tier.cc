@@ -13,8 +13,6 @@
 namespace seawall::cache {
 namespace {
 
-constexpr std::uint8_t kPurgeNote = 1;
-constexpr std::uint8_t kForgottenNote = 2;  // what is older than its epoch counts as purged
 // The share of memory that purge rules for what is on disk may take, and the most.
 constexpr std::size_t kMostRules = 32;
 constexpr std::size_t kMaxRuleBytes = std::size_t{16} << 20;
@@ -37,15 +35,15 @@ void prune(std::vector<disk::Note>& notes) {
   std::uint64_t forgotten = 0;
   std::map<std::string, std::uint64_t> youngest;
   const auto name_of = [](const disk::Note& note) {
-    return note.kind == kPurgeNote ? DiskPurges::name_of(note.payload) : std::string();
+    return note.kind == DiskPurges::kPurgeNote ? DiskPurges::name_of(note.payload) : std::string();
   };
   for (const disk::Note& note : notes) {
-    if (note.kind == kForgottenNote) forgotten = std::max(forgotten, note.epoch);
+    if (note.kind == DiskPurges::kForgottenNote) forgotten = std::max(forgotten, note.epoch);
     std::uint64_t& epoch = youngest[name_of(note)];
     epoch = std::max(epoch, note.epoch);
   }
   std::erase_if(notes, [&](const disk::Note& note) {
-    if (note.kind == kForgottenNote) return note.epoch < forgotten;
+    if (note.kind == DiskPurges::kForgottenNote) return note.epoch < forgotten;
     const std::string name = name_of(note);
     return note.epoch <= forgotten || (!name.empty() && note.epoch < youngest[name]);
   });
@@ -103,11 +101,7 @@ std::expected<std::unique_ptr<DiskTier>, std::string> DiskTier::open(disk::TierO
   options.budget = &store.budget();
   // What waits to be written is memory that nothing else can have.
   options.backlog_bytes = std::min(options.backlog_bytes, store.budget().limit_bytes() / kMostBacklog);
-  options.on_note = [&](const disk::Note& note) {
-    if (note.kind == kForgottenNote) tier->purges_.forget_until(note.epoch);
-    if (note.kind != kPurgeNote) return;
-    if (const auto rule = DiskPurges::decode(note.payload)) tier->purges_.add(*rule);
-  };
+  options.on_note = [&](const disk::Note& note) { tier->purges_.replay(note); };
   options.prune = prune;
   tier->log_ = options.log;
   options.recheck = [raw = tier.get()](const disk::Revisit& record) { return raw->recheck(record); };
@@ -250,11 +244,11 @@ void DiskTier::finish(const std::shared_ptr<Loading>& loading) {
 
 void DiskTier::purge(PurgeRule rule) {
   const DiskPurges::Added added = purges_.add(rule);
-  if (added.forgotten) tier_->journal({.kind = kForgottenNote, .epoch = *added.forgotten, .payload = {}});
+  if (added.forgotten) tier_->journal({.kind = DiskPurges::kForgottenNote, .epoch = *added.forgotten, .payload = {}});
   // It stands for those of the same text before it.
   rule.at = added.at;
   // Not by a sweep: what is read is held against the rules.
-  tier_->journal({.kind = kPurgeNote, .epoch = rule.epoch, .payload = DiskPurges::encode(rule)});
+  tier_->journal({.kind = DiskPurges::kPurgeNote, .epoch = rule.epoch, .payload = DiskPurges::encode(rule)});
 }
 
 // An operator has to know, and not from each of a thousand purges.

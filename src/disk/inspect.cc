@@ -1,4 +1,5 @@
-// `seawall disk check` and `seawall disk ls`: everything in a directory is read, and nothing changed.
+#include "disk/inspect.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <map>
@@ -10,7 +11,6 @@
 #include "disk/journal.h"
 #include "disk/record_reader.h"
 #include "disk/segment_file.h"
-#include "disk/tier.h"
 
 namespace seawall::disk {
 
@@ -26,8 +26,9 @@ struct FoundRecord {
   std::size_t segment = 0;
   std::uint64_t offset = 0;
   std::vector<Chunk> chunks;
-  bool is_whole = false;    // no block is known to be damaged, and no chunk is missing
-  bool is_current = false;  // not dead
+  bool is_whole = false;     // no block is known to be damaged, and no chunk is missing
+  bool is_servable = false;  // by the user's rules
+  bool is_current = false;   // not dead
 };
 
 // Whose a chunk is, and which: has to agree with the final record.
@@ -42,7 +43,10 @@ struct ChunkName {
 
 class Inspection {
  public:
-  Inspection(FileSystem& fs, std::string directory) : fs_(fs), directory_(std::move(directory)) {}
+  Inspection(const InspectOptions& options, std::string directory)
+      : options_(options),
+        fs_(options.file_system != nullptr ? *options.file_system : posix_file_system()),
+        directory_(std::move(directory)) {}
 
   std::expected<void, std::string> open() {
     const auto names = fs_.list(directory_);
@@ -70,6 +74,9 @@ class Inspection {
     if (!journal_.is_whole) problem("journal: damaged: the next start will empty the directory");
     for (const JournalEntry& e : journal_.entries) {
       if (e.kind == JournalKind::kTombstone) dead_[e.hash].push_back(e);
+      if (e.kind == JournalKind::kNote && options_.on_note) {
+        options_.on_note(Note{.kind = e.note_kind, .epoch = e.epoch, .payload = e.payload});
+      }
       report_.notes += e.kind == JournalKind::kNote;
       report_.tombstones += e.kind == JournalKind::kTombstone;
     }
@@ -81,20 +88,33 @@ class Inspection {
     open_segments();
     for (std::size_t i = 0; i < segments_.size(); ++i) read_segment(i, deep);
     settle();
+    for (const FoundRecord& r : records_) (is_served(r) ? report_.records : report_.dead) += 1;
   }
 
-  std::vector<FoundRecord>& records() { return records_; }
+  void list(const std::function<void(const ListedRecord&)>& each) {
+    for (const FoundRecord& r : records_) {
+      if (!is_served(r)) continue;
+      const OpenSegment& s = segments_[r.segment];
+      const auto record = read_record(nullptr, *s.file, s.nonce, r.offset, 4096).take();
+      if (!record) {
+        problem_at(s, r.offset, "cannot be read again");
+        continue;
+      }
+      const RecordHeader& h = record->header;
+      ListedRecord listed;
+      listed.key = std::string(record->meta.key);
+      listed.variant = h.variant;
+      listed.body_bytes = h.body_bytes;
+      listed.stored_bytes = h.stored_bytes;
+      for (const Chunk& c : record->meta.chunks) listed.stored_bytes += c.stored_bytes;
+      listed.usable_until = h.usable_until;
+      listed.is_compressed = std::ranges::any_of(record->meta.blocks, &Block::is_lz4);
+      listed.is_streamed = h.kind == RecordKind::kFinal;
+      each(listed);
+    }
+  }
+
   CheckReport& report() { return report_; }
-  std::expected<ReadRecord, RecordFault> read(const FoundRecord& r) {
-    return read_record(nullptr, *segments_[r.segment].file, segments_[r.segment].nonce, r.offset, 4096).take();
-  }
-  bool is_served(const FoundRecord& r, std::uint32_t now) const {
-    return r.is_current && r.is_whole && r.usable_until > now;
-  }
-
-  void count(std::uint32_t now) {
-    for (const FoundRecord& r : records_) (is_served(r, now) ? report_.records : report_.dead) += 1;
-  }
 
  private:
   struct OpenSegment {
@@ -113,6 +133,14 @@ class Inspection {
   void problem(std::string text) {
     if (report_.problems.size() < kMaxProblems) report_.problems.push_back(std::move(text));
     report_.problem_count += 1;
+  }
+
+  void problem_at(const OpenSegment& s, std::uint64_t offset, const std::string& what) {
+    problem(s.name + ": at " + std::to_string(offset) + ": " + what);
+  }
+
+  bool is_served(const FoundRecord& r) const {
+    return r.is_current && r.is_whole && r.is_servable && r.usable_until > now_;
   }
 
   void open_segments() {
@@ -174,12 +202,9 @@ class Inspection {
   void read_segment(std::size_t index, bool deep) {
     const OpenSegment& s = segments_[index];
     const std::uint64_t end = records_end(s);
-    const auto complain = [&](std::uint64_t offset, const std::string& what) {
-      problem(s.name + ": at " + std::to_string(offset) + ": " + what);
-    };
     std::optional<std::uint64_t> gap;
     const auto end_gap = [&] {
-      if (gap) complain(*gap, "not a record");
+      if (gap) problem_at(s, *gap, "not a record");
       gap.reset();
     };
     const auto scanned = scan_records(
@@ -188,20 +213,24 @@ class Inspection {
           end_gap();
           const bool is_good = !deep || header.kind == RecordKind::kFinal ||
                                read_whole_record(*s.file, s.nonce, offset, header.stored_bytes).has_value();
-          if (!is_good) complain(offset, "a body that does not match its checksums");
+          if (!is_good) problem_at(s, offset, "a body that does not match its checksums");
           if (header.kind == RecordKind::kChunk) {
             const ChunkName name{header.hash, header.sequence, header.chunk_index, header.body_bytes};
             if (is_good) chunks_[{s.id, offset}] = name;
             return;
           }
-          records_.push_back({.hash = header.hash,
-                              .variant = header.variant,
-                              .sequence = header.sequence,
-                              .usable_until = header.usable_until,
-                              .segment = index,
-                              .offset = offset,
-                              .chunks = meta.chunks,
-                              .is_whole = is_good});
+          records_.push_back(
+              {.hash = header.hash,
+               .variant = header.variant,
+               .sequence = header.sequence,
+               .usable_until = header.usable_until,
+               .segment = index,
+               .offset = offset,
+               .chunks = meta.chunks,
+               .is_whole = is_good,
+               .is_servable =
+                   !options_.is_servable ||
+                   options_.is_servable({.key = meta.key, .head = meta.head, .purge_epoch = header.purge_epoch})});
         },
         [&](std::uint64_t offset) { gap = offset; });
     if (!scanned) problem(s.name + ": " + error_text(EIO));
@@ -246,8 +275,10 @@ class Inspection {
     }
   }
 
+  const InspectOptions& options_;
   FileSystem& fs_;
   const std::string directory_;
+  const std::int64_t now_ = options_.clock->wall_now().unix_seconds();
   std::unique_ptr<File> lock_;
   std::vector<std::string> names_;
   VolumeFile volume_;
@@ -259,42 +290,22 @@ class Inspection {
   CheckReport report_;
 };
 
-std::uint32_t seconds(const Clock& clock) {
-  return static_cast<std::uint32_t>(clock.wall_now().unix_seconds());
-}
-
 }  // namespace
 
-std::expected<CheckReport, std::string> check(const std::string& directory, const Clock& clock, FileSystem* fs) {
-  Inspection inspection(fs != nullptr ? *fs : posix_file_system(), directory);
+std::expected<CheckReport, std::string> check(const std::string& directory, const InspectOptions& options) {
+  Inspection inspection(options, directory);
   if (const auto opened = inspection.open(); !opened) return std::unexpected(opened.error());
   inspection.read_segments(true);
-  inspection.count(seconds(clock));
   return std::move(inspection.report());
 }
 
-std::expected<void, std::string> list(const std::string& directory, const Clock& clock,
-                                      const std::function<void(const ListedRecord&)>& each, FileSystem* fs) {
-  Inspection inspection(fs != nullptr ? *fs : posix_file_system(), directory);
+std::expected<CheckReport, std::string> list(const std::string& directory, const InspectOptions& options,
+                                             const std::function<void(const ListedRecord&)>& each) {
+  Inspection inspection(options, directory);
   if (const auto opened = inspection.open(); !opened) return std::unexpected(opened.error());
   inspection.read_segments(false);
-  for (const FoundRecord& r : inspection.records()) {
-    if (!inspection.is_served(r, seconds(clock))) continue;
-    const auto record = inspection.read(r);
-    if (!record) continue;
-    const RecordHeader& h = record->header;
-    ListedRecord listed;
-    listed.key = std::string(record->meta.key);
-    listed.variant = h.variant;
-    listed.body_bytes = h.body_bytes;
-    listed.stored_bytes = h.stored_bytes;
-    for (const Chunk& c : record->meta.chunks) listed.stored_bytes += c.stored_bytes;
-    listed.usable_until = h.usable_until;
-    listed.is_compressed = std::ranges::any_of(record->meta.blocks, &Block::is_lz4);
-    listed.is_streamed = h.kind == RecordKind::kFinal;
-    each(listed);
-  }
-  return {};
+  inspection.list(each);
+  return std::move(inspection.report());
 }
 
 }  // namespace seawall::disk

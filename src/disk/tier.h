@@ -8,7 +8,7 @@
 // TierOptions::flush_interval and survives a power loss after sync_interval.
 //
 // All file I/O is done by threads of the tier: a writer and a journal thread for each volume, and readers. Thread: any,
-// for everything that does not say otherwise; nothing here waits for a disk except open(), close(), check() and list().
+// for everything that does not say otherwise; nothing here waits for a disk except open(), close() and the checks.
 // Completions are posted to the Executor that the call names, and never run inside the call.
 #pragma once
 
@@ -55,7 +55,8 @@ struct Note {
   std::string payload;
 };
 
-// A record that is about to be written again, because it was used, when its segment goes.
+// A record to be held against the user's rules: when its segment goes and it was used, so that it would be written
+// again, and when a directory is looked into.
 struct Revisit {
   std::string_view key;
   std::string_view head;
@@ -387,34 +388,5 @@ std::optional<std::string> check_links(const std::vector<VolumeOptions>& volumes
 // it does not exist is an answer like the others. `by_its_user`: whoever asks is who will open it.
 std::optional<std::string> check_directory(const std::string& directory, bool by_its_user,
                                            FileSystem* file_system = nullptr);
-
-// `seawall disk check`: reads everything, changes nothing. Not for a directory that a server has open.
-struct CheckReport {
-  std::uint32_t version = 0;
-  std::uint64_t segments = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t records = 0;  // that would be served
-  std::uint64_t dead = 0;     // replaced, erased, expired, or not all there
-  std::uint64_t notes = 0;
-  std::uint64_t tombstones = 0;
-  std::vector<std::string> problems;  // one line each: file, offset, what; the first 1000
-  std::uint64_t problem_count = 0;
-};
-std::expected<CheckReport, std::string> check(const std::string& directory, const Clock& clock,
-                                              FileSystem* file_system = nullptr);
-
-// `seawall disk ls`: what would be served, in the order of the segments.
-struct ListedRecord {
-  std::string key;
-  std::uint64_t variant = 0;
-  std::uint64_t body_bytes = 0;
-  std::uint64_t stored_bytes = 0;
-  std::uint32_t usable_until = 0;
-  bool is_compressed = false;
-  bool is_streamed = false;
-};
-std::expected<void, std::string> list(const std::string& directory, const Clock& clock,
-                                      const std::function<void(const ListedRecord&)>& each,
-                                      FileSystem* file_system = nullptr);
 
 }  // namespace seawall::disk

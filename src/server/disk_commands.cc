@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 
-#include "disk/tier.h"
+#include "cache/disk_purges.h"
+#include "disk/inspect.h"
+#include "mem/budget.h"
 
 namespace seawall::server {
 namespace {
@@ -48,6 +51,15 @@ std::string time_text(std::uint32_t unix_seconds) {
                      clock.minutes().count(), clock.seconds().count());
 }
 
+std::string problems_text(const disk::CheckReport& report) {
+  std::string text;
+  for (const std::string& problem : report.problems) text += fmt::format("problem: {}\n", printable(problem));
+  if (report.problem_count > report.problems.size()) {
+    text += fmt::format("and {} more\n", report.problem_count - report.problems.size());
+  }
+  return text;
+}
+
 std::string report_text(const std::string& directory, const disk::CheckReport& report) {
   std::string text = fmt::format("{}: format {}, {}, {}\n", directory, report.version,
                                  counted(report.segments, "segment"), readable_size(report.bytes));
@@ -55,19 +67,34 @@ std::string report_text(const std::string& directory, const disk::CheckReport& r
     text += fmt::format("  {:<12}{:>10}  {}\n", name, n, what);
   };
   add("records", report.records, "that a server would serve");
-  add("dead", report.dead, "replaced, removed, past their time or not all there");
+  add("dead", report.dead, "replaced, purged, past their time or not all there");
   add("removals", report.tombstones, "that the journal keeps");
   add("purges", report.notes, "by prefix and tag that the journal keeps");
-  for (const std::string& problem : report.problems) text += fmt::format("problem: {}\n", printable(problem));
-  if (report.problem_count > report.problems.size()) {
-    text += fmt::format("and {} more\n", report.problem_count - report.problems.size());
-  }
+  text += problems_text(report);
   text += report.problem_count == 0 ? "ok\n" : counted(report.problem_count, "problem") + "\n";
   return text;
 }
 
+// The purges by prefix and tag of a directory, which records are held against as a server does that reads them.
+class Purges {
+ public:
+  disk::InspectOptions inspect_options(const Clock& clock) {
+    return {.clock = &clock,
+            .file_system = nullptr,
+            .on_note = [this](const disk::Note& note) { rules_.replay(note); },
+            .is_servable = [this](const disk::Revisit& record) { return rules_.lets_serve(record); }};
+  }
+
+ private:
+  // All that the journal has, for as long as a command takes.
+  static constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
+  MemoryBudget budget_{kUnlimited};
+  cache::DiskPurges rules_{budget_, kUnlimited};
+};
+
 int run_check(const DiskCommand& command, const Terminal& terminal) {
-  const auto report = disk::check(command.directory, *terminal.clock);
+  Purges purges;
+  const auto report = disk::check(command.directory, purges.inspect_options(*terminal.clock));
   if (!report) return fail(terminal, report.error());
   if (command.is_json) {
     terminal.print(json_line({{"directory", command.directory},
@@ -116,13 +143,15 @@ int run_list(const DiskCommand& command, const Terminal& terminal) {
                                readable_size(record.stored_bytes), time_text(record.usable_until), form_of(record),
                                printable(record.key)));
   };
-  if (const auto listed = disk::list(command.directory, *terminal.clock, print); !listed) {
-    return fail(terminal, listed.error());
-  }
+  Purges purges;
+  const auto report = disk::list(command.directory, purges.inspect_options(*terminal.clock), print);
+  if (!report) return fail(terminal, report.error());
   if (!command.is_json) {
     terminal.print(fmt::format("{}, {} on disk\n", counted(records, "record"), readable_size(stored_bytes)));
   }
-  return 0;
+  if (report->problem_count == 0) return 0;
+  terminal.complain(problems_text(*report));
+  return 1;
 }
 
 }  // namespace

@@ -326,6 +326,43 @@ BOOST_AUTO_TEST_CASE(what_a_server_wrote_is_listed_and_checked) {
   BOOST_TEST(contains(damaged.output, "problem: segment-"), damaged.output);
 }
 
+BOOST_AUTO_TEST_CASE(what_was_purged_is_not_listed_and_damage_is_told) {
+  TemporaryDirectory folder;
+  const std::string directory = folder.path() + "/cache";
+  Origin origin;
+  for (const char* path : {"/a/1", "/b/1"}) origin.on(path, cacheable("text"));
+  {
+    Seawall seawall(origin, {.admin = true, .cache = disk_line(directory)});
+    Client client(seawall);
+    for (const char* path : {"/a/1", "/b/1"}) client.get(path);
+    const Admin admin(seawall);
+    BOOST_TEST(until([&] { return admin.number("/v1/disk", "/volumes/0/objects") == 2; }));
+    const Response purged =
+        admin.request("POST", "/v1/purge", {"Content-Type: application/json"}, R"({"prefixes": ["http://a.test/a/"]})");
+    BOOST_TEST(purged.status == 200, purged);
+    BOOST_TEST(seawall.stop() == 0);
+  }
+  const Outcome listed = run({"disk", "ls", directory});
+  BOOST_TEST(listed.code == 0, listed.output);
+  BOOST_TEST(!contains(listed.output, "/a/1"), listed.output);
+  BOOST_TEST(contains(listed.output, "/b/1\n1 record, "), listed.output);
+  BOOST_TEST(Json::parse(run({"disk", "check", directory, "--json"}).output).at("records") == 1);
+
+  // The key of the last record in a segment that nobody has sealed.
+  for (const auto& [path, bytes] : contents(directory)) {
+    const std::size_t at = bytes.rfind("/b/1");
+    if (!contains(path, "segment-") || at == std::string::npos) continue;
+    std::fstream(path, std::ios::binary | std::ios::in | std::ios::out).seekp(static_cast<std::streamoff>(at + 1))
+        << 'c';
+  }
+  for (const char* command : {"check", "ls"}) {
+    const Outcome damaged = run({"disk", command, directory});
+    BOOST_TEST(damaged.code == 1, damaged.output);
+    BOOST_TEST(contains(damaged.output, "problem: segment-"), damaged.output);
+    BOOST_TEST(contains(damaged.output, ": not a record\n"), damaged.output);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_disk_cache_is_not_listed) {
   TemporaryDirectory folder;
   for (const std::string& directory : {folder.path(), folder.path() + "/none"}) {

@@ -1,4 +1,6 @@
 // What check() and list() say of a directory: whole, damaged, torn.
+#include "disk/inspect.h"
+
 #include <boost/test/unit_test.hpp>
 
 #include "loopback/disk/disk_bench.h"
@@ -26,16 +28,20 @@ struct Fixture : DiskBench {
     disk.set_content(path, bytes);
   }
   disk::CheckReport check() {
-    auto report = disk::check("/d0", clock, &disk);
+    auto report = disk::check("/d0", inspect);
     BOOST_TEST_REQUIRE(report.has_value());
     return *report;
   }
   std::vector<std::string> listed_keys() {
     std::vector<std::string> keys;
-    const auto listed = disk::list("/d0", clock, [&](const disk::ListedRecord& r) { keys.push_back(r.key); }, &disk);
-    BOOST_TEST_REQUIRE(listed.has_value());
+    const auto report = disk::list("/d0", inspect, [&](const disk::ListedRecord& r) { keys.push_back(r.key); });
+    BOOST_TEST_REQUIRE(report.has_value());
+    list_problems = report->problems;
     return keys;
   }
+
+  disk::InspectOptions inspect{.clock = &clock, .file_system = &disk, .on_note = {}, .is_servable = {}};
+  std::vector<std::string> list_problems;
 };
 
 using Strings = std::vector<std::string>;
@@ -51,7 +57,7 @@ BOOST_FIXTURE_TEST_CASE(check_and_list_show_what_is_there, Fixture) {
   put(meta(2), {}, "older");
   put(meta(2), {}, "younger");
   put(meta(3), {}, std::string(600'000, 'b'));
-  const auto refused = disk::check("/d0", clock, &disk);
+  const auto refused = disk::check("/d0", inspect);
   BOOST_TEST_REQUIRE(!refused.has_value());
   BOOST_TEST(refused.error().find("a server is using it") != std::string::npos);
   close_in_order();
@@ -60,14 +66,13 @@ BOOST_FIXTURE_TEST_CASE(check_and_list_show_what_is_there, Fixture) {
   BOOST_TEST(report.records == 3U);
   BOOST_TEST(report.dead == 1U);
   Strings lines;
-  BOOST_TEST(disk::list(
-                 "/d0", clock,
-                 [&](const disk::ListedRecord& r) {
-                   lines.push_back(r.key + (r.is_compressed ? " lz4" : "") + (r.is_streamed ? " streamed " : " ") +
-                                   std::to_string(r.body_bytes));
-                 },
-                 &disk)
-                 .has_value());
+  const auto listed = disk::list("/d0", inspect, [&](const disk::ListedRecord& r) {
+    lines.push_back(r.key + (r.is_compressed ? " lz4" : "") + (r.is_streamed ? " streamed " : " ") +
+                    std::to_string(r.body_bytes));
+  });
+  BOOST_TEST_REQUIRE(listed.has_value());
+  BOOST_TEST(listed->records == 3U);
+  BOOST_TEST(listed->problem_count == 0U);
   const Strings expected = {"key 1 lz4 10000", "key 2 7", "key 3 streamed 600000"};
   BOOST_TEST(lines == expected, boost::test_tools::per_element());
 }
@@ -168,6 +173,49 @@ BOOST_FIXTURE_TEST_CASE(what_has_lost_a_chunk_is_not_served, Fixture) {
   BOOST_TEST(check().records == 0U);
   BOOST_TEST(check().dead == 1U);
   BOOST_TEST(listed_keys().empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(the_users_rules_say_what_is_served, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    auto m = meta(i);
+    m.purge_epoch = i;
+    put(m, "head " + std::to_string(i), "body");
+  }
+  BOOST_TEST(note(7, 3, "a rule"));
+  close_in_order();
+  Strings seen;
+  std::uint64_t epoch = 0;
+  inspect.on_note = [&](const disk::Note& n) {
+    seen.push_back(std::to_string(n.kind) + " " + n.payload);
+    epoch = n.epoch;
+  };
+  inspect.is_servable = [&](const disk::Revisit& r) {
+    seen.push_back(std::string(r.key) + ", " + std::string(r.head));
+    return r.purge_epoch >= epoch;
+  };
+  const disk::CheckReport report = check();
+  BOOST_TEST(report.records == 1U);
+  BOOST_TEST(report.dead == 2U);
+  const Strings expected = {"7 a rule", "key 1, head 1", "key 2, head 2", "key 3, head 3"};
+  BOOST_TEST(seen == expected, boost::test_tools::per_element());
+  BOOST_TEST(listed_keys() == Strings{"key 3"}, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_list_tells_what_is_damaged, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  put(meta(1), {}, "body 1");
+  put(meta(2), {}, "body 2");
+  close_in_order();
+  const std::string segment = newest_segment();
+  damage(segment, "key 1");
+  BOOST_TEST(listed_keys() == Strings{"key 2"}, boost::test_tools::per_element());
+  BOOST_TEST(list_problems == Strings{name_of(segment) + ": at 4096: not a record"}, boost::test_tools::per_element());
+  const std::string journal = disk.files("/d0/journal-").back();
+  disk.set_content(journal, std::string(8192, 'x'));
+  BOOST_TEST(listed_keys().empty());
+  BOOST_TEST(list_problems.size() == 2U);
+  BOOST_TEST(list_problems[0] == "journal: damaged: the next start will empty the directory");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

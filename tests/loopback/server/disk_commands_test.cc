@@ -1,12 +1,15 @@
 // `seawall disk check` and `seawall disk ls` over a directory that a tier wrote, and what is said of directories.
 #include "server/disk_commands.h"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
 
+#include "cache/disk_purges.h"
+#include "cache/disk_record.h"
 #include "disk/tier.h"
 #include "mem/slice.h"
 #include "server/disk_directories.h"
@@ -47,13 +50,16 @@ void put(disk::Tier& tier, std::uint64_t hash, std::string key, const std::strin
   meta.usable_until = usable_until;
   SliceChain chain;
   chain.push_back(Slice::copy_of(nullptr, body));
-  tier.put(std::move(meta), "head", std::move(chain));
+  MemoryBudget budget(1 << 20);
+  cache::Object::Init init;
+  init.tags = {meta.key.substr(meta.key.rfind('/') + 1)};
+  tier.put(std::move(meta), encode_head(*cache::Object::create(budget, std::move(init))), std::move(chain));
 }
 
 // 1700000000 by the manual clock, and what is usable until an hour later.
 constexpr std::uint32_t kLater = 1'700'003'600;
 
-void write(const std::string& directory, const Clock& clock) {
+void write(const std::string& directory, const Clock& clock, const std::vector<cache::PurgeRule>& purges = {}) {
   disk::TierOptions options;
   options.volumes = {{.path = directory, .capacity_bytes = disk::kMinVolumeBytes}};
   options.clock = &clock;
@@ -66,6 +72,10 @@ void write(const std::string& directory, const Clock& clock) {
   put(**tier, 2, "http://a.test/\x1b[2J\xff", "newer", kLater);
   put(**tier, 3, "http://a.test/gone", "gone", 1'600'000'000);
   (*tier)->erase(4);
+  for (const cache::PurgeRule& rule : purges) {
+    (*tier)->journal(
+        {.kind = cache::DiskPurges::kPurgeNote, .epoch = rule.epoch, .payload = cache::DiskPurges::encode(rule)});
+  }
   (*tier)->close();
 }
 
@@ -122,6 +132,45 @@ BOOST_AUTO_TEST_CASE(damage_is_told_with_its_place) {
   BOOST_TEST(screen.run({.what = DiskCommand::What::kCheck, .directory = directory.path()}) == 1);
   BOOST_TEST(screen.out.find("\nproblem: " + name + ": at ") != std::string::npos, screen.out);
   BOOST_TEST(screen.out.ends_with("\n1 problem\n"), screen.out);
+}
+
+BOOST_AUTO_TEST_CASE(a_list_of_what_is_damaged_is_no_success) {
+  const test::TemporaryDirectory directory;
+  Screen screen;
+  write(directory.path(), screen.clock);
+  std::string volume = directory.read("volume");
+  for (const std::size_t copy : {0U, 2048U}) volume[copy + 72] ^= 1;
+  directory.write("volume", volume);
+  for (const bool is_json : {false, true}) {
+    BOOST_TEST(screen.run({.what = DiskCommand::What::kList, .directory = directory.path(), .is_json = is_json}) == 1);
+    BOOST_TEST(screen.out == (is_json ? "" : "0 records, 0 B on disk\n"));
+    BOOST_TEST(screen.err == "problem: volume: damaged: the next start will empty the directory\n");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_was_purged_is_not_served) {
+  struct Row {
+    const char* name;
+    cache::PurgeRule rule;
+    int records;
+  };
+  const Row rows[] = {
+      {"by tag", {.kind = cache::PurgeKind::kTag, .text = "text", .is_soft = false, .at = {}, .epoch = 1}, 1},
+      {"by prefix",
+       {.kind = cache::PurgeKind::kPrefix, .text = "http://a.test/", .is_soft = false, .at = {}, .epoch = 1},
+       0},
+      {"softly", {.kind = cache::PurgeKind::kTag, .text = "text", .is_soft = true, .at = {}, .epoch = 1}, 2}};
+  for (const Row& row : rows) {
+    BOOST_TEST_CONTEXT(row.name) {
+      const test::TemporaryDirectory directory;
+      Screen screen;
+      write(directory.path(), screen.clock, {row.rule});
+      BOOST_TEST(screen.run({.what = DiskCommand::What::kCheck, .directory = directory.path(), .is_json = true}) == 0);
+      BOOST_TEST(Json::parse(screen.out).at("records") == row.records);
+      BOOST_TEST(screen.run({.what = DiskCommand::What::kList, .directory = directory.path(), .is_json = true}) == 0);
+      BOOST_TEST(std::ranges::count(screen.out, '\n') == row.records);
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(no_disk_cache) {

@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "cache/disk_record.h"
+#include "disk/tier.h"
+
 namespace seawall::cache {
 namespace {
 
@@ -144,6 +147,36 @@ BOOST_AUTO_TEST_CASE(rules_come_back_from_the_journal) {
     other[at] = 9;
     BOOST_TEST(!DiskPurges::decode(other).has_value(), at);
   }
+}
+
+BOOST_AUTO_TEST_CASE(what_a_journal_has_kept_says_what_may_be_served) {
+  Object::Init init;
+  init.tags = {"red"};
+  const std::string head = encode_head(*Object::create(budget(), std::move(init)));
+  const auto note = [](const PurgeRule& rule) {
+    return disk::Note{.kind = DiskPurges::kPurgeNote, .epoch = rule.epoch, .payload = DiskPurges::encode(rule)};
+  };
+  struct Row {
+    const char* name;
+    disk::Note note;
+    bool serves;
+  };
+  const Row rows[] = {
+      {"its tag", note(rule(PurgeKind::kTag, "red", 5)), false},
+      {"its prefix", note(rule(PurgeKind::kPrefix, "http://a.test/", 5)), false},
+      {"softly", note(rule(PurgeKind::kTag, "red", 5, true)), true},
+      {"before it was fetched", note(rule(PurgeKind::kTag, "red", 4)), true},
+      {"another tag", note(rule(PurgeKind::kTag, "blue", 5)), true},
+      {"forgotten rules", {.kind = DiskPurges::kForgottenNote, .epoch = 5, .payload = {}}, false},
+      {"not ours", {.kind = DiskPurges::kPurgeNote, .epoch = 5, .payload = "?"}, true},
+      {"of another kind", {.kind = 9, .epoch = 5, .payload = note(rule(PurgeKind::kTag, "red", 5)).payload}, true},
+  };
+  for (const Row& row : rows) {
+    DiskPurges purges(budget(), kMaxBytes);
+    purges.replay(row.note);
+    BOOST_TEST(purges.lets_serve({.key = "http://a.test/x", .head = head, .purge_epoch = 4}) == row.serves, row.name);
+  }
+  BOOST_TEST(!DiskPurges(budget(), kMaxBytes).lets_serve({.key = "http://a.test/x", .head = "?", .purge_epoch = 4}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
