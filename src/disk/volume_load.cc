@@ -1,6 +1,7 @@
 // What a volume does to know again what it has: the index aside, footers, and the records themselves.
 #include <algorithm>
 #include <cerrno>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -215,6 +216,10 @@ IoResult<void> Volume::write_aside() {
   mark_house_io(bytes.size());
   const auto written = replace_file(context_.fs, own_.path, "index", bytes);
   mark_io(house_io_, false);
+  if (!written && written.error() == ENOSPC) {
+    std::ignore = context_.fs.unlink(file_path("index.new"));
+    return {};
+  }
   if (!written) return written;
   aside_bytes_ = bytes.size();
   context_.counters.written_bytes += bytes.size();

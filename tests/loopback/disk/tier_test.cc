@@ -469,6 +469,25 @@ BOOST_FIXTURE_TEST_CASE(where_others_fill_the_disk_the_oldest_goes_and_that_is_s
   BOOST_TEST(std::ranges::count_if(log, [](const auto& line) { return line.contains("file system is full"); }) == 1);
 }
 
+// It only saves time.
+BOOST_FIXTURE_TEST_CASE(where_there_is_no_room_for_the_index_aside_it_stays_away, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  put(meta(1), {}, "one");
+  disk.fail("/d0/index", ENOSPC, true);
+  for (int i = 0; i < 3; ++i) {
+    const std::uint64_t tried = disk.operations();
+    clock.advance(Seconds{61});
+    executor.run_until([&] { return disk.operations() > tried; });
+    put(meta(2), {}, "two");
+  }
+  BOOST_TEST((tier->stats().volumes[0].state == disk::VolumeState::kInService));
+  BOOST_TEST(!disk.exists("/d0/index.new"));
+  BOOST_TEST(get(1) == "one");
+  close();
+  BOOST_TEST_REQUIRE(open() == "");
+  BOOST_TEST(get(1) == "one");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_volume_that_was_made_smaller_lets_its_oldest_go, Fixture) {
   options.volumes[0].capacity_bytes = 2 * disk::kMinVolumeBytes;
   BOOST_TEST_REQUIRE(open() == "");
