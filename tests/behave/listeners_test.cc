@@ -165,6 +165,9 @@ BOOST_AUTO_TEST_CASE(running_out_of_descriptors_neither_spins_nor_lasts) {
   Seawall seawall(origin, {.workers = 2, .prefix = "ulimit -n 64; exec"});
   Client first(seawall);
   BOOST_TEST(first.get("/a").body == "a");
+  // Again, and a miss: the undefined-behaviour sanitizer needs descriptors for its first look at a type.
+  BOOST_TEST(first.get("/a").body == "a");
+  BOOST_TEST(first.get("/b").body == "b");
   std::vector<Client> crowd;
   for (int i = 0; i < 100; ++i) crowd.emplace_back(seawall);
   BOOST_TEST(until([&] {
@@ -175,12 +178,15 @@ BOOST_AUTO_TEST_CASE(running_out_of_descriptors_neither_spins_nor_lasts) {
   // Those who are in are served.
   BOOST_TEST(first.get("/a").body == "a");
   // What needs another one gets an error of our own, and nothing is held against the origin.
-  BOOST_TEST(first.get("/b").body == "b");  // on the connection that is left
+  std::size_t refused = 0;
   for (int i = 0; i < 8; ++i) {
     const Response response = first.get("/c" + std::to_string(i));
-    BOOST_TEST((response.status == 503 || response.body == "b"), response);
-    if (response.status == 503) BOOST_TEST(contains(response.body, "no-descriptors"), response);
+    if (response.body == "b") continue;
+    ++refused;
+    BOOST_TEST(response.status == 503, response);
+    BOOST_TEST(contains(response.body, "no-descriptors"), response);
   }
+  BOOST_TEST(refused > 5U);  // more than it takes for a breaker to open
   const Millis before = seawall.process().processor_time();
   BOOST_TEST(!until([&] { return seawall.process().has_exited(); }, Millis{700}));
   BOOST_TEST((seawall.process().processor_time() - before <= Millis{kSanitized ? 400 : 150}));
