@@ -1,7 +1,6 @@
 #include "http/header_map.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/check.h"
