@@ -572,11 +572,13 @@ BOOST_AUTO_TEST_CASE(what_a_share_has_of_the_disk_is_bounded_and_known_after_a_r
 BOOST_AUTO_TEST_CASE(a_body_that_memory_may_not_hold_is_read_from_disk) {
   Fixture f;
   const std::string large = std::string(3'000'000, 'x') + "end";
-  const Ref<Object> stored = f.write({.body = large});
-  BOOST_REQUIRE(stored);
-  BOOST_TEST(stored->is_complete());
-  BOOST_TEST(!stored->is_ready());
-  BOOST_TEST(stored->charged_bytes() < 4096U);
+  {
+    const Ref<Object> stored = f.write({.body = large});
+    BOOST_REQUIRE(stored);
+    BOOST_TEST(stored->is_complete());
+    BOOST_TEST(!stored->is_ready());
+    BOOST_TEST(stored->charged_bytes() < 4096U);
+  }
   for (int life = 0; life < 2; ++life) {
     for (int i = 0; i < 4; ++i) BOOST_TEST((f.get(kKey) == large));
     BOOST_TEST(f.store->stats().stored_bytes < 4096U);
