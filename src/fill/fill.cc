@@ -54,6 +54,7 @@ bool was_asked(ErrorCode code) {
     case ErrorCode::kShuttingDown:
     case ErrorCode::kBreakerOpen:
     case ErrorCode::kBackingOff:
+    case ErrorCode::kNoDescriptors:
     case ErrorCode::kNoServer: return false;
     default: return true;
   }
@@ -170,7 +171,6 @@ void Fill::on_head(http::ResponseHead head, WallTime request_time, WallTime resp
   const Millis took = std::clamp(response_time - request_time, Millis{0}, Millis{3'600'000});
   fetch_ms_ = static_cast<std::uint32_t>(took.count());
   complete_fields(head.headers, response_time);
-  if (request_.codings == policy::Codings::kNormalised) policy::complete_vary(head.headers);
 
   const bool is_conditional = kind_ == FillKind::kRevalidate;
   if (head.status == 304 && kind_ != FillKind::kPass) {
@@ -201,7 +201,19 @@ void Fill::on_head(http::ResponseHead head, WallTime request_time, WallTime resp
     decision.why = Why::kOriginError;
   }
   if (policy::is_error_status(head.status)) back_off();
+  complete_vary(head.headers);
   begin_body(std::move(head), decision);
+}
+
+void Fill::complete_vary(http::HeaderMap& headers) const {
+  if (request_.codings == policy::Codings::kNormalised) policy::complete_vary(headers);
+}
+
+// Only what comes of it is complete: the update's Vary takes the place of the stored one when it has any.
+http::HeaderMap Fill::updated_fields(const cache::Object& stored, const http::ResponseHead& update) const {
+  http::HeaderMap fields = policy::merge_updated(stored.headers(), update.headers);
+  complete_vary(fields);
+  return fields;
 }
 
 policy::StoreDecision Fill::decide(const http::ResponseHead& head, WallTime request_time,
@@ -261,7 +273,7 @@ bool Fill::try_not_modified(const http::ResponseHead& head, WallTime request_tim
   http::ResponseHead merged;
   merged.status = stored->status();
   merged.reason = stored->reason();
-  merged.headers = policy::merge_updated(stored->headers(), head.headers);
+  merged.headers = updated_fields(*stored, head);
   const policy::StoreDecision decision = decide(merged, request_time, response_time);
   Ref<cache::Object> object = make_updated(*stored, stored_fields(merged, decision.directives), decision.freshness);
 
@@ -308,7 +320,7 @@ void Fill::refresh_from_head(const http::ResponseHead& head, WallTime request_ti
     }
     http::ResponseHead merged;
     merged.status = stored->status();
-    merged.headers = policy::merge_updated(stored->headers(), head.headers);
+    merged.headers = updated_fields(*stored, head);
     const policy::StoreDecision decision = decide(merged, request_time, response_time);
     if (!decision.may_store) {
       store_.erase(*stored);
@@ -334,7 +346,7 @@ bool Fill::begin_completion(const http::ResponseHead& head, const policy::StoreD
   freshness_ = decision.freshness;
   http::ResponseHead merged;
   merged.status = head.status;
-  merged.headers = policy::merge_updated(stored.headers(), head.headers);
+  merged.headers = updated_fields(stored, head);
   stored_headers_ = stored_fields(merged, decision.directives);
   MutexLock lock(mutex_);
   body_ = BodyBuffer(store_.budget(), arriving_->size());

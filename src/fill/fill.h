@@ -230,6 +230,8 @@ class Fill final : public RefCounted<Fill>, private http::ExchangeSink {
   void end_spilling(const Ref<cache::Object>& stored);
   policy::StoreDecision decide(const http::ResponseHead& head, WallTime request_time, WallTime response_time) const;
   bool keeps_good_copy_over(std::uint16_t status, WallTime now) const;
+  void complete_vary(http::HeaderMap& headers) const;
+  http::HeaderMap updated_fields(const cache::Object& stored, const http::ResponseHead& update) const;
   // Those who would ask again wait a while first.
   void back_off();
   bool is_purged() const;

@@ -143,17 +143,6 @@ http::AcceptedCodings accepted_by(std::string_view value) {
   return weights.accepted();
 }
 
-bool is_in_accepted_coding(const HeaderMap& response, http::AcceptedCodings accepted) {
-  for (const auto line : response) {
-    if (line.field != Field::kContentEncoding) continue;
-    for (http::ListCursor list(line.value); const auto name = list.next();) {
-      const auto coding = http::coding_from_name(*name);
-      if (coding ? !accepted.has(*coding) : !http::iequals(*name, "identity")) return false;
-    }
-  }
-  return true;
-}
-
 }  // namespace
 
 VarySpec parse_vary(const HeaderMap& response) {
@@ -184,6 +173,17 @@ void append_selecting_values(const VarySpec& spec, const HeaderMap& request, std
     }
     out.push_back('\n');
   }
+}
+
+bool is_in_accepted_coding(const HeaderMap& response, http::AcceptedCodings accepted) {
+  for (const auto line : response) {
+    if (line.field != Field::kContentEncoding) continue;
+    for (http::ListCursor list(line.value); const auto name = list.next();) {
+      const auto coding = http::coding_from_name(*name);
+      if (coding ? !accepted.has(*coding) : !http::iequals(*name, "identity")) return false;
+    }
+  }
+  return true;
 }
 
 bool selects_by_codings(std::string_view wanted, std::string_view stored, const HeaderMap& stored_fields) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/coding.h"
 #include "http/header_map.h"
 
 namespace seawall::policy {
@@ -29,6 +30,9 @@ void append_selecting_values(const VarySpec& spec, const http::HeaderMap& reques
 // What Accept-Encoding of a request is: the client's own, or normalise_codings() of it (policy/encoding.h), which the
 // origin is asked with too.
 enum class Codings : std::uint8_t { kAsGiven, kNormalised };
+
+// Whether each coding that the cache knows by its Content-Encoding is accepted; one that it does not know never is.
+bool is_in_accepted_coding(const http::HeaderMap& response, http::AcceptedCodings accepted);
 
 // Whether these differ in Accept-Encoding at most, and there not once both are normalised, and the stored response is
 // in a coding that is accepted: `wanted` of a request whose codings are normalised, `stored` of one whose may have been

@@ -318,8 +318,14 @@ void Transaction::choose_kind(FillKind& kind, std::optional<http::ByteRange>& mi
 
 // Asks whether what is stored still holds, if it can be asked about.
 void Transaction::make_conditional(fill::FillRequest& wanted) const {
+  // Of several variants one in a coding that the client does not accept is no answer, whatever the origin says of its
+  // tag: many give one weak tag to all codings.
+  const bool may_be_any = found_.object || !request_.headers.contains(Field::kAcceptEncoding);
+  const http::AcceptedCodings accepted =
+      may_be_any ? http::AcceptedCodings() : http::CodingWeights(request_.headers).accepted();
   const auto can_validate = [&](const Ref<cache::Object>& candidate) {
-    return holds_enough(*candidate) && policy::can_validate(candidate->status(), candidate->headers());
+    return holds_enough(*candidate) && policy::can_validate(candidate->status(), candidate->headers()) &&
+           (may_be_any || policy::is_in_accepted_coding(candidate->headers(), accepted));
   };
   if (std::ranges::none_of(wanted.candidates, can_validate)) {
     wanted.kind = FillKind::kFetch;  // what it replaces stays a candidate for the case that it fails

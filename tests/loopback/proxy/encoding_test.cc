@@ -355,6 +355,69 @@ BOOST_AUTO_TEST_CASE(what_an_origin_encodes_without_vary_is_for_those_who_accept
   BOOST_TEST(f.encoder.jobs.empty());
 }
 
+// A 304 says nothing of the coding, and its Vary is not all that there is.
+BOOST_AUTO_TEST_CASE(nor_does_a_validation_make_it_for_all) {
+  Fixture f;
+  const Lines response = {{"Cache-Control", "max-age=60"},
+                          {"Content-Type", "text/plain"},
+                          {"ETag", "\"1\""},
+                          {"Vary", "Origin"},
+                          {"Content-Encoding", "gzip"}};
+  f.h.ask({.headers = {{"Accept-Encoding", "gzip"}}});
+  f.h.upstream.last().respond(200, response, "encoded");
+  f.h.settle();
+  f.h.advance(Millis{61'000});
+  const Client& again = f.h.ask({.headers = {{"Accept-Encoding", "gzip"}}});
+  f.h.upstream.last().respond(304, {{"Cache-Control", "max-age=60"}, {"ETag", "\"1\""}, {"Vary", "Origin"}});
+  f.h.settle();
+  BOOST_TEST(again.writer.is_answer(200, "encoded"));
+  BOOST_TEST(f.h.ask({.headers = {{"Accept-Encoding", "gzip"}}}).writer.is_hit());
+  const std::size_t asked = f.h.upstream.calls();
+  f.h.ask({.headers = {{"Accept-Encoding", "identity"}}});
+  BOOST_TEST(f.h.upstream.calls() == asked + 1);
+}
+
+BOOST_AUTO_TEST_CASE(nor_does_a_validation_that_names_the_coding_take_what_else_it_varies_by) {
+  Fixture f;
+  const auto ask = [&](const char* language) -> Client& {
+    return f.h.ask({.headers = {{"Accept-Encoding", "gzip"}, {"Accept-Language", language}}});
+  };
+  ask("de");
+  f.h.upstream.last().respond(200,
+                              {{"Cache-Control", "max-age=60"},
+                               {"Content-Type", "text/plain"},
+                               {"ETag", "\"1\""},
+                               {"Vary", "Accept-Language"},
+                               {"Content-Encoding", "gzip"}},
+                              "deutsch");
+  f.h.settle();
+  f.h.advance(Millis{61'000});
+  ask("de");
+  f.h.upstream.last().respond(304, {{"Cache-Control", "max-age=60"}, {"ETag", "\"1\""}, {"Content-Encoding", "gzip"}});
+  f.h.settle();
+  BOOST_TEST(ask("de").writer.is_hit());
+  const std::size_t asked = f.h.upstream.calls();
+  ask("en");
+  BOOST_TEST(f.h.upstream.calls() == asked + 1);
+}
+
+// Many origins have one weak tag for all codings, and say by a 304 that a client has the right page in any.
+BOOST_AUTO_TEST_CASE(what_a_client_does_not_accept_is_not_asked_about) {
+  Fixture f;
+  const Lines response = {{"Cache-Control", "max-age=60"},
+                          {"Content-Type", "text/plain"},
+                          {"ETag", "W/\"1\""},
+                          {"Vary", "Accept-Encoding"},
+                          {"Content-Encoding", "gzip"}};
+  f.h.ask({.headers = {{"Accept-Encoding", "gzip"}}});
+  f.h.upstream.last().respond(200, response, "encoded");
+  f.h.settle();
+  f.h.ask({.headers = {{"Accept-Encoding", "identity"}}});
+  BOOST_TEST(!f.h.upstream.last().field("If-None-Match"));
+  f.h.ask({.headers = {{"Accept-Encoding", "gzip, br"}}});
+  BOOST_TEST(f.h.upstream.last().field("If-None-Match").value_or("") == "W/\"1\"");
+}
+
 BOOST_AUTO_TEST_CASE(what_a_client_likes_best_still_chooses_the_form) {
   Fixture f;
   f.h.store_object(kResponse, kText);

@@ -62,6 +62,21 @@ BOOST_AUTO_TEST_CASE(a_stale_copy_answers_for_a_failing_origin_where_it_may) {
   }
 }
 
+// Nor is it held against what is stored that the cache could not ask.
+BOOST_AUTO_TEST_CASE(what_could_not_be_asked_is_asked_next_time) {
+  for (const ErrorCode code : {ErrorCode::kPeerReset, ErrorCode::kNoDescriptors}) {
+    Harness h;
+    h.store_object(kFresh, "old");
+    h.advance(Seconds{61});
+    h.ask();
+    h.upstream.last().fail(code);
+    h.settle();
+    const std::size_t asked = h.upstream.calls();
+    h.ask();
+    BOOST_TEST(h.upstream.calls() == asked + (code == ErrorCode::kNoDescriptors ? 1 : 0));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_error_before_the_head_is_everybodys) {
   Harness h;
   Client& starter = h.ask();
