@@ -1,6 +1,8 @@
 #include "disk/index.h"
 
 #include <algorithm>
+#include <limits>
+#include <set>
 #include <utility>
 
 #include "disk/bytes.h"
@@ -239,8 +241,8 @@ void Index::bury_at(const Shard& s, std::size_t at, std::uint64_t sequence) {
   undertaker_.bury(volume_of(s.slots[at].segment), tombstone(s.slots[at].hash, variant_at(s, at), sequence));
 }
 
-std::size_t Index::kill(Shard& s, std::uint64_t hash, std::optional<std::uint64_t> variant, std::uint64_t sequence) {
-  std::size_t killed = 0;
+void Index::kill(Shard& s, std::uint64_t hash, std::optional<std::uint64_t> variant, std::uint64_t sequence,
+                 const std::function<void(std::uint64_t variant, std::uint32_t usable_until)>& each) {
   std::uint32_t volumes = loading_.load();
   if (volumes != 0) {
     add_dead(s, hash, {.variant = variant.value_or(0), .sequence = sequence, .every_variant = !variant});
@@ -251,7 +253,7 @@ std::size_t Index::kill(Shard& s, std::uint64_t hash, std::optional<std::uint64_
       // It may be half way to the disk.
       put->is_dead = true;
       volumes |= 1U << put->volume;
-      ++killed;
+      if (each) each(put->variant, std::numeric_limits<std::uint32_t>::max());
     }
   }
   for (bool again = !s.slots.empty(); again;) {
@@ -260,8 +262,8 @@ std::size_t Index::kill(Shard& s, std::uint64_t hash, std::optional<std::uint64_
       const Slot& slot = s.slots[at];
       if (slot.hash != hash || slot.sequence >= sequence || (variant && variant_at(s, at) != *variant)) continue;
       volumes |= 1U << volume_of(slot.segment);
+      if (each) each(variant_at(s, at), slot.usable_until);
       remove(s, at);  // moves others about
-      ++killed;
       again = true;
       break;
     }
@@ -269,7 +271,6 @@ std::size_t Index::kill(Shard& s, std::uint64_t hash, std::optional<std::uint64_
   for (std::size_t v = 0; volumes != 0; ++v, volumes >>= 1) {
     if ((volumes & 1) != 0) undertaker_.bury(v, tombstone(hash, variant, sequence));
   }
-  return killed;
 }
 
 std::shared_ptr<PendingPut> Index::draw(Shard& s, const Meta& meta, std::size_t volume) {
@@ -330,10 +331,14 @@ void Index::abandon(const PendingPut& put) {
   unregister(s, put);
 }
 
-std::size_t Index::erase(std::uint64_t hash, std::optional<std::uint64_t> variant) {
+std::size_t Index::erase(std::uint64_t hash, std::optional<std::uint64_t> variant, std::uint32_t now) {
+  std::set<std::uint64_t> erased;
   Shard& s = shard_of(hash);
   const MutexLock lock(s.mutex);
-  return kill(s, hash, variant, next_sequence_.fetch_add(1));
+  kill(s, hash, variant, next_sequence_.fetch_add(1), [&](std::uint64_t killed, std::uint32_t usable_until) {
+    if (usable_until > now) erased.insert(killed);
+  });
+  return erased.size();
 }
 
 bool Index::forget(std::uint64_t hash, std::uint64_t sequence) {

@@ -96,8 +96,8 @@ class Index {
   bool settle(const PendingPut& put, const Entry& entry, std::uint16_t slot);
   void abandon(const PendingPut& put);
 
-  // With those on their way. How many.
-  std::size_t erase(std::uint64_t hash, std::optional<std::uint64_t> variant);
+  // With those on their way. How many variants of use at `now` (Unix seconds) there were.
+  std::size_t erase(std::uint64_t hash, std::optional<std::uint64_t> variant, std::uint32_t now = 0);
   // One record that turned out unreadable, or has to go. False: it had gone.
   bool forget(std::uint64_t hash, std::uint64_t sequence);
 
@@ -168,7 +168,9 @@ class Index {
   void remove(Shard& s, std::size_t at) SW_REQUIRES(s.mutex);
   void resize(Shard& s, std::size_t slots) SW_REQUIRES(s.mutex);
   // Everything of the key (one variant or all) that is older than `sequence` dies. How many.
-  std::size_t kill(Shard& s, std::uint64_t hash, std::optional<std::uint64_t> variant, std::uint64_t sequence)
+  // `each`: what it kills, a record and the put that is to replace it both.
+  void kill(Shard& s, std::uint64_t hash, std::optional<std::uint64_t> variant, std::uint64_t sequence,
+            const std::function<void(std::uint64_t variant, std::uint32_t usable_until)>& each = {})
       SW_REQUIRES(s.mutex);
   void bury_at(const Shard& s, std::size_t at, std::uint64_t sequence) SW_REQUIRES(s.mutex);
   void unregister(Shard& s, const PendingPut& put) SW_REQUIRES(s.mutex);

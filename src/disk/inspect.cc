@@ -49,6 +49,8 @@ class Inspection {
         directory_(std::move(directory)) {}
 
   std::expected<void, std::string> open() {
+    // First of all: what a server leaves while it ends is seen whole, or not at all.
+    auto lock = fs_.lock(path("LOCK"), false);
     const auto names = fs_.list(directory_);
     if (!names) return refuse(error_text(names.error()));
     names_ = *names;
@@ -61,7 +63,6 @@ class Inspection {
     }
     if (!decoded.file && decoded.fault == VolumeFileFault::kForeign)
       return refuse("volume: not a file of a disk cache");
-    auto lock = fs_.lock(path("LOCK"), false);
     if (!lock && lock.error() == EWOULDBLOCK) return refuse("a server is using it; stop that one first");
     if (lock) lock_ = std::move(*lock);
     if (!decoded.file) {
@@ -71,7 +72,13 @@ class Inspection {
     volume_ = *decoded.file;
     report_.version = volume_.version;
     journal_ = read_journal(fs_, directory_, names_, volume_.volume_id);
-    if (!journal_.is_whole) problem("journal: damaged: the next start will empty the directory");
+    const bool is_member = std::ranges::find(volume_.members, volume_.volume_id) != volume_.members.end();
+    if (!journal_.is_whole) {
+      problem("journal: damaged: the next start will empty the directory");
+    } else if (!is_member) {
+      problem("volume: it left service: the next start will empty the directory");
+    }
+    is_believed_ = journal_.is_whole && is_member;
     for (const JournalEntry& e : journal_.entries) {
       if (e.kind == JournalKind::kTombstone) dead_[e.hash].push_back(e);
       if (e.kind == JournalKind::kNote && options_.on_note) {
@@ -260,7 +267,7 @@ class Inspection {
     for (std::size_t i = 0; i < records_.size(); ++i) {
       FoundRecord& r = records_[i];
       r.is_whole = r.is_whole && has_its_chunks(r);
-      if (!journal_.is_whole || is_dead(r)) continue;
+      if (!is_believed_ || is_dead(r)) continue;
       auto& others = current[r.hash];
       const auto same = std::ranges::find_if(others, [&](std::size_t o) { return records_[o].variant == r.variant; });
       if (same == others.end()) {
@@ -283,6 +290,7 @@ class Inspection {
   std::vector<std::string> names_;
   VolumeFile volume_;
   FoundJournal journal_;
+  bool is_believed_ = false;  // by the next start
   std::unordered_map<std::uint64_t, std::vector<JournalEntry>> dead_;
   std::vector<OpenSegment> segments_;
   std::vector<FoundRecord> records_;

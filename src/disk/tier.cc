@@ -616,7 +616,7 @@ void report_durable(TierCore& core, Executor* executor, Tier::DurableDone done) 
 }  // namespace
 
 std::size_t Tier::erase(std::uint64_t hash, Executor* executor, DurableDone done) {
-  const std::size_t erased = core_->is_closed() ? 0 : core_->index().erase(hash, std::nullopt);
+  const std::size_t erased = core_->is_closed() ? 0 : core_->index().erase(hash, std::nullopt, core_->now_seconds());
   core_->counters().erased += erased;
   report_durable(*core_, executor, std::move(done));
   return erased;

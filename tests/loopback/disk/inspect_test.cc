@@ -218,4 +218,20 @@ BOOST_FIXTURE_TEST_CASE(a_list_tells_what_is_damaged, Fixture) {
   BOOST_TEST(list_problems[0] == "journal: damaged: the next start will empty the directory");
 }
 
+BOOST_FIXTURE_TEST_CASE(what_the_next_start_does_not_believe_is_not_served, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  put(meta(1), {}, "body 1");
+  disk.fail("/d0/segment-", EIO);
+  put(meta(2), {}, "body 2");
+  BOOST_TEST_REQUIRE((tier->stats().volumes[0].state == disk::VolumeState::kOutOfService));
+  close();
+  disk.fail("/d0/segment-", 0);
+  disk.restart();
+  const disk::CheckReport report = check();
+  BOOST_TEST(report.records == 0U);
+  BOOST_TEST(report.problem_count == 1U);
+  BOOST_TEST_REQUIRE(open() == "");
+  BOOST_TEST(get(1) == "miss");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -75,6 +75,16 @@ BOOST_AUTO_TEST_CASE(an_erase_takes_what_is_on_its_way_with_it) {
   BOOST_TEST(index.find(1, 0).empty());
 }
 
+BOOST_AUTO_TEST_CASE(what_is_of_no_use_and_what_is_to_be_replaced_are_not_counted_as_erased) {
+  put(meta(1));
+  BOOST_TEST(index.erase(1, std::nullopt, 1000) == 0U);
+  put(meta(1));
+  put(meta(1, 5));
+  const auto stream = index.begin_stream(meta(1, 5), 0);
+  BOOST_TEST(index.erase(1, std::nullopt, 999) == 2U);
+  index.abandon(*stream);
+}
+
 BOOST_AUTO_TEST_CASE(a_stream_replaces_when_it_is_finished_and_dies_of_a_later_put) {
   put(meta(1));
   const auto stream = index.begin_stream(meta(1), 0);
