@@ -60,6 +60,8 @@ FileSystem& posix_file_system();
 
 // "Permission denied".
 std::string error_text(int error);
+// There is no room, or none for this user.
+bool is_full(int error);
 
 // The whole file; longer than `max_bytes` is EFBIG.
 IoResult<std::string> read_file(FileSystem& fs, const std::string& path, std::size_t max_bytes);

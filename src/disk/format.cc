@@ -582,7 +582,7 @@ std::optional<JournalBlock> decode_journal_block(std::string_view bytes, std::ui
   b.payload = bytes.substr(kJournalBlockHeaderBytes, size);
   if (load<std::uint64_t>(bytes.data() + 24) != checksum(b.payload)) return std::nullopt;
   if (load<std::uint64_t>(bytes.data() + 32) != checksum(bytes.substr(0, 32))) return std::nullopt;
-  b.size = round_up(kJournalBlockHeaderBytes + size, kJournalAlign);
+  b.size = journal_block_bytes(size);
   return b;
 }
 
@@ -597,13 +597,17 @@ std::string encode_journal_block(std::string_view payload, std::uint64_t nonce, 
   append(out, checksum(payload));
   append_checksum(out);
   out += payload;
-  out.resize(round_up(out.size(), kJournalAlign), '\0');
+  out.resize(journal_block_bytes(payload.size()), '\0');
   return out;
 }
 
-JournalContent decode_journal(std::string_view bytes, const JournalHeader& header) {
-  // Where a block is damaged in one half the other has it. Blocks are found by looking for them, so that a length that
-  // cannot be read costs that block alone.
+std::size_t journal_block_bytes(std::size_t payload_bytes) {
+  return round_up(kJournalBlockHeaderBytes + payload_bytes, kJournalAlign);
+}
+
+JournalContent decode_journal(std::string_view bytes, const JournalHeader& header, std::uint64_t last) {
+  // Where a block is damaged in one half the other has it; where it is longer in one, it was written once more. Blocks
+  // are found by looking for them, so that a length that cannot be read costs that block alone.
   std::map<std::uint64_t, std::pair<std::uint64_t, JournalBlock>> blocks;  // by number: where, and what
   const std::size_t half = header.half_bytes;
   for (std::size_t h = 0; h < 2; ++h) {
@@ -611,7 +615,10 @@ JournalContent decode_journal(std::string_view bytes, const JournalHeader& heade
     const std::string_view part = bytes.substr(h * half, half);
     for (std::size_t at = 0; at + kJournalBlockHeaderBytes <= part.size();) {
       const auto block = decode_journal_block(part.substr(at), header.nonce);
-      if (block) blocks.try_emplace(block->number, at, *block);
+      if (block && block->number <= last) {
+        auto& known = blocks.try_emplace(block->number, at, *block).first->second;
+        if (block->payload.size() > known.second.payload.size()) known = {at, *block};
+      }
       at += block ? block->size : kJournalAlign;
     }
   }

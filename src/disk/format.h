@@ -199,13 +199,14 @@ struct JournalEntry {
 void append_entry(std::string& payload, const JournalEntry& entry);
 // A block, padded to kJournalAlign.
 std::string encode_journal_block(std::string_view payload, std::uint64_t nonce, std::uint64_t number);
+std::size_t journal_block_bytes(std::size_t payload_bytes);
 struct JournalContent {
   std::vector<JournalEntry> entries;
   std::uint64_t blocks = 0;
   std::uint64_t end = 0;  // offset in a half behind the last block
   bool has_gap = false;   // something that was committed cannot be read
 };
-// `bytes` are the file's, behind its header page.
-JournalContent decode_journal(std::string_view bytes, const JournalHeader& header);
+// `bytes` are the file's, behind its header page. Blocks of a higher number than `last` are passed over.
+JournalContent decode_journal(std::string_view bytes, const JournalHeader& header, std::uint64_t last = ~0ULL);
 
 }  // namespace seawall::disk

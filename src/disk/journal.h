@@ -1,6 +1,7 @@
-// What must not come back, and the user's notes: a file of blocks, each in both of its halves, committed in groups. See
-// docs/disk-format.md for what is kept how long. Thread: any for add() and when_committed(); run() is the journal
-// thread; the rest before it starts or on it.
+// What must not come back, and the user's notes: a file of blocks, each in both of its halves. What is added is written
+// at once, into a block that is written again with what follows until it is synced, so that the end of the process
+// loses nothing; a sync is shared. See docs/disk-format.md for what is kept how long. Thread: any for add() and
+// when_committed(); run() is the journal thread; the rest before it starts or on it.
 #pragma once
 
 #include <atomic>
@@ -9,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,8 @@ FoundJournal read_journal(FileSystem& fs, const std::string& directory, const st
 // those is above; 0: there are none.
 std::uint64_t prune_notes(const TierOptions& options, std::vector<JournalEntry>& entries);
 JournalEntry note_entry(Note note);
+// Room for the next journal, taken before others fill the file system.
+inline constexpr std::string_view kSpareJournal = "journal.spare";
 // 0 when it is none.
 std::uint64_t journal_generation(const std::string& name);
 
@@ -51,9 +55,8 @@ class Journal {
   Journal(FileSystem& fs, std::string directory, std::size_t room, Hooks hooks)
       : fs_(fs), directory_(std::move(directory)), min_half_bytes_(room / 2), hooks_(std::move(hooks)) {}
 
-  // A new file with these entries and at least `room` for more, in the place of what there was.
-  IoResult<void> start(std::uint64_t volume_id, std::uint64_t generation, const std::vector<JournalEntry>& entries,
-                       std::size_t room = 0);
+  // A new file with these entries, in the place of what there was.
+  IoResult<void> start(std::uint64_t volume_id, std::uint64_t generation, const std::vector<JournalEntry>& entries);
   std::uint64_t generation() const { return generation_; }
   void add(JournalEntry entry);
   // Runs `done` on the journal thread when everything added so far is on the device; with false, on another, when it
@@ -70,16 +73,30 @@ class Journal {
   // Nothing is being written: with set_out(), start() may be called from another thread.
   bool is_idle();
 
-  std::uint64_t file_bytes() const { return file_bytes_.load(std::memory_order_relaxed); }
+  // With the spare file.
+  std::uint64_t file_bytes() const {
+    return file_bytes_.load(std::memory_order_relaxed) + spare_bytes_.load(std::memory_order_relaxed);
+  }
   std::uint64_t entries() const { return entries_.load(std::memory_order_relaxed); }
   std::uint64_t commits() const { return commits_.load(std::memory_order_relaxed); }
   std::uint64_t written_bytes() const { return written_.load(std::memory_order_relaxed); }
 
  private:
   enum Out : int { kIn, kOutDurably, kOutMaybe };
-  IoResult<void> commit(const std::vector<JournalEntry>& batch);
-  IoResult<void> write_block(const std::string& payload);
-  IoResult<void> compact(std::size_t room);
+  bool is_sync_due() const;
+  IoResult<void> write(const std::vector<JournalEntry>& batch);
+  IoResult<void> write_open();
+  IoResult<void> sync_open();
+  IoResult<void> compact();
+  IoResult<void> write_file(std::uint64_t volume_id, std::uint64_t generation,
+                            const std::vector<JournalEntry>& entries);
+  struct NewFile {
+    std::unique_ptr<File> file;
+    std::string path;
+    std::uint64_t half_bytes = 0;
+  };
+  IoResult<NewFile> take_file(std::uint64_t content_bytes);
+  IoResult<void> keep_spare(std::uint64_t generation);
   std::string path(std::uint64_t generation) const;
 
   FileSystem& fs_;
@@ -99,14 +116,18 @@ class Journal {
   bool stopping_ = false;
   bool has_ended_ = false;
   bool is_busy_ = false;  // a batch is being written
+  std::optional<MonoTime> unsynced_since_;
   std::atomic<int> out_{kIn};
 
+  const SystemClock clock_;
   std::unique_ptr<File> file_;
   JournalHeader header_;
   std::uint64_t generation_ = 0;
-  std::uint64_t blocks_ = 0;
-  std::uint64_t end_ = 0;  // in a half
+  std::uint64_t blocks_ = 0;  // synced
+  std::uint64_t end_ = 0;     // of them, in a half
+  std::string open_;          // payload of the block behind them, which is not synced
   std::atomic<std::uint64_t> file_bytes_{0};
+  std::atomic<std::uint64_t> spare_bytes_{0};
   std::atomic<std::uint64_t> entries_{0};
   std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::uint64_t> written_{0};

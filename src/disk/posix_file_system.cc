@@ -148,6 +148,10 @@ FileSystem& posix_file_system() {
   return fs;
 }
 
+bool is_full(int error) {
+  return error == ENOSPC || error == EDQUOT;
+}
+
 std::string error_text(int error) {
   return std::system_category().message(error);
 }

@@ -29,8 +29,8 @@ std::uint64_t choose_segment_bytes(std::uint64_t wanted, std::uint64_t capacity)
 
 bool is_ours(const std::string& name) {
   const std::string base = name.ends_with(".new") ? name.substr(0, name.size() - 4) : name;
-  return base == "LOCK" || base == "volume" || base == "index" || segment_id(base) != 0 ||
-         journal_generation(base) != 0;
+  return base == "LOCK" || base == "volume" || base == "index" || base == "journal" || name == kSpareJournal ||
+         segment_id(base) != 0 || journal_generation(base) != 0;
 }
 
 std::unexpected<std::string> refuse(const std::string& directory, const std::string& what) {

@@ -71,7 +71,7 @@ IoResult<void> Volume::load() {
     }
     // Of a life of the volume before it was emptied, unreadable, or never finished.
     if (is_left_over && journal_generation(name.substr(0, name.size() - 4)) == 0 && name != "index.new" &&
-        name != "volume.new") {
+        name != "volume.new" && name != "journal.new") {
       continue;
     }
     if (const auto r = fs.unlink(file_path(name)); !r && r.error() != ENOENT) return r;
@@ -171,7 +171,7 @@ IoResult<void> Volume::recover_segment(const std::shared_ptr<SegmentFile>& segme
   if (const auto r = file.truncate(*end); !r) return r;  // what could not be read shall not be looked at again
   const auto written = file.write(s.covered_bytes, footer);
   // On a full disk it does without: the next start scans it again.
-  if (!written && written.error() != ENOSPC) return written;
+  if (!written && !is_full(written.error())) return written;
   if (const auto r = file.sync(); !r) return r;
   segment->bytes = s.covered_bytes + footer.size();
   segment->settled_bytes = s.covered_bytes;
@@ -216,7 +216,7 @@ IoResult<void> Volume::write_aside() {
   mark_house_io(bytes.size());
   const auto written = replace_file(context_.fs, own_.path, "index", bytes);
   mark_io(house_io_, false);
-  if (!written && written.error() == ENOSPC) {
+  if (!written && is_full(written.error())) {
     std::ignore = context_.fs.unlink(file_path("index.new"));
     return {};
   }

@@ -18,8 +18,8 @@ namespace {
 constexpr std::size_t kBufferBytes = 1 << 20;
 constexpr std::size_t kOpBytes = 512;  // that an op itself counts as backlog
 constexpr std::chrono::milliseconds kTick{50};
-// No room, and nothing to evict but what is still being read: the put is skipped.
-constexpr int kNoRoom = EDQUOT;
+// No room, and nothing to evict but what is still being read: the put is skipped. No errno.
+constexpr int kNoRoom = -1;
 
 }  // namespace
 
@@ -452,12 +452,12 @@ IoResult<void> VolumeWriter::seal() {
   summary.covered_bytes = buffer_at_;
   summary.min_sequence = open_->min_sequence;
   summary.min_epoch = open_->min_epoch;
-  summary.entries = std::move(entries_);
-  entries_.clear();
+  summary.entries = entries_;  // where there is no room for the footer it is tried again
   const std::string footer = encode_footer(summary);
   if (const auto r = open_->file->write(buffer_at_, footer); !r) return r;
   if (const auto r = open_->file->truncate(buffer_at_ + footer.size()); !r) return r;
   if (const auto r = open_->file->sync(); !r) return r;
+  entries_.clear();
   volume_.context().counters.written_bytes += footer.size();
   volume_.context().counters.syncs += 1;
   unsynced_bytes_ = 0;
@@ -472,7 +472,7 @@ IoResult<void> VolumeWriter::open_segment() {
   if (open_) return {};
   auto segment = create_segment();
   // Others may have filled the disk: a cache can do with less.
-  for (int tries = 0; !segment && segment.error() == ENOSPC && tries < 4 && !evicting_; ++tries) {
+  for (int tries = 0; !segment && is_full(segment.error()) && tries < 4 && !evicting_; ++tries) {
     const auto oldest = volume_.segments().oldest_sealed();
     if (!oldest) break;
     if (!std::exchange(has_said_full_, true)) volume_.say_full();
@@ -521,7 +521,7 @@ IoResult<void> VolumeWriter::make_room() {
     const auto oldest = volume_.segments().oldest_sealed();
     if (!oldest || volume_.is_held_by_readers() || (evicted > 0 && is_stopping())) return std::unexpected(kNoRoom);
     auto r = evict(oldest, evicted < segments);
-    if (!r && r.error() == ENOSPC) r = evict(oldest, false);
+    if (!r && is_full(r.error())) r = evict(oldest, false);
     if (!r) return r;
   }
   return {};
@@ -534,7 +534,7 @@ IoResult<bool> VolumeWriter::shrink_some() {
   if (!oldest) return false;
   auto r = evict(oldest, true);
   // Where others have filled the file system there is no room to write anything again.
-  if (!r && r.error() == ENOSPC) r = evict(oldest, false);
+  if (!r && is_full(r.error())) r = evict(oldest, false);
   if (!r) return std::unexpected(r.error());
   return true;
 }
@@ -563,7 +563,10 @@ IoResult<void> VolumeWriter::evict(const std::shared_ptr<SegmentFile>& segment, 
     // What was written again is to be there before that which it was read from goes.
     if (r) r = sync();
     evicting_ = false;
-    if (!r) return r;
+    if (!r) {
+      bury_copies();
+      return r;
+    }
   }
   FileSystem& fs = volume_.context().fs;
   if (const auto r = fs.unlink(segment->path); !r) return r;
@@ -576,6 +579,13 @@ IoResult<void> VolumeWriter::evict(const std::shared_ptr<SegmentFile>& segment, 
   volume_.context().counters.evicted += dropped;
   volume_.context().counters.evicted_segments += 1;
   return {};
+}
+
+// They may be written yet, when what they were read from has left the index: then nobody would know of them.
+void VolumeWriter::bury_copies() {
+  for (const Unsettled& u : unsettled_) {
+    if (!u.put) volume_.context().index.forget(u.entry.hash, u.old_sequence);
+  }
 }
 
 IoResult<void> VolumeWriter::write_again(SegmentFile& segment, const std::vector<Entry>& entries) {

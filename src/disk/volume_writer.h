@@ -116,6 +116,7 @@ class VolumeWriter {
   IoResult<void> make_room();
   IoResult<bool> shrink_some();
   IoResult<void> evict(const std::shared_ptr<SegmentFile>& segment, bool keep_used);
+  void bury_copies();
   // What the footer has; nullopt: it cannot be read.
   static std::optional<std::vector<Entry>> read_entries(const SegmentFile& segment);
   IoResult<void> write_again(SegmentFile& segment, const std::vector<Entry>& entries);

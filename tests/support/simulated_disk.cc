@@ -47,7 +47,7 @@ class SimulatedDisk::OpenFile final : public disk::File {
   }
   disk::IoResult<void> sync() override {
     const std::scoped_lock lock(disk_.mutex_);
-    if (const int error = disk_.check(path_, true, false)) return std::unexpected(error);
+    if (const int error = disk_.check(path_, true, false, true)) return std::unexpected(error);
     node_->durable = node_->now;
     node_->unsynced.clear();
     return {};
@@ -70,6 +70,11 @@ class SimulatedDisk::OpenFile final : public disk::File {
       }
       return std::unexpected(error);
     }
+    const std::uint64_t more = end > node_->now.size() ? end - node_->now.size() : 0;
+    if (!c.is_truncate && !disk_.has_room(path_, more)) {
+      ++disk_.refused_;
+      return std::unexpected(ENOSPC);
+    }
     SimulatedDisk::apply(node_->now, c);
     node_->unsynced.push_back(std::move(c));
     return {};
@@ -91,10 +96,12 @@ void SimulatedDisk::apply(std::string& content, const Change& c) {
   content.replace(c.offset, c.bytes.size(), c.bytes);
 }
 
-int SimulatedDisk::check(const std::string& path, bool changes, bool grows) {
+int SimulatedDisk::check(const std::string& path, bool changes, bool grows, bool is_sync) {
   const auto hangs = [&] {
     return std::ranges::any_of(hangs_, [&](const auto& hang) {
-      return path.starts_with(hang.first) && (hang.second == Hang::kAll || (hang.second == Hang::kChanges) == changes);
+      if (!path.starts_with(hang.first)) return false;
+      if (hang.second == Hang::kSyncs) return is_sync;
+      return hang.second == Hang::kAll || (hang.second == Hang::kChanges) == changes;
     });
   };
   ++hanging_;
@@ -106,6 +113,25 @@ int SimulatedDisk::check(const std::string& path, bool changes, bool grows) {
   }
   if (changes && ++operations_ >= stop_at_) return EIO;
   return 0;
+}
+
+void SimulatedDisk::limit_room(const std::string& prefix, std::uint64_t bytes) {
+  const std::scoped_lock lock(mutex_);
+  rooms_[prefix] = bytes;
+}
+
+std::uint64_t SimulatedDisk::refused() const {
+  const std::scoped_lock lock(mutex_);
+  return refused_;
+}
+
+bool SimulatedDisk::has_room(const std::string& path, std::uint64_t more) const {
+  return std::ranges::all_of(rooms_, [&](const auto& room) {
+    if (more == 0 || !path.starts_with(room.first)) return true;
+    std::uint64_t used = 0;
+    for (const auto& [name, node] : names_) used += name.starts_with(room.first) ? node->now.size() : 0;
+    return used + more <= room.second;
+  });
 }
 
 void SimulatedDisk::make_directory(const std::string& path) {

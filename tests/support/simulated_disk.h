@@ -40,12 +40,19 @@ class SimulatedDisk final : public disk::FileSystem {
   // room goes on, as on a full disk.
   void fail(const std::string& prefix, int error, bool only_growth = false);
 
+  // What files under this path take together; what was allocated does not count, as on file systems that promise
+  // nothing.
+  void limit_room(const std::string& prefix, std::uint64_t bytes);
+  // How often there was none.
+  std::uint64_t refused() const;
+
   // There are no rings from now on, for that errno. Those that there are read on the spot, for no file has a
   // descriptor.
   void refuse_rings(int error);
 
-  // Operations under this path do not return until release(); those that change nothing too, or only they.
-  enum class Hang : std::uint8_t { kReads, kChanges, kAll };
+  // Operations under this path do not return until release(); those that change nothing too, or only they, or
+  // syncs alone.
+  enum class Hang : std::uint8_t { kReads, kChanges, kAll, kSyncs };
   void hang(const std::string& prefix, Hang what);
   void release();
   // How many wait.
@@ -86,7 +93,8 @@ class SimulatedDisk final : public disk::FileSystem {
   class OpenFile;
 
   // 0, or why the operation fails.
-  int check(const std::string& path, bool changes, bool grows);
+  int check(const std::string& path, bool changes, bool grows, bool is_sync = false);
+  bool has_room(const std::string& path, std::uint64_t more) const;
   static void apply(std::string& content, const Change& change);
   void rename_now(const std::string& path, std::shared_ptr<Node> node);
   void tear(Node& node);
@@ -100,6 +108,8 @@ class SimulatedDisk final : public disk::FileSystem {
   std::set<std::string> locks_;
   std::map<std::string, std::pair<int, bool>> faults_;
   std::map<std::string, Hang> hangs_;
+  std::map<std::string, std::uint64_t> rooms_;
+  std::uint64_t refused_ = 0;
   int ring_refusal_ = 0;
   std::condition_variable_any released_;
   std::size_t hanging_ = 0;

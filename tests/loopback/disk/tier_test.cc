@@ -2,7 +2,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <cerrno>
 #include <csignal>
 
 #include "loopback/disk/disk_bench.h"
@@ -12,6 +15,9 @@ namespace {
 
 using namespace seawall;
 using namespace seawall::test;
+
+// There is no room, or none for this user.
+const auto kFull = boost::unit_test::data::make({ENOSPC, EDQUOT});
 
 std::string noise(std::size_t size, std::uint64_t seed = 1) {
   Rng rng(seed);
@@ -444,6 +450,93 @@ BOOST_AUTO_TEST_CASE(a_disk_that_hangs_does_not_hold_up_the_end) {
   f->disk.release();
 }
 
+// What was replaced is known to be before anything is synced: a process that is killed leaves what was written.
+BOOST_FIXTURE_TEST_CASE(what_is_replaced_is_written_down_at_once, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  put(meta(1), {}, "older");
+  put(meta(2), {}, "older");
+  disk.hang("/d0/journal", SimulatedDisk::Hang::kSyncs);
+  disk.hang("/d0/segment", SimulatedDisk::Hang::kChanges);
+  for (const std::uint64_t hash : {1U, 2U}) {
+    const std::uint64_t before = tier->stats().journal_entries;
+    tier->put(meta(hash), {}, chain_of("newer"));
+    if (hash == 1) executor.run_until([&] { return tier->stats().journal_entries > before; });
+  }
+  disk.stop_after(0);
+  disk.release();
+  close();
+  disk.restart();
+  BOOST_TEST_REQUIRE(open() == "");
+  BOOST_TEST(get(1) == "miss");
+}
+
+// A block is written again with more until it is synced.
+BOOST_FIXTURE_TEST_CASE(many_tombstones_share_a_block, Fixture) {
+  options.journal_bytes = 16 << 10;
+  BOOST_TEST_REQUIRE(open() == "");
+  const std::string journal = disk.files("/d0/journal-").back();
+  for (std::uint64_t i = 1; i <= 200; ++i) put(meta(i), {}, "older");
+  const std::uint64_t before = tier->stats().journal_entries;
+  for (std::uint64_t i = 1; i <= 200; ++i) tier->put(meta(i), {}, chain_of("newer"));
+  executor.run_until([&] { return tier->stats().journal_entries >= before + 200; });
+  BOOST_TEST(erase(1));
+  close();
+  disk.lose_power();
+  BOOST_TEST_REQUIRE(open() == "");
+  BOOST_TEST(get(1) == "miss");
+  for (std::uint64_t i = 2; i <= 200; ++i) BOOST_TEST(get(i) != "older");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_full_disk_has_room_for_the_next_journal, Fixture) {
+  options.journal_bytes = 8192;
+  BOOST_TEST_REQUIRE(open() == "");
+  put(meta(1), {}, "kept");
+  disk.fail("/d0/journal", ENOSPC, true);
+  const std::string first = disk.files("/d0/journal-").back();
+  for (std::uint64_t i = 0; i < 100; ++i) BOOST_TEST(erase(2));
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    put(meta(3), {}, "x");
+    BOOST_TEST(erase(3));
+  }
+  BOOST_TEST(disk.files("/d0/journal-").back() != first);
+  close();
+  disk.restart();
+  BOOST_TEST_REQUIRE(open() == "");
+  BOOST_TEST((tier->stats().volumes[0].state == disk::VolumeState::kInService));
+  BOOST_TEST(get(1) == "kept");
+  BOOST_TEST(get(3) == "miss");
+}
+
+// Where room is not reserved, what is to be written again may find none, and some a moment later.
+BOOST_FIXTURE_TEST_CASE(what_found_no_room_to_be_written_again_does_not_come_back, Fixture) {
+  BOOST_TEST_REQUIRE(open() == "");
+  put(meta(1), {}, noise(200'000));
+  for (std::uint64_t i = 2; tier->stats().volumes[0].used_bytes + (2 << 20) < disk::kMinVolumeBytes; ++i) {
+    put(meta(i), {}, noise(200'000, i));
+  }
+  for (const std::uint64_t hash : {1U, 2U}) {
+    BOOST_TEST_REQUIRE(find(hash).has_value());
+    tier->mark_used(*find(hash));
+  }
+  for (std::uint64_t i = 10'000; tier->stats().evicted == 0 && i < 10'100; ++i) {
+    std::uint64_t used = 0;
+    for (const std::string& path : disk.files("/d0/segment-")) used += disk.content(path).size();
+    disk.limit_room("/d0/segment-", used + 200'000);
+    put(meta(i), {}, noise(30'000, i));
+  }
+  BOOST_TEST(disk.refused() == 1U);
+  disk.limit_room("/d0/segment-", ~std::uint64_t{0});
+  BOOST_TEST_REQUIRE((tier->stats().volumes[0].state == disk::VolumeState::kInService));
+  BOOST_TEST(sync());
+  BOOST_TEST(erase(1));
+  BOOST_TEST(get(1) == "miss");
+  disk.stop_after(0);  // without an index that was written aside
+  close();
+  disk.restart();
+  BOOST_TEST_REQUIRE(open() == "");
+  BOOST_TEST(get(1) == "miss");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_full_disk_is_used_as_far_as_it_goes, Fixture) {
   BOOST_TEST_REQUIRE(open() == "");
   for (std::uint64_t i = 1; i <= 40; ++i) put(meta(i), {}, noise(100'000, i));
@@ -453,14 +546,14 @@ BOOST_FIXTURE_TEST_CASE(a_full_disk_is_used_as_far_as_it_goes, Fixture) {
   BOOST_TEST(get(1) == "miss");
 }
 
-BOOST_FIXTURE_TEST_CASE(where_others_fill_the_disk_the_oldest_goes_and_that_is_said, Fixture) {
+BOOST_DATA_TEST_CASE_F(Fixture, where_others_fill_the_disk_the_oldest_goes_and_that_is_said, kFull, full) {
   BOOST_TEST_REQUIRE(open() == "");
   for (std::uint64_t i = 1; i <= 4; ++i) put(meta(i), {}, noise(900'000, i));
   const std::string youngest = disk.files("/d0/segment-").back();
   BOOST_TEST_REQUIRE(youngest.back() < '8');
   std::string next = youngest;
   ++next.back();
-  disk.fail(next, ENOSPC, true);
+  disk.fail(next, full, true);
   for (std::uint64_t i = 5; i <= 6; ++i) put(meta(i), {}, noise(900'000, i));
   BOOST_TEST((tier->stats().volumes[0].state == disk::VolumeState::kInService));
   BOOST_TEST(get(1) == "miss");
@@ -473,11 +566,11 @@ BOOST_FIXTURE_TEST_CASE(where_others_fill_the_disk_the_oldest_goes_and_that_is_s
 BOOST_FIXTURE_TEST_CASE(where_there_is_no_room_for_the_index_aside_it_stays_away, Fixture) {
   BOOST_TEST_REQUIRE(open() == "");
   put(meta(1), {}, "one");
-  disk.fail("/d0/index", ENOSPC, true);
+  disk.limit_room("/d0/index", 0);
   for (int i = 0; i < 3; ++i) {
-    const std::uint64_t tried = disk.operations();
+    const std::uint64_t tried = disk.refused();
     clock.advance(Seconds{61});
-    executor.run_until([&] { return disk.operations() > tried; });
+    executor.run_until([&] { return disk.refused() > tried && !disk.exists("/d0/index.new"); });
     put(meta(2), {}, "two");
   }
   BOOST_TEST((tier->stats().volumes[0].state == disk::VolumeState::kInService));

@@ -221,6 +221,25 @@ BOOST_AUTO_TEST_CASE(a_journal_survives_damage_to_either_half_and_tells_of_damag
   BOOST_TEST(content.entries.size() == 4U);
 }
 
+// Until it is synced a block is written again with more: first in one half, then in the other.
+BOOST_AUTO_TEST_CASE(of_a_block_that_was_written_again_the_longer_counts) {
+  const JournalHeader header{.volume_id = 1, .nonce = 8, .half_bytes = 4096};
+  std::string payload;
+  std::string bytes(2 * header.half_bytes, '\0');
+  for (std::uint64_t n = 1; n <= 2; ++n) {
+    JournalEntry e;
+    e.hash = n, e.sequence = n;
+    append_entry(payload, e);
+    const std::string block = encode_journal_block(payload, header.nonce, 1);
+    BOOST_TEST(block.size() == journal_block_bytes(payload.size()));
+    bytes.replace((2 - n) * header.half_bytes, block.size(), block);
+  }
+  const JournalContent content = decode_journal(bytes, header);
+  BOOST_TEST(!content.has_gap);
+  BOOST_TEST(content.entries.size() == 2U);
+  BOOST_TEST(decode_journal(bytes, header, 0).entries.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_torn_aside_gives_what_is_whole) {
   const std::string bytes = encode(Aside{.volume_id = 1, .segments = {some_summary(), some_summary(), some_summary()}});
   BOOST_TEST(decode_aside(bytes, 1).segments.size() == 3U);
