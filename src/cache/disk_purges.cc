@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kFixedBytes = 1 + 1 + 1 + 8 + 8;
+constexpr std::size_t kUrlShare = 4;  // of the room for rules: one in so many
 
 void append_u64(std::string& out, std::uint64_t value) {
   for (int shift = 0; shift < 64; shift += 8) out += static_cast<char>(value >> shift & 0xFF);
@@ -24,14 +25,24 @@ std::uint64_t read_u64(std::string_view in) {
 
 }  // namespace
 
+DiskPurges::Table& DiskPurges::table_of(PurgeKind kind) {
+  switch (kind) {
+    case PurgeKind::kPrefix: return prefixes_;
+    case PurgeKind::kTag: return tags_;
+    case PurgeKind::kUrl: break;
+  }
+  return urls_;
+}
+
 DiskPurges::Added DiskPurges::add(const PurgeRule& rule) {
   MutexLock lock(mutex_);
   Added added{.at = rule.at, .forgotten = {}};
-  Table& table = rule.kind == PurgeKind::kPrefix ? prefixes_ : tags_;
+  Table& table = table_of(rule.kind);
   const std::size_t more = kRuleBytes + rule.text.size();
   if (!table.contains(rule.text) && bytes_ + more > max_bytes_ && bytes_ > 0) added.forgotten = forget_some();
   const auto [entry, is_new] = table.try_emplace(rule.text);
   if (is_new) bytes_ += more;
+  if (is_new && rule.kind == PurgeKind::kUrl) url_bytes_ += more;
   recharge();
   Marks& marks = entry->second;
   if (rule.is_soft) {
@@ -44,6 +55,29 @@ DiskPurges::Added DiskPurges::add(const PurgeRule& rule) {
   }
   epoch_.store(std::max(epoch_.load(std::memory_order_relaxed), rule.epoch), std::memory_order_release);
   return added;
+}
+
+DiskPurges::Overdue DiskPurges::overdue_urls() const {
+  MutexLock lock(mutex_);
+  Overdue overdue;
+  if (url_bytes_ < max_bytes_ / kUrlShare) return overdue;
+  overdue.epoch = median_epoch({&urls_});
+  for (const auto& [key, marks] : urls_) {
+    if (youngest_of(marks) <= overdue.epoch) overdue.keys.push_back(key);
+  }
+  return overdue;
+}
+
+void DiskPurges::drop_urls(const Overdue& overdue) {
+  MutexLock lock(mutex_);
+  for (const std::string& key : overdue.keys) {
+    const auto found = urls_.find(key);
+    if (found == urls_.end() || youngest_of(found->second) > overdue.epoch) continue;
+    urls_.erase(found);
+    bytes_ -= kRuleBytes + key.size();
+    url_bytes_ -= kRuleBytes + key.size();
+  }
+  recharge();
 }
 
 void DiskPurges::forget_until(std::uint64_t epoch) {
@@ -69,29 +103,33 @@ void DiskPurges::begin_at(std::uint64_t epoch) {
 
 // The older half, so that it is seldom done.
 std::uint64_t DiskPurges::forget_some() {
-  std::vector<std::uint64_t> epochs;
-  for (const Table* table : {&prefixes_, &tags_}) {
-    for (const auto& [text, marks] : *table) epochs.push_back(std::max(marks.hard, marks.soft));
-  }
-  const auto middle = epochs.begin() + static_cast<std::ptrdiff_t>(epochs.size() / 2);
-  std::ranges::nth_element(epochs, middle);
-  const std::uint64_t last = *middle;
+  const std::uint64_t last = median_epoch({&prefixes_, &tags_, &urls_});
   forgotten_ = std::max(forgotten_, last);
-  std::size_t freed = 0;
-  for (Table* table : {&prefixes_, &tags_}) {
+  for (Table* table : {&prefixes_, &tags_, &urls_}) {
+    std::size_t freed = 0;
     std::erase_if(*table, [&](const auto& entry) {
-      if (std::max(entry.second.hard, entry.second.soft) > last) return false;
+      if (youngest_of(entry.second) > last) return false;
       freed += kRuleBytes + entry.first.size();
       return true;
     });
+    bytes_ -= freed;
+    if (table == &urls_) url_bytes_ -= freed;
   }
-  bytes_ -= freed;
   return last;
+}
+
+std::uint64_t DiskPurges::median_epoch(std::initializer_list<const Table*> tables) {
+  std::vector<std::uint64_t> epochs;
+  for (const Table* table : tables) {
+    for (const auto& [text, marks] : *table) epochs.push_back(youngest_of(marks));
+  }
+  const auto middle = epochs.begin() + static_cast<std::ptrdiff_t>(epochs.size() / 2);
+  std::ranges::nth_element(epochs, middle);
+  return *middle;
 }
 
 std::optional<PurgeList::Match> DiskPurges::match(std::uint64_t seen, std::string_view key,
                                                   std::span<const std::string> tags) const {
-  if (seen >= epoch()) return std::nullopt;
   std::optional<PurgeList::Match> soft;
   bool is_hard = false;
   const auto meet = [&](const Table& table, std::string_view text) {
@@ -102,10 +140,12 @@ std::optional<PurgeList::Match> DiskPurges::match(std::uint64_t seen, std::strin
     if (!soft || found->second.soft_at < soft->at) soft = {.is_soft = true, .at = found->second.soft_at};
   };
   MutexLock lock(mutex_);
+  if (seen >= epoch()) return std::nullopt;
   if (seen < forgotten_) return PurgeList::Match{};
   if (!prefixes_.empty()) {
     for (std::size_t size = 0; size <= key.size() && !is_hard; ++size) meet(prefixes_, key.substr(0, size));
   }
+  meet(urls_, key);
   if (!tags_.empty()) {
     if (!tags.empty()) meet(tags_, "");
     for (const std::string& tag : tags) meet(tags_, tag);
@@ -132,9 +172,7 @@ std::string DiskPurges::encode(const PurgeRule& rule) {
 
 std::optional<PurgeRule> DiskPurges::decode(std::string_view bytes) {
   if (bytes.size() < kFixedBytes || bytes[0] != static_cast<char>(kVersion)) return std::nullopt;
-  if (bytes[1] != static_cast<char>(PurgeKind::kPrefix) && bytes[1] != static_cast<char>(PurgeKind::kTag)) {
-    return std::nullopt;
-  }
+  if (static_cast<std::uint8_t>(bytes[1]) > static_cast<std::uint8_t>(PurgeKind::kUrl)) return std::nullopt;
   return PurgeRule{.kind = static_cast<PurgeKind>(bytes[1]),
                    .text = std::string(bytes.substr(kFixedBytes)),
                    .is_soft = bytes[2] != 0,

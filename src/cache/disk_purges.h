@@ -1,15 +1,18 @@
-// The purges by prefix and tag that records on disk have yet to be held against. Unlike the store's rules (PurgeList)
-// nothing sweeps records by key, so these stay for long, and a look-up costs the same however many there are. They are
-// written to the tier's journal and read back from it at start. Thread: any.
+// The purges by prefix and tag, and the soft ones by URL, that records on disk have yet to be held against. Unlike the
+// store's rules (PurgeList) nothing sweeps records by key, so these stay for long, and a look-up costs the same however
+// many there are. They are written to the tier's journal and read back from it at start. Thread: any.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/mutex.h"
 #include "cache/purge_list.h"
@@ -38,6 +41,14 @@ class DiskPurges {
   };
   // In force when it returns. `rule.epoch` is set.
   Added add(const PurgeRule& rule);
+  // URLs have a quarter of the room, so that they push out no other rule: when that is full, the older half of them up
+  // to this epoch. What is on disk of them has to go before drop_urls().
+  struct Overdue {
+    std::vector<std::string> keys;
+    std::uint64_t epoch = 0;
+  };
+  Overdue overdue_urls() const;
+  void drop_urls(const Overdue& overdue);
   // As a former process did: what is older than that counts as purged.
   void forget_until(std::uint64_t epoch);
   // What a journal has kept; notes of other kinds are passed over.
@@ -68,7 +79,11 @@ class DiskPurges {
     WallTime soft_at{};  // of the first: when freshness ends
   };
   using Table = std::map<std::string, Marks, std::less<>>;
+  static std::uint64_t youngest_of(const Marks& marks) { return std::max(marks.hard, marks.soft); }
+  // Of the rules in these, of which there is one at least.
+  static std::uint64_t median_epoch(std::initializer_list<const Table*> tables);
 
+  Table& table_of(PurgeKind kind) SW_REQUIRES(mutex_);
   std::uint64_t forget_some() SW_REQUIRES(mutex_);
   void recharge() SW_REQUIRES(mutex_);
 
@@ -79,6 +94,8 @@ class DiskPurges {
   mutable Mutex mutex_;
   Table prefixes_ SW_GUARDED_BY(mutex_);
   Table tags_ SW_GUARDED_BY(mutex_);
+  Table urls_ SW_GUARDED_BY(mutex_);
+  std::size_t url_bytes_ SW_GUARDED_BY(mutex_) = 0;
   std::uint64_t forgotten_ SW_GUARDED_BY(mutex_) = 0;
   std::size_t bytes_ SW_GUARDED_BY(mutex_) = 0;
   BudgetCharge charge_ SW_GUARDED_BY(mutex_);

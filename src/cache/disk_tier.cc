@@ -23,8 +23,6 @@ constexpr std::uint64_t kReadAtOnce = std::uint64_t{1} << 20;
 constexpr std::uint8_t kAskedAgain = 2;  // hits, this one included
 constexpr Seconds kNextTry{10};          // after one that failed
 constexpr MonoTime kUnderWay{std::numeric_limits<std::int64_t>::max()};
-// Of a key; the oldest goes.
-constexpr std::size_t kMaxVariants = 32;
 // The share of memory that may wait to be written: one in so many.
 constexpr std::size_t kMostBacklog = 8;
 // What is of use for less than that is not worth a write.
@@ -73,6 +71,12 @@ bool says_the_same(const Object& fresh, const Object& replaced) {
   return !differs(fresh.headers(), replaced.headers()) && !differs(replaced.headers(), fresh.headers());
 }
 
+// For half as long as what is to be written would: what is validated over and over is written again now and then.
+bool lasts(const disk::Candidate& there, const Object& fresh) {
+  const std::int64_t now = fresh.freshness().response_time.unix_seconds();
+  return 2 * (there.usable_until - now) >= usable_until(fresh) - now;
+}
+
 }  // namespace
 
 // One read of all variants of a key, and who waits for it.
@@ -80,7 +84,7 @@ struct DiskTier::Loading {
   struct Waiter {
     Executor* executor;
     std::shared_ptr<bool> is_wanted;
-    std::function<void()> done;
+    std::function<void(Loaded)> done;
   };
 
   std::string key;
@@ -89,6 +93,7 @@ struct DiskTier::Loading {
   Executor* executor = nullptr;  // of the first
   std::vector<disk::Candidate> candidates;
   std::size_t next = 0;
+  Loaded loaded;
   std::vector<Waiter> waiters;  // under DiskTier::mutex_
 };
 
@@ -115,8 +120,9 @@ std::expected<std::unique_ptr<DiskTier>, std::string> DiskTier::open(disk::TierO
 
 DiskTier::~DiskTier() = default;
 
-std::optional<disk::Pending> DiskTier::load(std::string_view key, const Ref<ShareGroup>& share, Executor& executor,
-                                            std::function<void()> done) {
+std::optional<disk::Pending> DiskTier::load(std::string_view key, const Ref<ShareGroup>& share,
+                                            std::optional<std::uint64_t> after, Executor& executor,
+                                            std::function<void(Loaded)> done) {
   const DiskKey disk_key = cache::disk_key(key);
   std::vector<disk::Candidate> candidates = tier_->find(disk_key.hash);
   if (candidates.empty()) return std::nullopt;
@@ -136,19 +142,28 @@ std::optional<disk::Pending> DiskTier::load(std::string_view key, const Ref<Shar
     loading->share = share;
     loading->executor = &executor;
     drop_held(*loading, candidates);
-    if (candidates.empty()) {
-      finish(loading);
-      return disk::Pending(std::move(is_wanted));
-    }
-    // A response without Vary is known by its key; all else may be somebody's attempt to stand in the way.
-    std::ranges::partition(candidates, [](const auto& candidate) { return candidate.variant == kPlainVariant; });
-    if (candidates.size() > kMaxLoaded) candidates.resize(kMaxLoaded);
-    // As they are to stand in memory: of two that a request selects the newer goes first.
-    std::ranges::sort(candidates, std::ranges::greater{}, &disk::Candidate::sequence);
-    loading->candidates = std::move(candidates);
+    choose(*loading, std::move(candidates), after);
     read_next(loading);
   }
   return disk::Pending(std::move(is_wanted));
+}
+
+// `candidates`: the youngest first.
+void DiskTier::choose(Loading& loading, std::vector<disk::Candidate> candidates, std::optional<std::uint64_t> after) {
+  const auto is_plain = [](const disk::Candidate& candidate) { return candidate.variant == kPlainVariant; };
+  if (after) {
+    std::erase_if(candidates,
+                  [&](const auto& candidate) { return is_plain(candidate) || candidate.sequence >= *after; });
+  }
+  // A response without Vary is known by its key; all else may be somebody's attempt to stand in the way.
+  std::ranges::stable_partition(candidates, is_plain);
+  if (candidates.size() > kMaxLoaded) {
+    candidates.resize(kMaxLoaded);
+    loading.loaded.next = candidates.back().sequence;
+  }
+  // As they are to stand in memory: of two that a request selects the newer goes first.
+  std::ranges::sort(candidates, std::ranges::greater{}, &disk::Candidate::sequence);
+  loading.candidates = std::move(candidates);
 }
 
 void DiskTier::read_next(const std::shared_ptr<Loading>& loading) {
@@ -180,7 +195,10 @@ void DiskTier::read_next(const std::shared_ptr<Loading>& loading) {
 void DiskTier::go_on(const std::shared_ptr<Loading>& loading, disk::ReadStatus status) {
   const bool may_go_on = status == disk::ReadStatus::kOk || status == disk::ReadStatus::kGone ||
                          status == disk::ReadStatus::kCorrupt || status == disk::ReadStatus::kTooLarge;
-  if (!may_go_on) loading->next = loading->candidates.size();
+  if (!may_go_on) {
+    loading->next = loading->candidates.size();
+    loading->loaded.next.reset();
+  }
   read_next(loading);
 }
 
@@ -223,7 +241,12 @@ void DiskTier::take(Loading& loading, const disk::Candidate& candidate, const di
     init->parts.push_back({.first = 0, .size = length, .slices = std::move(*body)});
   }
   const Ref<Object> object = Object::create(store_.budget(), std::move(*init));
-  if (!store_.insert_loaded(object, candidate)) return;
+  if (!store_.insert_loaded(object, candidate)) {
+    loading.loaded.next.reset();
+    return;
+  }
+  // A rule for a URL is held against what memory has only once, which may have been just before.
+  if (const auto late = purges_.match(epoch, head.key, object->tags())) store_.apply(*late, *object);
   tier_->mark_used(candidate);
   loaded_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -236,9 +259,10 @@ void DiskTier::finish(const std::shared_ptr<Loading>& loading) {
     waiters = std::move(loading->waiters);
   }
   for (Loading::Waiter& waiter : waiters) {
-    waiter.executor->post([is_wanted = std::move(waiter.is_wanted), done = std::move(waiter.done)] {
-      if (*is_wanted) done();
-    });
+    waiter.executor->post(
+        [is_wanted = std::move(waiter.is_wanted), done = std::move(waiter.done), loaded = loading->loaded] {
+          if (*is_wanted) done(loaded);
+        });
   }
 }
 
@@ -286,7 +310,8 @@ void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
                            usable_until(*object) > object->freshness().response_time.unix_seconds() + kLeastUse.count();
   if (!is_worth_it) return tier_->erase(key.hash, variant);
   const std::vector<disk::Candidate> present = tier_->find(key.hash);
-  const bool is_there = std::ranges::any_of(present, [&](const auto& there) { return there.variant == variant; });
+  const auto there = std::ranges::find(present, variant, &disk::Candidate::variant);
+  const bool is_there = there != present.end();
   if (const DiskBody* const body = object->disk_body()) {
     // A head is not written without its body: what is new of it goes with the process, if that does no harm.
     const bool does_no_harm = replaced && replaced->disk_body() == body && replaced->tags() == object->tags() &&
@@ -294,7 +319,7 @@ void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
     if (!does_no_harm) tier_->erase(key.hash, variant);
     return;
   }
-  if (is_there && replaced && says_the_same(*object, *replaced)) return;
+  if (is_there && replaced && says_the_same(*object, *replaced) && lasts(*there, *object)) return;
   if (!is_there) make_room_for_variant(present);
   // What is packed is seldom written: below lies what says the same.
   std::optional<SliceChain> body =
@@ -306,12 +331,13 @@ void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
               .purge_epoch = object->purge_epoch(),
               .usable_until = usable_until(*object),
               .may_compress = may_compress(object->headers()),
+              .wanted = EvictionPolicy::was_hit(object->eviction()),
               .group = object->share() ? object->share()->disk_label() : 0},
              encode_head(*object), std::move(*body));
 }
 
 void DiskTier::make_room_for_variant(const std::vector<disk::Candidate>& present) {
-  if (present.size() < kMaxVariants) return;
+  if (present.size() < store_.max_variants()) return;
   const auto oldest = std::ranges::min_element(present, {}, &disk::Candidate::sequence);
   tier_->erase(oldest->hash, oldest->variant);
 }
@@ -391,6 +417,21 @@ std::optional<disk::Candidate> DiskTier::find(std::uint64_t hash, std::uint64_t 
 void DiskTier::forget(const Object& variant) {
   const DiskKey key = disk_key(variant.key());
   tier_->erase(key.hash, disk_variant(key, variant.vary(), variant.selecting_values()));
+}
+
+std::size_t DiskTier::soften_key(std::string_view key, bool is_known, WallTime now) {
+  const std::size_t present = tier_->find(disk_key(key).hash).size();
+  // What is being written, and unknown to memory, is not worth a rule.
+  if (present == 0 && !is_known) return forget_key(key);
+  const DiskPurges::Overdue overdue = purges_.overdue_urls();
+  for (const std::string& old : overdue.keys) forget_key(old);
+  purges_.drop_urls(overdue);
+  purge({.kind = PurgeKind::kUrl,
+         .text = std::string(key),
+         .is_soft = true,
+         .at = now,
+         .epoch = store_.purges().draw_epoch()});
+  return present;
 }
 
 std::size_t DiskTier::forget_key(std::string_view key) {

@@ -46,9 +46,14 @@ class DiskTier {
 
   // Whether there may be anything of that key, and a wait until it is in the store or cannot be had; one read for all
   // who ask at once. nullopt: nothing is there. `done` runs in a turn of its own; not once the result is destroyed,
-  // which is to happen on the executor's thread. `share`: of what is loaded.
-  std::optional<disk::Pending> load(std::string_view key, const Ref<ShareGroup>& share, Executor& executor,
-                                    std::function<void()> done);
+  // which is to happen on the executor's thread. `share`: of what is loaded. A few variants come at once, the youngest
+  // first; `after`, of an earlier load, goes on with older ones.
+  struct Loaded {
+    std::optional<std::uint64_t> next;  // there are more, and neither memory nor the disk has refused any
+  };
+  std::optional<disk::Pending> load(std::string_view key, const Ref<ShareGroup>& share,
+                                    std::optional<std::uint64_t> after, Executor& executor,
+                                    std::function<void(Loaded)> done);
 
   // The body of an object that has none in memory, of which `first_wanted` is sent first: that far it has been read
   // when it is `Opened`. What is not to be had any more is taken out of memory; what is asked
@@ -94,6 +99,9 @@ class DiskTier {
   // How many variants of it there were.
   std::size_t forget_key(std::string_view key);
   void purge(PurgeRule rule);
+  // What there is of that key becomes stale, and what is on its way. How many variants could be read; `is_known` to
+  // memory: else there is no rule for nothing.
+  std::size_t soften_key(std::string_view key, bool is_known, WallTime now);
   bool holds(const disk::Candidate& candidate) const { return tier_->holds(candidate); }
 
   void tell_durable(bool is_durable);
@@ -104,6 +112,7 @@ class DiskTier {
   std::optional<disk::Candidate> find(std::uint64_t hash, std::uint64_t variant) const;
   void read_next(const std::shared_ptr<Loading>& loading);
   void go_on(const std::shared_ptr<Loading>& loading, disk::ReadStatus status);
+  static void choose(Loading& loading, std::vector<disk::Candidate> candidates, std::optional<std::uint64_t> after);
   void take(Loading& loading, const disk::Candidate& candidate, const disk::StoredHead& head,
             std::optional<SliceChain> body);
   void finish(const std::shared_ptr<Loading>& loading);

@@ -46,6 +46,11 @@ std::uint64_t PurgeList::add(PurgeRule rule) {
   return epoch;
 }
 
+std::uint64_t PurgeList::draw_epoch() {
+  MutexLock lock(mutex_);
+  return epoch_.fetch_add(1, std::memory_order_release) + 1;
+}
+
 // Forgets the oldest, if they are retired, or else makes `rule` one for everything of its kind.
 void PurgeList::make_room(Rules& rules, PurgeRule& rule, std::uint64_t retired) {
   auto kept = rules.by_epoch.begin();

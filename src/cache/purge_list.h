@@ -22,11 +22,12 @@
 
 namespace seawall::cache {
 
-enum class PurgeKind : std::uint8_t { kPrefix, kTag };
+// kUrl: for what is on disk only, and only soft (DiskPurges); memory is told of a URL directly.
+enum class PurgeKind : std::uint8_t { kPrefix, kTag, kUrl };
 
 struct PurgeRule {
   PurgeKind kind = PurgeKind::kPrefix;
-  // A prefix of the key ("http://shop.example.com/a/"; empty: every key), or a tag (empty: whatever has one).
+  // A prefix of the key ("http://shop.example.com/a/"; empty: every key), a tag (empty: whatever has one), or the key.
   std::string text;
   bool is_soft = false;  // what matches becomes stale, and is not removed
   WallTime at;
@@ -43,6 +44,8 @@ class PurgeList {
   void begin_at(std::uint64_t epoch);
   // Its epoch; the rule is in force when this returns.
   std::uint64_t add(PurgeRule rule);
+  // An epoch for a rule that is kept elsewhere.
+  std::uint64_t draw_epoch();
 
   struct Match {
     bool is_soft = false;

@@ -307,17 +307,18 @@ std::size_t Store::erase_key(std::string_view key, std::uint64_t hash) {
 
 std::size_t Store::purge_url(std::string_view key, std::uint64_t hash, bool soft, WallTime now) {
   if (!soft) return erase_key(key, hash);
-  // What memory does not have is not worth a stale copy.
-  const std::size_t below = disk_ ? disk_->forget_key(key) : 0;
+  std::size_t below = 0;
+  if (disk_) {
+    MutexLock lock(rule_mutex_);
+    const bool is_known = shard_of(hash).find(key, hash) != nullptr;
+    below = disk_->soften_key(key, is_known, now);
+  }
+  // Afterwards: what was read from disk until now may be fresh yet.
   const Ref<const VariantSet> set = shard_of(hash).find(key, hash);
   if (!set) return below;
   const auto softened = std::ranges::count_if(set->variants(), [&](const Ref<Object>& variant) {
     return purge(*variant, {.is_soft = true, .at = now}, variant->purge_epoch()) != Purged::kGone;
   });
-  if (disk_) {
-    disk_->forget_key(key);
-    for (const Ref<Object>& stale : peek_all(key, hash)) keep_below(stale, nullptr);
-  }
   return std::max(static_cast<std::size_t>(softened), below);
 }
 

@@ -136,6 +136,8 @@ class Store {
   // What stands in the object's place by now and differs in its forms, or in where its body is, at most; null when it
   // was replaced or taken out.
   Ref<Object> find_same(const Object& object) const;
+  // A purge that may have come too late for it to be seen in the index.
+  void apply(const PurgeList::Match& match, const Object& object) { purge(object, match, object.purge_epoch()); }
   // What was read from disk. Only where no variant of its selection is: that is newer; and only while the disk has that
   // record, for what was erased there before is erased here already.
   bool insert_loaded(const Ref<Object>& object, const disk::Candidate& record);
@@ -186,6 +188,7 @@ class Store {
   // Largest body that may be stored: the share of memory, less a quarter for the head and what the allocator takes
   // besides.
   std::uint64_t max_object_bytes() const;
+  std::size_t max_variants() const { return options_.max_variants; }
 
   MemoryBudget& budget() { return budget_; }
   StoreStats stats() const;

@@ -210,15 +210,18 @@ Transaction::Flow Transaction::lookup() {
   return go(Step::kDecide);
 }
 
-// What was not to be had then, is not waited for again: after the first time only while that brings other variants,
-// some of which come at once, and those that memory has are not read again.
+// What was not to be had then, is not waited for again: after the first time only for variants that have not been
+// looked at yet, of which some come at once.
 bool Transaction::load_from_disk() {
   cache::DiskTier* const disk = context_.store.disk();
-  const bool may_ask = disk_asks_ == 0 || (found_.found == Found::kOtherVariants && disk_asks_ < kMaxDiskAsks);
+  const bool may_ask =
+      disk_asks_ == 0 || (disk_next_ && found_.found == Found::kOtherVariants && disk_asks_ < kMaxDiskAsks);
   if (!disk || !may_ask) return false;
   ++disk_asks_;
-  disk_wait_ = disk->load(key_, route_->state->share, context_.executor, [this] {
+  const auto after = std::exchange(disk_next_, std::nullopt);
+  disk_wait_ = disk->load(key_, route_->state->share, after, context_.executor, [this](cache::DiskTier::Loaded loaded) {
     disk_wait_.reset();
+    disk_next_ = loaded.next;
     go(Step::kLookup);
     run();
   });
@@ -716,6 +719,7 @@ Transaction::Flow Transaction::finish() {
   body_bytes_ = 0;
   disk_wait_.reset();
   disk_asks_ = 0;
+  disk_next_.reset();
   is_body_lost_ = false;
   body_source_ = nullptr;
   forwarded_ip_ = {};

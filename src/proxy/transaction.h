@@ -205,6 +205,7 @@ class Transaction final : public RequestHandler {
   std::unique_ptr<cache::BodySource> body_source_;  // of found_.object, where that is on disk only
   bool is_body_lost_ = false;                       // it could not be read for this request
   std::uint8_t disk_asks_ = 0;                      // of this request
+  std::optional<std::uint64_t> disk_next_;          // where the next one goes on: see DiskTier::load()
   std::size_t purged_ = 0;
   bool is_purge_durable_ = true;
   std::unique_ptr<fill::FillReader> reader_;

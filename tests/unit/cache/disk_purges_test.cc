@@ -51,6 +51,35 @@ BOOST_AUTO_TEST_CASE(rules_are_for_what_is_older_and_matches) {
   BOOST_TEST(verdict(purges, 0, "red") == "-");
 }
 
+BOOST_AUTO_TEST_CASE(a_url_is_all_of_the_key) {
+  DiskPurges purges(budget(), kMaxBytes);
+  purges.add(rule(PurgeKind::kUrl, "http://a.test/x", 5, true));
+  BOOST_TEST(verdict(purges, 4, "http://a.test/x") == "soft 0");
+  BOOST_TEST(verdict(purges, 4, "http://a.test/xy") == "-");
+  BOOST_TEST(verdict(purges, 5, "http://a.test/x") == "-");
+}
+
+// They may be many, and must not make other rules be forgotten.
+BOOST_AUTO_TEST_CASE(urls_past_their_share_are_overdue) {
+  DiskPurges purges(budget(), kMaxBytes);
+  const std::size_t most = kMaxBytes / 4 / (DiskPurges::kRuleBytes + 20) + 1;
+  std::size_t taken_out = 0;
+  for (std::uint64_t epoch = 1; epoch <= 1000; ++epoch) {
+    const DiskPurges::Overdue overdue = purges.overdue_urls();
+    BOOST_TEST(overdue.keys.size() <= most);
+    for (const std::string& key : overdue.keys) BOOST_TEST(verdict(purges, 0, key) != "-");
+    purges.drop_urls(overdue);
+    for (const std::string& key : overdue.keys) BOOST_TEST(verdict(purges, 0, key) == "-");
+    taken_out += overdue.keys.size();
+    const auto added =
+        purges.add(rule(PurgeKind::kUrl, "http://a.test/" + std::to_string(100'000 + epoch), epoch, true));
+    BOOST_TEST(!added.forgotten.has_value());
+  }
+  BOOST_TEST(taken_out >= 1000 - most);
+  BOOST_TEST(taken_out < 1000U);
+  BOOST_TEST(verdict(purges, 999, "http://a.test/101000") == "soft 0");
+}
+
 BOOST_AUTO_TEST_CASE(an_empty_text_means_everything) {
   DiskPurges keys(budget(), kMaxBytes);
   keys.add(rule(PurgeKind::kPrefix, "", 5));
