@@ -10,6 +10,7 @@ namespace {
 
 // Those that close included.
 constexpr std::size_t kMostConnections = 8;
+constexpr Seconds kAskAgain{60};
 
 }  // namespace
 
@@ -36,9 +37,15 @@ bool H2Pool::takes(const http::OutgoingRequest& request) const {
   switch (access.protocol) {
     case Protocol::kHttp1: return false;
     case Protocol::kHttp2: return true;
-    case Protocol::kAuto: return tls_ && !speaks_h1_;
+    case Protocol::kAuto: return tls_ && may_speak_h2();
   }
   return false;
+}
+
+// A server that has learnt HTTP/2 is asked again when it is to be connected to anyway.
+bool H2Pool::may_speak_h2() const {
+  if (!speaks_h1_since_) return true;
+  return loop_.mono_now() - *speaks_h1_since_ >= kAskAgain && !h1_pool_.has_idle();
 }
 
 void H2Pool::enqueue(H2Exchange& exchange) {
@@ -102,11 +109,11 @@ void H2Pool::on_connected(Result<Connector::Connected> outcome) {
     return place_waiting(Fresh::kIfPossible);
   }
   if (!tls_ || outcome->is_http2) {
-    speaks_h1_ = false;
+    speaks_h1_since_.reset();
     return add(std::move(outcome->transport));
   }
   if (options_.access.protocol == Protocol::kAuto) {
-    speaks_h1_ = true;
+    speaks_h1_since_ = loop_.mono_now();
     return hand_on(std::move(outcome->transport));
   }
   loop_.defer_delete(std::move(outcome->transport));

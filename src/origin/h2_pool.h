@@ -68,6 +68,7 @@ class H2Pool final : public H2Connection::User, public Connector::User {
   void on_change(H2Connection& connection) override;
   void on_gone(H2Connection& connection) override;
 
+  bool may_speak_h2() const;
   void serve();
   void place_waiting(Fresh fresh);
   void place(H2Exchange& exchange, H2Connection& connection);
@@ -83,7 +84,7 @@ class H2Pool final : public H2Connection::User, public Connector::User {
   ServerClient::Pool& h1_pool_;
   StartH1 start_h1_;
   std::optional<net::TlsClient> tls_;
-  bool speaks_h1_ = false;  // ALPN's last choice
+  std::optional<MonoTime> speaks_h1_since_;  // ALPN's last choice
   Ref<Wake> wake_;
   std::unique_ptr<Connector> connector_;
   std::size_t assumed_streams_ = H2Connection::kAssumedStreams;  // what the server took last on one connection

@@ -68,6 +68,7 @@ class ServerClient::Pool final : public Connection::User {
   void put(std::unique_ptr<Connection> connection);
   void discard(std::unique_ptr<Connection> connection);
   void close_idle();
+  bool has_idle() const { return !idle_.empty(); }
 
   void count_resent() { ++stats_.resent; }
   ServerStats& counters() { return stats_; }

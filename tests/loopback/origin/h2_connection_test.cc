@@ -424,6 +424,8 @@ class TlsH1Origin {
   std::size_t connections() const { return peers_.size(); }
   const std::string& received(std::size_t i) const { return peers_.at(i)->received; }
   void send(std::size_t i, std::string_view bytes) { peers_.at(i)->transport.write(bytes); }
+  // From the next connection on.
+  void set_tls(Ref<const net::TlsServer> tls) { tls_ = std::move(tls); }
 
  private:
   struct Peer final : ByteStream::User {
@@ -526,6 +528,30 @@ BOOST_AUTO_TEST_CASE(alpn_chooses_http1) {
   BOOST_TEST(three->is_complete);
   BOOST_TEST(origin.connections() == 2U);
   BOOST_TEST(client->stats().http2_connections == 0U);
+}
+
+// As after an upgrade of the origin: it is asked again, but for no more than connections that are made anyway.
+BOOST_AUTO_TEST_CASE(alpn_may_choose_otherwise_later) {
+  TlsH1Origin origin(loop, make_server(false));
+  make_client(origin.address(), origin::Protocol::kAuto);
+  const auto ask = [&](std::size_t connection, std::string_view begins, std::string_view connection_field) {
+    const auto sink = start();
+    pump_until(loop, "a request", [&] {
+      return origin.connections() > connection && origin.received(connection).size() >= begins.size();
+    });
+    BOOST_TEST(origin.received(connection).starts_with(begins));
+    if (connection_field.empty()) return;
+    origin.send(connection, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + std::string(connection_field) + "\r\nok");
+    await_end(*sink);
+    BOOST_TEST(sink->is_complete);
+  };
+  ask(0, "GET / HTTP/1.1\r\n", "Connection: close\r\n");
+  origin.set_tls(make_server(true));
+  ask(1, "GET / HTTP/1.1\r\n", "X: y\r\n");
+  tls.clock.advance(Seconds{61});
+  ask(1, "GET / HTTP/1.1\r\n", "Connection: close\r\n");
+  BOOST_TEST(origin.connections() == 2U);
+  ask(2, "PRI * HTTP/2.0\r\n", "");
 }
 
 BOOST_AUTO_TEST_CASE(server_without_http2_fails_where_it_is_demanded) {
