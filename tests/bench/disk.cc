@@ -158,7 +158,7 @@ struct Bench {
     if (!opened) fail(opened.error());
     tier = std::move(*opened);
     const double ready = since(start);
-    while (!tier->is_loaded()) executor.run_ready();
+    if (!tier->await_loaded(std::chrono::minutes(10))) fail("it is not loaded");
     std::printf("open: ready after %.1f ms, loaded after %.1f ms, %llu objects\n", ready * 1e3, since(start) * 1e3,
                 static_cast<unsigned long long>(tier->stats().objects));
   }
@@ -228,8 +228,8 @@ struct Bench {
     const double rate = static_cast<double>(count * body.size()) / s / 1e6;
     std::printf(
         "put %s: %llu x %zu bytes in %.2f s, %.0f MB/s, %.2f of raw, %.1f us each, written/put %.2f, lz4 %.2f\n", name,
-        static_cast<unsigned long long>(count), body.size(), s, rate, rate / raw.written(),
-        s / static_cast<double>(count) * 1e6,
+        static_cast<unsigned long long>(count), body.size(), s, rate,
+        static_cast<double>(stats.written_bytes) / s / 1e6 / raw.written(), s / static_cast<double>(count) * 1e6,
         static_cast<double>(stats.written_bytes) / static_cast<double>(stats.put_bytes),
         stats.lz4_bytes_out == 0 ? 1.0
                                  : static_cast<double>(stats.lz4_bytes_in) / static_cast<double>(stats.lz4_bytes_out));
@@ -237,6 +237,7 @@ struct Bench {
   void read(const char* name, std::uint64_t count, std::uint64_t keys, std::size_t depth, double raw_rate) {
     std::vector<double> each;
     std::uint64_t bytes = 0;
+    std::uint64_t stored_bytes = 0;
     std::size_t under_way = 0;
     std::uint64_t misses = 0;
     std::uint64_t random = 88172645463325252ULL;
@@ -250,6 +251,7 @@ struct Bench {
         continue;
       }
       ++under_way;
+      stored_bytes += found[0].stored_bytes;
       const auto began = Time::now();
       tier->read(found[0], ~std::uint64_t{0}, nullptr, executor,
                  [&, began](disk::ReadStatus status, disk::StoredHead, SliceChain body) {
@@ -269,8 +271,8 @@ struct Bench {
     const double rate = static_cast<double>(bytes) / s / 1e6;
     std::printf(
         "read %s, depth %zu: %.0f a second, %.0f MB/s, %.2f of raw, p50 %.1f us, p99 %.1f us, processor %.1f us\n",
-        name, depth, static_cast<double>(count) / s, rate, rate / raw_rate, each[each.size() / 2] * 1e6,
-        each[each.size() * 99 / 100] * 1e6, processor / static_cast<double>(count) * 1e6);
+        name, depth, static_cast<double>(count) / s, rate, static_cast<double>(stored_bytes) / s / 1e6 / raw_rate,
+        each[each.size() / 2] * 1e6, each[each.size() * 99 / 100] * 1e6, processor / static_cast<double>(count) * 1e6);
   }
 
   std::string path;
