@@ -69,13 +69,13 @@ std::string report_text(const std::string& directory, const disk::CheckReport& r
   add("records", report.records, "that a server would serve");
   add("dead", report.dead, "replaced, purged, past their time or not all there");
   add("removals", report.tombstones, "that the journal keeps");
-  add("purges", report.notes, "by prefix and tag that the journal keeps");
+  add("purges", report.notes, "by rule (prefix, tag, soft of a URL) that the journal keeps");
   text += problems_text(report);
   text += report.problem_count == 0 ? "ok\n" : counted(report.problem_count, "problem") + "\n";
   return text;
 }
 
-// The purges by prefix and tag of a directory, which records are held against as a server does that reads them.
+// The purges by rule of a directory, which records are held against as a server does that reads them.
 class Purges {
  public:
   disk::InspectOptions inspect_options(const Clock& clock) {
