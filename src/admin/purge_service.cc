@@ -176,7 +176,7 @@ void PurgeService::post(void (PurgeService::*step)()) {
 void PurgeService::begin_sweep() {
   is_sweeping_ = true;
   cursor_ = {};
-  sweep_epoch_ = context_.store.purges().epoch();
+  sweep_epoch_ = context_.store.purges().rule_epoch();
   post(&PurgeService::sweep_some);
 }
 
@@ -189,7 +189,7 @@ void PurgeService::sweep_some() {
   context_.store.purges().retire(sweep_epoch_);
   if (!softened_.empty()) add_refreshes(std::exchange(softened_, {}));
   // What the sweep had passed by when a younger rule came has not met that one.
-  if (context_.store.purges().epoch() != sweep_epoch_) begin_sweep();
+  if (context_.store.purges().rule_epoch() != sweep_epoch_) begin_sweep();
 }
 
 void PurgeService::add_refreshes(std::vector<cache::Refreshable> more) {

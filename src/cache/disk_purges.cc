@@ -36,9 +36,11 @@ DiskPurges::Table& DiskPurges::table_of(PurgeKind kind) {
 
 DiskPurges::Added DiskPurges::add(const PurgeRule& rule) {
   MutexLock lock(mutex_);
-  Added added{.at = rule.at, .forgotten = {}};
+  Added added{.at = rule.at, .forgotten = {}, .merged = {}};
   Table& table = table_of(rule.kind);
   const std::size_t more = kRuleBytes + rule.text.size();
+  const bool is_full = rule.kind == PurgeKind::kUrl && url_bytes_ + more > max_bytes_ / kUrlShare;
+  if (is_full && !table.contains(rule.text) && !table.empty()) added.merged = merge_urls();
   if (!table.contains(rule.text) && bytes_ + more > max_bytes_ && bytes_ > 0) added.forgotten = forget_some();
   const auto [entry, is_new] = table.try_emplace(rule.text);
   if (is_new) bytes_ += more;
@@ -47,7 +49,8 @@ DiskPurges::Added DiskPurges::add(const PurgeRule& rule) {
   Marks& marks = entry->second;
   if (rule.is_soft) {
     // A record that is younger than the first is held against its time for nothing, which costs a validation.
-    if (marks.soft <= marks.hard) marks.soft_at = rule.at;
+    // Of a URL the last one counts: what was fetched anew in between would have been stale ever since.
+    if (marks.soft <= marks.hard || rule.kind == PurgeKind::kUrl) marks.soft_at = rule.at;
     marks.soft = std::max(marks.soft, rule.epoch);
     added.at = marks.soft_at;
   } else {
@@ -57,27 +60,20 @@ DiskPurges::Added DiskPurges::add(const PurgeRule& rule) {
   return added;
 }
 
-DiskPurges::Overdue DiskPurges::overdue_urls() const {
-  MutexLock lock(mutex_);
-  Overdue overdue;
-  if (url_bytes_ < max_bytes_ / kUrlShare) return overdue;
-  overdue.epoch = median_epoch({&urls_});
-  for (const auto& [key, marks] : urls_) {
-    if (youngest_of(marks) <= overdue.epoch) overdue.keys.push_back(key);
-  }
-  return overdue;
-}
-
-void DiskPurges::drop_urls(const Overdue& overdue) {
-  MutexLock lock(mutex_);
-  for (const std::string& key : overdue.keys) {
-    const auto found = urls_.find(key);
-    if (found == urls_.end() || youngest_of(found->second) > overdue.epoch) continue;
-    urls_.erase(found);
-    bytes_ -= kRuleBytes + key.size();
-    url_bytes_ -= kRuleBytes + key.size();
-  }
-  recharge();
+PurgeRule DiskPurges::merge_urls() {
+  PurgeRule rule{.kind = PurgeKind::kPrefix, .text = {}, .is_soft = true, .at = {}, .epoch = median_epoch({&urls_})};
+  std::erase_if(urls_, [&](const auto& entry) {
+    if (youngest_of(entry.second) > rule.epoch) return false;
+    rule.at = std::max(rule.at, entry.second.soft_at);
+    bytes_ -= kRuleBytes + entry.first.size();
+    url_bytes_ -= kRuleBytes + entry.first.size();
+    return true;
+  });
+  const auto [all, is_new] = prefixes_.try_emplace("");
+  if (is_new) bytes_ += kRuleBytes;
+  all->second.soft = std::max(all->second.soft, rule.epoch);
+  all->second.soft_at = std::max(all->second.soft_at, rule.at);
+  return rule;
 }
 
 void DiskPurges::forget_until(std::uint64_t epoch) {

@@ -32,23 +32,17 @@ class DiskPurges {
   static constexpr std::uint8_t kForgottenNote = 2;
   static constexpr std::size_t kRuleBytes = 160;  // of a rule, beside its text
 
-  // Past `max_bytes`, which are charged, the oldest are forgotten, and what is older than those counts as purged.
+  // Past `max_bytes`, which are charged, the oldest are forgotten, and what is older than those counts as purged. URLs
+  // have a quarter of that: past it the older half of them becomes one soft rule for everything.
   DiskPurges(MemoryBudget& budget, std::size_t max_bytes) : budget_(budget), max_bytes_(max_bytes) {}
 
   struct Added {
     WallTime at;                             // since when the rule is in force, earlier ones of its text included
     std::optional<std::uint64_t> forgotten;  // up to where rules have been forgotten for it
+    std::optional<PurgeRule> merged;         // what the older half of the URLs has become
   };
   // In force when it returns. `rule.epoch` is set.
   Added add(const PurgeRule& rule);
-  // URLs have a quarter of the room, so that they push out no other rule: when that is full, the older half of them up
-  // to this epoch. What is on disk of them has to go before drop_urls().
-  struct Overdue {
-    std::vector<std::string> keys;
-    std::uint64_t epoch = 0;
-  };
-  Overdue overdue_urls() const;
-  void drop_urls(const Overdue& overdue);
   // As a former process did: what is older than that counts as purged.
   void forget_until(std::uint64_t epoch);
   // What a journal has kept; notes of other kinds are passed over.
@@ -85,6 +79,7 @@ class DiskPurges {
 
   Table& table_of(PurgeKind kind) SW_REQUIRES(mutex_);
   std::uint64_t forget_some() SW_REQUIRES(mutex_);
+  PurgeRule merge_urls() SW_REQUIRES(mutex_);
   void recharge() SW_REQUIRES(mutex_);
 
   MemoryBudget& budget_;

@@ -28,21 +28,30 @@ constexpr std::size_t kMostBacklog = 8;
 // What is of use for less than that is not worth a write.
 constexpr Seconds kLeastUse{10};
 
-// Leaves the youngest note of each rule, and none that what is forgotten covers.
+bool is_soft_for(const disk::Note& note, PurgeKind kind, std::optional<std::string_view> text = {}) {
+  const auto rule = note.kind == DiskPurges::kPurgeNote ? DiskPurges::decode(note.payload) : std::nullopt;
+  return rule && rule->is_soft && rule->kind == kind && (!text || rule->text == *text);
+}
+
+// Leaves the youngest note of each rule, and none that what is forgotten covers, or a soft one for everything that
+// those of URLs were merged into.
 void prune(std::vector<disk::Note>& notes) {
   std::uint64_t forgotten = 0;
+  std::uint64_t merged = 0;
   std::map<std::string, std::uint64_t> youngest;
   const auto name_of = [](const disk::Note& note) {
     return note.kind == DiskPurges::kPurgeNote ? DiskPurges::name_of(note.payload) : std::string();
   };
   for (const disk::Note& note : notes) {
     if (note.kind == DiskPurges::kForgottenNote) forgotten = std::max(forgotten, note.epoch);
+    if (is_soft_for(note, PurgeKind::kPrefix, "")) merged = std::max(merged, note.epoch);
     std::uint64_t& epoch = youngest[name_of(note)];
     epoch = std::max(epoch, note.epoch);
   }
   std::erase_if(notes, [&](const disk::Note& note) {
     if (note.kind == DiskPurges::kForgottenNote) return note.epoch < forgotten;
     const std::string name = name_of(note);
+    if (note.epoch <= merged && is_soft_for(note, PurgeKind::kUrl)) return true;
     return note.epoch <= forgotten || (!name.empty() && note.epoch < youngest[name]);
   });
 }
@@ -245,8 +254,6 @@ void DiskTier::take(Loading& loading, const disk::Candidate& candidate, const di
     loading.loaded.next.reset();
     return;
   }
-  // A rule for a URL is held against what memory has only once, which may have been just before.
-  if (const auto late = purges_.match(epoch, head.key, object->tags())) store_.apply(*late, *object);
   tier_->mark_used(candidate);
   loaded_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -269,6 +276,10 @@ void DiskTier::finish(const std::shared_ptr<Loading>& loading) {
 void DiskTier::purge(PurgeRule rule) {
   const DiskPurges::Added added = purges_.add(rule);
   if (added.forgotten) tier_->journal({.kind = DiskPurges::kForgottenNote, .epoch = *added.forgotten, .payload = {}});
+  if (added.merged) {
+    tier_->journal(
+        {.kind = DiskPurges::kPurgeNote, .epoch = added.merged->epoch, .payload = DiskPurges::encode(*added.merged)});
+  }
   // It stands for those of the same text before it.
   rule.at = added.at;
   // Not by a sweep: what is read is held against the rules.
@@ -419,19 +430,16 @@ void DiskTier::forget(const Object& variant) {
   tier_->erase(key.hash, disk_variant(key, variant.vary(), variant.selecting_values()));
 }
 
-std::size_t DiskTier::soften_key(std::string_view key, bool is_known, WallTime now) {
+std::size_t DiskTier::soften_key(std::string_view key, bool is_known, std::uint64_t epoch, WallTime now) {
   const std::size_t present = tier_->find(disk_key(key).hash).size();
   // What is being written, and unknown to memory, is not worth a rule.
   if (present == 0 && !is_known) return forget_key(key);
-  const DiskPurges::Overdue overdue = purges_.overdue_urls();
-  for (const std::string& old : overdue.keys) forget_key(old);
-  purges_.drop_urls(overdue);
-  purge({.kind = PurgeKind::kUrl,
-         .text = std::string(key),
-         .is_soft = true,
-         .at = now,
-         .epoch = store_.purges().draw_epoch()});
+  purge({.kind = PurgeKind::kUrl, .text = std::string(key), .is_soft = true, .at = now, .epoch = epoch});
   return present;
+}
+
+bool DiskTier::is_purged(const Object& loaded) const {
+  return purges_.match(loaded.purge_epoch(), loaded.key(), loaded.tags()).has_value();
 }
 
 std::size_t DiskTier::forget_key(std::string_view key) {

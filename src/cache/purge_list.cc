@@ -43,12 +43,12 @@ std::uint64_t PurgeList::add(PurgeRule rule) {
   old = std::exchange(rules_, std::move(next));
   // Whoever sees the epoch finds the rule.
   epoch_.store(epoch, std::memory_order_release);
+  rule_epoch_.store(epoch, std::memory_order_release);
   return epoch;
 }
 
-std::uint64_t PurgeList::draw_epoch() {
-  MutexLock lock(mutex_);
-  return epoch_.fetch_add(1, std::memory_order_release) + 1;
+void PurgeList::advance(std::uint64_t epoch) {
+  begin_at(epoch);
 }
 
 // Forgets the oldest, if they are retired, or else makes `rule` one for everything of its kind.

@@ -38,14 +38,16 @@ class PurgeList {
  public:
   static constexpr std::size_t kMaxRules = 1024;
 
-  // The epoch of the youngest rule; 0: there was none. What is stored with it is older than no rule.
+  // What is stored with it is older than no rule, of those that are kept elsewhere included; 0: there was none.
   std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+  // Of the youngest rule of this list: match() has nothing to say of what has met that.
+  std::uint64_t rule_epoch() const { return rule_epoch_.load(std::memory_order_acquire); }
   // Of a former process: rules go on from there. Before the first.
   void begin_at(std::uint64_t epoch);
   // Its epoch; the rule is in force when this returns.
   std::uint64_t add(PurgeRule rule);
-  // An epoch for a rule that is kept elsewhere.
-  std::uint64_t draw_epoch();
+  // A rule with that epoch, the next one, is in force elsewhere. Not beside add().
+  void advance(std::uint64_t epoch);
 
   struct Match {
     bool is_soft = false;
@@ -67,6 +69,7 @@ class PurgeList {
   static void make_room(Rules& rules, PurgeRule& rule, std::uint64_t retired);
 
   std::atomic<std::uint64_t> epoch_{0};
+  std::atomic<std::uint64_t> rule_epoch_{0};
   mutable Mutex mutex_;
   std::shared_ptr<const Rules> rules_ SW_GUARDED_BY(mutex_);  // null: none yet
   std::uint64_t retired_ SW_GUARDED_BY(mutex_) = 0;

@@ -145,7 +145,7 @@ LookupResult Store::find(std::string_view key, std::uint64_t hash, const http::H
   result.found = policy::Found::kOtherVariants;
   const Object* selected = select(*result.set, request, scratch, codings);
   if (!selected) return result;
-  if (selected->purge_epoch() != purges_.epoch()) [[unlikely]] {
+  if (selected->purge_epoch() < purges_.rule_epoch()) [[unlikely]] {
     selected = select_unpurged(selected, request, scratch, codings, result);
     if (!selected) return result;
   }
@@ -307,19 +307,30 @@ std::size_t Store::erase_key(std::string_view key, std::uint64_t hash) {
 
 std::size_t Store::purge_url(std::string_view key, std::uint64_t hash, bool soft, WallTime now) {
   if (!soft) return erase_key(key, hash);
-  std::size_t below = 0;
-  if (disk_) {
-    MutexLock lock(rule_mutex_);
-    const bool is_known = shard_of(hash).find(key, hash) != nullptr;
-    below = disk_->soften_key(key, is_known, now);
+  if (!disk_) return soften_key(key, hash, now);
+  MutexLock lock(rule_mutex_);
+  // In this order: what is stored with the new epoch is not meant by the rule, and what memory has is with the old one.
+  const std::uint64_t epoch = purges_.epoch() + 1;
+  const bool is_known = shard_of(hash).find(key, hash) != nullptr;
+  const std::size_t below = disk_->soften_key(key, is_known, epoch, now);
+  const std::size_t softened = soften_key(key, hash, now);
+  if (below > 0 || is_known) purges_.advance(epoch);
+  return std::max(softened, below);
+}
+
+// What memory has.
+std::size_t Store::soften_key(std::string_view key, std::uint64_t hash, WallTime now) {
+  Ref<const VariantSet> set;
+  {
+    // What is being published from disk meanwhile is seen here, or sees the rule.
+    IndexShard& shard = shard_of(hash);
+    MutexLock lock(shard.write_mutex());
+    set = shard.find(key, hash);
   }
-  // Afterwards: what was read from disk until now may be fresh yet.
-  const Ref<const VariantSet> set = shard_of(hash).find(key, hash);
-  if (!set) return below;
-  const auto softened = std::ranges::count_if(set->variants(), [&](const Ref<Object>& variant) {
+  if (!set) return 0;
+  return static_cast<std::size_t>(std::ranges::count_if(set->variants(), [&](const Ref<Object>& variant) {
     return purge(*variant, {.is_soft = true, .at = now}, variant->purge_epoch()) != Purged::kGone;
-  });
-  return std::max(static_cast<std::size_t>(softened), below);
+  }));
 }
 
 std::uint64_t Store::purge_by_rule(PurgeRule rule) {
@@ -374,7 +385,7 @@ void Store::sweep_object(const Object& object, WallTime now, std::vector<Refresh
 // nothing.
 std::optional<PurgeList::Match> Store::match_purges(const Object& object, std::uint64_t epoch) const {
   const std::uint64_t seen = object.purge_epoch();
-  if (seen == epoch) return std::nullopt;
+  if (seen >= purges_.rule_epoch()) return std::nullopt;
   const auto match = purges_.match(seen, object.key(), object.tags());
   if (!match) object.purge_epoch_.store(epoch, std::memory_order_relaxed);
   return match;
@@ -455,7 +466,7 @@ bool Store::publish(const Object* expected, const Ref<Object>& fresh, Place plac
         return false;
       }
     }
-    if (record && !disk_->holds(*record)) return false;
+    if (record && (!disk_->holds(*record) || disk_->is_purged(*fresh))) return false;
     if (fresh->is_published_.exchange(true, std::memory_order_relaxed)) return false;
     if (place == Place::kFirst) variants.push_back(fresh);
     if (old) {

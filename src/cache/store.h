@@ -136,8 +136,6 @@ class Store {
   // What stands in the object's place by now and differs in its forms, or in where its body is, at most; null when it
   // was replaced or taken out.
   Ref<Object> find_same(const Object& object) const;
-  // A purge that may have come too late for it to be seen in the index.
-  void apply(const PurgeList::Match& match, const Object& object) { purge(object, match, object.purge_epoch()); }
   // What was read from disk. Only where no variant of its selection is: that is newer; and only while the disk has that
   // record, for what was erased there before is erased here already.
   bool insert_loaded(const Ref<Object>& object, const disk::Candidate& record);
@@ -215,6 +213,7 @@ class Store {
   bool is_removed_by_purge(const Object& object) const;
   Purged purge(const Object& object, PurgeList::Match match, std::uint64_t epoch);
   bool soften(const Object& object, WallTime at, std::uint64_t epoch);
+  std::size_t soften_key(std::string_view key, std::uint64_t hash, WallTime now);
   void sweep_object(const Object& object, WallTime now, std::vector<Refreshable>* hot, SweepResult& result);
   void tell_hit(const Object& object) SW_EXCLUDES(policy_mutex_);
   std::uint32_t heat_of(const Object& object) const SW_EXCLUDES(policy_mutex_);

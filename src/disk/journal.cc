@@ -310,8 +310,11 @@ IoResult<void> Journal::write(const std::vector<JournalEntry>& batch) {
     if (open_.empty()) continue;
     if (const auto r = sync_open(); !r) return r;
   }
+  if (!open_.empty()) {
+    if (const auto r = write_open(); !r) return r;
+  }
   entries_ += batch.size();
-  return open_.empty() ? IoResult<void>{} : write_open();
+  return {};
 }
 
 IoResult<void> Journal::write_open() {
@@ -319,13 +322,13 @@ IoResult<void> Journal::write_open() {
   if (end_ + block.size() > header_.half_bytes) return compact();
   if (const auto r = file_->write(kPageBytes + end_, block); !r) return r;
   if (const auto r = file_->write(kPageBytes + header_.half_bytes + end_, block); !r) return r;
-  written_ += 2 * block.size();
   return {};
 }
 
 IoResult<void> Journal::sync_open() {
   if (const auto r = file_->sync(); !r) return r;
   end_ += journal_block_bytes(open_.size());
+  written_ += 2 * journal_block_bytes(open_.size());
   blocks_ += 1;
   open_.clear();
   commits_ += 1;

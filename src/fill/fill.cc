@@ -246,7 +246,7 @@ void Fill::back_off() {
 
 bool Fill::is_purged() const {
   const std::uint64_t seen = purge_epoch_.load(std::memory_order_acquire);
-  if (seen == store_.purges().epoch()) return false;
+  if (seen >= store_.purges().rule_epoch()) return false;
   const std::vector<std::string> none;
   return store_.purges().match(seen, request_.key, has_head() ? head_->tags : none).has_value();
 }

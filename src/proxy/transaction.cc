@@ -323,7 +323,7 @@ void Transaction::choose_kind(FillKind& kind, std::optional<http::ByteRange>& mi
 void Transaction::make_conditional(fill::FillRequest& wanted) const {
   // Of several variants one in a coding that the client does not accept is no answer, whatever the origin says of its
   // tag: many give one weak tag to all codings.
-  const bool may_be_any = found_.object || !request_.headers.contains(Field::kAcceptEncoding);
+  const bool may_be_any = found_.object != nullptr;
   const http::AcceptedCodings accepted =
       may_be_any ? http::AcceptedCodings() : http::CodingWeights(request_.headers).accepted();
   const auto can_validate = [&](const Ref<cache::Object>& candidate) {

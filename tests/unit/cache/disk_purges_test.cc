@@ -59,25 +59,30 @@ BOOST_AUTO_TEST_CASE(a_url_is_all_of_the_key) {
   BOOST_TEST(verdict(purges, 5, "http://a.test/x") == "-");
 }
 
-// They may be many, and must not make other rules be forgotten.
-BOOST_AUTO_TEST_CASE(urls_past_their_share_are_overdue) {
+// They may be many, and must not make other rules be forgotten, nor what they are not about be purged.
+BOOST_AUTO_TEST_CASE(urls_past_their_share_become_a_soft_rule_for_everything) {
   DiskPurges purges(budget(), kMaxBytes);
-  const std::size_t most = kMaxBytes / 4 / (DiskPurges::kRuleBytes + 20) + 1;
-  std::size_t taken_out = 0;
+  std::optional<PurgeRule> merged;
   for (std::uint64_t epoch = 1; epoch <= 1000; ++epoch) {
-    const DiskPurges::Overdue overdue = purges.overdue_urls();
-    BOOST_TEST(overdue.keys.size() <= most);
-    for (const std::string& key : overdue.keys) BOOST_TEST(verdict(purges, 0, key) != "-");
-    purges.drop_urls(overdue);
-    for (const std::string& key : overdue.keys) BOOST_TEST(verdict(purges, 0, key) == "-");
-    taken_out += overdue.keys.size();
-    const auto added =
-        purges.add(rule(PurgeKind::kUrl, "http://a.test/" + std::to_string(100'000 + epoch), epoch, true));
+    const std::string key = "http://a.test/" + std::to_string(100'000 + epoch);
+    const auto added = purges.add(rule(PurgeKind::kUrl, key, epoch, true, kAt + Millis(epoch * 1000)));
     BOOST_TEST(!added.forgotten.has_value());
+    if (added.merged) merged = added.merged;
   }
-  BOOST_TEST(taken_out >= 1000 - most);
-  BOOST_TEST(taken_out < 1000U);
-  BOOST_TEST(verdict(purges, 999, "http://a.test/101000") == "soft 0");
+  BOOST_TEST_REQUIRE(merged.has_value());
+  BOOST_TEST(merged->is_soft);
+  BOOST_TEST(merged->text == "");
+  BOOST_TEST(verdict(purges, merged->epoch - 1, "http://b.test/") == "soft " + std::to_string(merged->epoch));
+  BOOST_TEST(verdict(purges, merged->epoch, "http://b.test/") == "-");
+  BOOST_TEST(verdict(purges, 999, "http://a.test/101000") == "soft 1000");
+  BOOST_TEST(verdict(purges, 0, "http://a.test/100001") == "soft " + std::to_string(merged->epoch));
+}
+
+BOOST_AUTO_TEST_CASE(of_a_url_the_last_soft_purge_counts) {
+  DiskPurges purges(budget(), kMaxBytes);
+  purges.add(rule(PurgeKind::kUrl, "http://a.test/x", 5, true));
+  purges.add(rule(PurgeKind::kUrl, "http://a.test/x", 6, true, kAt + Millis(7000)));
+  BOOST_TEST(verdict(purges, 5, "http://a.test/x") == "soft 7");
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_text_means_everything) {

@@ -248,4 +248,15 @@ BOOST_AUTO_TEST_CASE(whoever_sees_an_epoch_finds_its_rule) {
   BOOST_TEST(missed == 0);
 }
 
+// Rules that are kept elsewhere must not make hits look through these, nor a sweep begin again.
+BOOST_AUTO_TEST_CASE(an_epoch_of_elsewhere_is_no_rule) {
+  PurgeList list;
+  const std::uint64_t rule = list.add({.kind = PurgeKind::kTag, .text = "red", .at = {}});
+  list.advance(rule + 1);
+  BOOST_TEST(list.rule_epoch() == rule);
+  BOOST_TEST(list.epoch() == rule + 1);
+  BOOST_TEST(list.add({.kind = PurgeKind::kTag, .text = "blue", .at = {}}) == rule + 2);
+  BOOST_TEST(list.rule_epoch() == rule + 2);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
