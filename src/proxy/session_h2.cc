@@ -282,8 +282,12 @@ int SessionH2::on_begin_frame(const nghttp2_frame_hd& head) {
       if (is_empty && (head.flags & NGHTTP2_FLAG_END_HEADERS) == 0) spend(H2Abuse::kEmptyFrame);
       break;
     case NGHTTP2_CONTINUATION:
-      // Full ones are what a large head needs; how many of them nghttp2 bounds.
-      if (head.length < http::kH2FrameBytes) spend(is_empty ? H2Abuse::kEmptyFrame : H2Abuse::kContinuation);
+      // Full ones and a last one are what a large head needs; how many of them nghttp2 bounds.
+      if (is_empty) {
+        spend(H2Abuse::kEmptyFrame);
+      } else if (head.length < http::kH2FrameBytes && (head.flags & NGHTTP2_FLAG_END_HEADERS) == 0) {
+        spend(H2Abuse::kContinuation);
+      }
       break;
     case NGHTTP2_RST_STREAM: spend(H2Abuse::kReset); break;
     case NGHTTP2_SETTINGS:
