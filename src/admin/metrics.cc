@@ -130,6 +130,9 @@ void add_connections(Prometheus& out, const ServerView& server) {
   for (std::size_t i = 0; i < proxy::kRefusals.size(); ++i) {
     put(out, {{"reason", proxy::kRefusals[i]}}, edge.refusals(static_cast<proxy::ConnectionLimits::Refusal>(i)));
   }
+  add(out, "seawall_accept_failures_total",
+      "Times that no connection could be accepted, for want of descriptors or of memory for sockets.",
+      edge.failed_accepts());
   family(out, "seawall_proxy_protocol_errors_total", "Client connections closed for want of a good PROXY header.");
   for (std::size_t i = 0; i < proxy::kProxyFaults.size(); ++i) {
     put(out, {{"reason", proxy::kProxyFaults[i]}}, edge.proxy_faults(static_cast<proxy::ProxyFault>(i)));

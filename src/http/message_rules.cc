@@ -32,8 +32,8 @@ bool begins_like(std::string_view name, std::string_view prefix) {
   return name.size() >= prefix.size() && std::ranges::equal(name.substr(0, prefix.size()), prefix, is_same);
 }
 
-// Every field that the code gives a meaning to has a token of its own, so all of those go. With them what only we tell
-// an origin of the client, in all spellings that CGI makes one.
+// Every field that the code gives a meaning to has a token of its own, so all of those go. With them what only
+// proxies tell an origin of the client, in all spellings that CGI makes one.
 bool may_trail(std::string_view name) {
   static constexpr std::array<std::string_view, 6> kOurs = {"forwarded",   "x-forwarded",   "x-real-ip",
                                                             "client-cert", "x-client-cert", "x-ssl-client"};

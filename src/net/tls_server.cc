@@ -73,6 +73,56 @@ std::optional<std::string_view> read_server_name(std::span<const unsigned char> 
   return std::string_view(reinterpret_cast<const char*>(name.data()), name.size());
 }
 
+// What is shown for a name: at most one of a key type, for a client chooses by that.
+using Choice = std::vector<Ref<const Certificate>>;
+
+void add_if_new(Choice& choice, const Ref<const Certificate>& certificate) {
+  const auto is_alike = [&](const auto& other) { return other->key_type() == certificate->key_type(); };
+  if (std::ranges::none_of(choice, is_alike)) choice.push_back(certificate);
+}
+
+std::set<std::string_view> names_of(const Certificate& certificate) {
+  return {certificate.names().begin(), certificate.names().end()};
+}
+
+std::expected<void, std::string> check_all_are_of_use(std::span<const Ref<const Certificate>> certificates) {
+  std::map<std::pair<std::set<std::string_view>, std::string_view>, const Certificate*> seen;
+  for (const auto& certificate : certificates) {
+    const auto [at, is_new] = seen.try_emplace({names_of(*certificate), certificate->key_type()}, certificate.get());
+    if (is_new) continue;
+    return file_error(certificate->files().certificate,
+                      "has the same names and type of key (" + std::string(certificate->key_type()) + ") as " +
+                          at->second->files().certificate + ": one of them would never be used");
+  }
+  return {};
+}
+
+// The first, and those that could stand in for it.
+Choice choice_for_nobody(std::span<const Ref<const Certificate>> certificates) {
+  Choice choice;
+  const auto names = names_of(*certificates.front());
+  for (const auto& certificate : certificates) {
+    if (std::ranges::includes(names_of(*certificate), names)) add_if_new(choice, certificate);
+  }
+  return choice;
+}
+
+// The first of each key type that has the name itself; then, of types that there are not, one with a wildcard for it.
+std::map<std::string_view, Choice> choices_by_name(std::span<const Ref<const Certificate>> certificates) {
+  std::map<std::string_view, Choice> choices;
+  for (const auto& certificate : certificates) {
+    for (const std::string& name : certificate->names()) add_if_new(choices[name], certificate);
+  }
+  for (auto& [name, choice] : choices) {
+    const std::size_t dot = name.find('.');
+    if (dot == std::string_view::npos || name.starts_with('*')) continue;
+    const auto wildcard = choices.find("*" + std::string(name.substr(dot)));
+    if (wildcard == choices.end()) continue;
+    for (const auto& certificate : wildcard->second) add_if_new(choice, certificate);
+  }
+  return choices;
+}
+
 // How well we like a protocol of RFC 7301's registry; 0: not at all.
 int rank_of(std::string_view protocol, bool takes_http2) {
   if (protocol == "h2") return takes_http2 ? 3 : 0;
@@ -191,23 +241,31 @@ std::expected<Ref<const TlsServer>, std::string> TlsServer::create(const TlsServ
     trust = {.store = trust_in(*authorities), .authorities = std::move(*authorities)};
   }
 
-  // In the order of their first certificates.
-  std::vector<std::vector<Ref<const Certificate>>> groups;
-  std::map<std::set<std::string_view>, std::size_t> group_of;
-  for (const auto& certificate : certificates) {
-    const std::set<std::string_view> names(certificate->names().begin(), certificate->names().end());
-    const auto [at, is_new] = group_of.try_emplace(names, groups.size());
-    if (is_new) groups.emplace_back();
-    groups[at->second].push_back(certificate);
-  }
-  for (const auto& group : groups) {
-    if (const auto added = server->add_site(group, trust); !added) return std::unexpected(added.error());
+  if (const auto checked = check_all_are_of_use(certificates); !checked) return std::unexpected(checked.error());
+  std::map<std::vector<const Certificate*>, const Site*> site_of;
+  const auto find_or_add = [&](const Choice& choice) -> std::expected<const Site*, std::string> {
+    std::vector<const Certificate*> key;
+    for (const auto& certificate : choice) key.push_back(certificate.get());
+    const Site*& site = site_of[key];
+    if (!site) {
+      auto added = server->add_site(choice, trust);
+      if (!added) return added;
+      site = *added;
+    }
+    return site;
+  };
+  // First of all, for it is the default.
+  if (const auto site = find_or_add(choice_for_nobody(certificates)); !site) return std::unexpected(site.error());
+  for (const auto& [name, choice] : choices_by_name(certificates)) {
+    const auto site = find_or_add(choice);
+    if (!site) return std::unexpected(site.error());
+    server->by_name_.emplace(name, *site);
   }
   return server;
 }
 
-std::expected<void, std::string> TlsServer::add_site(std::span<const Ref<const Certificate>> certificates,
-                                                     const Trust& trust) {
+std::expected<const TlsServer::Site*, std::string> TlsServer::add_site(
+    std::span<const Ref<const Certificate>> certificates, const Trust& trust) {
   Site& site = *sites_.emplace_back(std::make_unique<Site>(*this));
   site.context.reset(SSL_CTX_new(TLS_server_method()));
   SSL_CTX* const context = site.context.get();
@@ -215,7 +273,7 @@ std::expected<void, std::string> TlsServer::add_site(std::span<const Ref<const C
   configure(context);
   SSL_CTX_set_app_data(context, &site);
   for (const auto& certificate : certificates) {
-    if (const auto added = add_certificate(site, certificate); !added) return added;
+    if (const auto added = add_certificate(site, certificate); !added) return std::unexpected(added.error());
   }
 
   // Sessions are good for one site, and for clients that had to show as much of themselves as now.
@@ -226,8 +284,10 @@ std::expected<void, std::string> TlsServer::add_site(std::span<const Ref<const C
            EVP_DigestUpdate(hash.get(), part.data(), part.size()) == 1;
   };
   bool is_done = hash && EVP_DigestInit_ex2(hash.get(), sha256(), nullptr) == 1;
-  const std::set<std::string_view> names(certificates[0]->names().begin(), certificates[0]->names().end());
-  for (const std::string_view name : names) is_done = is_done && add(name);
+  for (const auto& certificate : certificates) {
+    is_done = is_done && add(certificate->key_type());
+    for (const std::string_view name : names_of(*certificate)) is_done = is_done && add(name);
+  }
   is_done = is_done && add(std::to_string(std::to_underlying(options_.client_auth)));
   for (const X509Ptr& authority : trust.authorities) is_done = is_done && add(to_der(authority.get()));
   std::array<unsigned char, EVP_MAX_MD_SIZE> id{};
@@ -243,18 +303,10 @@ std::expected<void, std::string> TlsServer::add_site(std::span<const Ref<const C
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
                        is_required ? nullptr : Callbacks::on_verified);
   }
-  // Names that several have are the first's.
-  for (const std::string& name : certificates[0]->names()) by_name_.try_emplace(name, &site);
-  return {};
+  return &site;
 }
 
 std::expected<void, std::string> TlsServer::add_certificate(Site& site, const Ref<const Certificate>& certificate) {
-  const std::string& file = certificate->files().certificate;
-  for (const Site::Shown& other : site.shown) {
-    if (other.certificate->key_type() != certificate->key_type()) continue;
-    return file_error(file, "has the same names and type of key (" + std::string(certificate->key_type()) + ") as " +
-                                other.certificate->files().certificate + ": one of them would never be used");
-  }
   // Copies, so that workers do not count the same references, nor wait for the same locks in RSA.
   X509Ptr leaf{X509_dup(certificate->leaf())};
   const KeyPtr key{EVP_PKEY_dup(certificate->key())};
@@ -265,7 +317,7 @@ std::expected<void, std::string> TlsServer::add_certificate(Site& site, const Re
     const X509Ptr copy{X509_dup(link.get())};
     is_done = is_done && copy && SSL_CTX_add1_chain_cert(context, copy.get()) == 1;
   }
-  if (!is_done) return file_error(file, "cannot be used: " + openssl_reason());
+  if (!is_done) return file_error(certificate->files().certificate, "cannot be used: " + openssl_reason());
   site.shown.push_back({.leaf = std::move(leaf), .certificate = certificate});
   return {};
 }

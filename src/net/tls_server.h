@@ -33,8 +33,9 @@ struct ClientCertificate {
 
 class TlsServer final : public RefCounted<TlsServer> {
  public:
-  // The first certificate is for clients that name no server, or one of nobody's. Certificates with the same names
-  // serve together, and the client's abilities choose; there may be one of a key type. The error is text for a person.
+  // The first certificate is for clients that name no server, or one of nobody's. Certificates that have a name
+  // in common serve it together, and the client's abilities choose; of a key type the first does. The error is text for
+  // a person.
   static std::expected<Ref<const TlsServer>, std::string> create(const TlsServerOptions& options,
                                                                  std::span<const Ref<const Certificate>> certificates,
                                                                  std::shared_ptr<TicketKeys> keys);
@@ -48,7 +49,7 @@ class TlsServer final : public RefCounted<TlsServer> {
 
  private:
   friend class RefCounted<TlsServer>;
-  // Certificates with the same names.
+  // Certificates that serve some names together.
   struct Site {
     explicit Site(const TlsServer& s) : server(s) {}
 
@@ -70,7 +71,8 @@ class TlsServer final : public RefCounted<TlsServer> {
   explicit TlsServer(const TlsServerOptions& options, std::shared_ptr<TicketKeys> keys);
   ~TlsServer() = default;
 
-  std::expected<void, std::string> add_site(std::span<const Ref<const Certificate>> certificates, const Trust& trust);
+  std::expected<const Site*, std::string> add_site(std::span<const Ref<const Certificate>> certificates,
+                                                   const Trust& trust);
   static std::expected<void, std::string> add_certificate(Site& site, const Ref<const Certificate>& certificate);
   void configure(SSL_CTX* context) const;
   // Exact, then by wildcard, then the first.

@@ -1,5 +1,6 @@
 #include "net/transport.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -247,6 +248,11 @@ void Transport::end_output() {
   } else {
     ::shutdown(fd_.get(), SHUT_WR);
   }
+}
+
+bool Transport::is_gone() const {
+  pollfd look{.fd = fd_.get(), .events = 0, .revents = 0};
+  return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLERR | POLLHUP)) != 0;
 }
 
 void Transport::reset_on_close() {

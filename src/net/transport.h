@@ -54,6 +54,8 @@ class Transport final : public ByteStream, private FdHandler {
   void say_farewell();
   void watch(bool read, bool write) override;
   void set_user(User& user) override { user_ = &user; }
+  // The peer is gone in both directions, which no readiness tells while nothing is watched.
+  bool is_gone() const;
   // The peer shall see a reset instead of an orderly end.
   void reset_on_close();
   int fd() const { return fd_.get(); }

@@ -58,6 +58,7 @@ class HealthChecker::Check final : public http::ExchangeSink {
   void keep_sessions(ServerOptions& through);
   void stop();
   void judge();
+  void abandon();
   void finish(bool ok, std::string_view reason);
 
   void on_informational(http::ResponseHead) override {}
@@ -146,6 +147,7 @@ void HealthChecker::Check::on_upgraded(http::ResponseHead head, std::unique_ptr<
 }
 
 void HealthChecker::Check::on_error(Error error) {
+  if (error.side == Side::kLocal) return abandon();  // says nothing of the server
   std::string reason = reason_of(error);
   const std::string& why = client_->tls_failure();
   if (is_tls_failure(error.code) && !why.empty()) reason += ": " + why;
@@ -158,9 +160,14 @@ void HealthChecker::Check::judge() {
   finish(ok, ok ? "" : "body does not match");
 }
 
-void HealthChecker::Check::finish(bool ok, std::string_view reason) {
+// The next may do better.
+void HealthChecker::Check::abandon() {
   stop();
   loop_.timers().arm(next_timer_, next_at_);
+}
+
+void HealthChecker::Check::finish(bool ok, std::string_view reason) {
+  abandon();
   owner_.report(name(), ok, reason);
 }
 

@@ -358,8 +358,12 @@ void OriginState::count_refusal(ErrorCode code) {
     ++errors_[static_cast<std::size_t>(code)];
   }
   // The other refusals follow from what was told when it began.
-  const bool is_timeout = code == ErrorCode::kQueueTimeout || code == ErrorCode::kTotalTimeout;
-  if (is_timeout) observer_.on_failure(name_, {}, local(code), {});
+  switch (code) {
+    case ErrorCode::kQueueTimeout:
+    case ErrorCode::kTotalTimeout:
+    case ErrorCode::kNoDescriptors: observer_.on_failure(name_, {}, local(code), {}); return;
+    default: return;
+  }
 }
 
 std::vector<std::shared_ptr<Server>> OriginState::servers() const {

@@ -5,8 +5,10 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "net/tls_options.h"
 #include "proxy/connection_limits.h"
@@ -33,6 +35,12 @@ class EdgeCounters {
   void count_handshake_failure(ErrorCode code) { add(failures_[static_cast<std::size_t>(code)]); }
   void count(ProxyFault fault) { add(proxy_faults_[static_cast<std::size_t>(fault)]); }
   void count(ConnectionLimits::Refusal refusal) { add(refusals_[static_cast<std::size_t>(refusal)]); }
+  // True when that is to be told: once a minute at most, by whichever worker it is.
+  bool count_failed_accept(MonoTime now) {
+    add(failed_accepts_);
+    MonoTime due = tell_accept_at_.load(std::memory_order_relaxed);
+    return now >= due && tell_accept_at_.compare_exchange_strong(due, now + Seconds{60}, std::memory_order_relaxed);
+  }
 
   std::uint64_t handshakes(net::TlsVersion version, bool is_resumed) const {
     return handshakes_[static_cast<std::size_t>(version)][is_resumed ? 1 : 0].load(std::memory_order_relaxed);
@@ -46,6 +54,7 @@ class EdgeCounters {
   std::uint64_t refusals(ConnectionLimits::Refusal refusal) const {
     return refusals_[static_cast<std::size_t>(refusal)].load(std::memory_order_relaxed);
   }
+  std::uint64_t failed_accepts() const { return failed_accepts_.load(std::memory_order_relaxed); }
   // The codes that count_handshake_failure() is called with.
   static constexpr std::array kHandshakeFailures = {
       ErrorCode::kTlsFailed,
@@ -66,6 +75,8 @@ class EdgeCounters {
   std::array<Cell, static_cast<std::size_t>(ErrorCode::kNotCached) + 1> failures_{};
   std::array<Cell, kProxyFaults.size()> proxy_faults_{};
   std::array<Cell, kRefusals.size()> refusals_{};
+  Cell failed_accepts_{0};
+  std::atomic<MonoTime> tell_accept_at_{MonoTime{std::numeric_limits<std::int64_t>::min()}};
 };
 
 }  // namespace seawall::proxy

@@ -267,7 +267,8 @@ void apply_scheme(http::RequestHead& request, std::string_view scheme) {
 }
 
 bool is_forwarding_field(std::string_view name) {
-  return http::begins_like(name, "x-forwarded") || (name.size() == 9 && http::begins_like(name, "forwarded"));
+  return http::begins_like(name, "x-forwarded") ||
+         (name.size() == 9 && (http::begins_like(name, "forwarded") || http::begins_like(name, "x-real-ip")));
 }
 
 bool is_certificate_field(std::string_view name) {

@@ -19,7 +19,7 @@ enum class H2Abuse : std::uint8_t {
   kSettings,      // SETTINGS frames (CVE-2019-9515)
   kPing,          // PING frames (CVE-2019-9512)
   kEmptyFrame,    // DATA, HEADERS and CONTINUATION frames that carry nothing, or padding (CVE-2019-9518)
-  kContinuation,  // CONTINUATION frames that are not full, or too many of one head (CVE-2024-28182)
+  kContinuation,  // CONTINUATION frames that are neither full nor last, or too many of one head (CVE-2024-28182)
   kHeaderBomb,    // field sections far larger than we said we take, compressed well (CVE-2016-6581)
   kPriority,      // PRIORITY and PRIORITY_UPDATE frames (CVE-2019-9513)
   kWindowUpdate,  // WINDOW_UPDATE frames

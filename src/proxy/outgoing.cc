@@ -23,7 +23,10 @@ http::OutgoingRequest make_outgoing(const http::RequestHead& request, const Orig
   out.headers.add(Field::kHost,
                   use_origin_host ? std::string_view(origin.authority) : std::string_view(request.authority));
   for (const auto field : kept) {
-    if (is_certificate_field(field.name) || (!keeps_forwarding && is_forwarding_field(field.name))) continue;
+    if (is_certificate_field(field.name)) continue;
+    // With '_' it is no proxy's, but a client's that the proxy does not know, and CGI would add it to the proxy's.
+    const bool is_proxys = keeps_forwarding && !field.name.contains('_');
+    if (!is_proxys && is_forwarding_field(field.name)) continue;
     switch (field.field) {
       case Field::kHost:
       case Field::kContentLength:

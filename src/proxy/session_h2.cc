@@ -23,6 +23,9 @@ constexpr std::size_t kMostHeadBytes = std::size_t{1024} * 1024;
 // How long the first step of a drain waits for the round trip that shows that the client has seen it.
 constexpr Millis kDrainWait{1000};
 constexpr Millis kLingerTime{2000};
+// How often we look whether a client that has closed its half is still there: nobody reads from it any more, who would
+// be told of a reset.
+constexpr Millis kGoneLook{1000};
 // A DATA frame smaller than this costs more than it carries; a client makes us send many by a window that is always
 // nearly closed.
 constexpr std::size_t kTinyData = 256;
@@ -223,6 +226,7 @@ void SessionH2::on_input_end() {
   if (state_ == State::kLingering) return close();
   saw_end_ = true;
   if (state_ != State::kServing) return;
+  arm(loop_.mono_now() + kGoneLook);
   if (H2Stream* const half = std::exchange(reading_, nullptr)) half->abort();
   for (H2Stream* stream = streams_.front(); stream;) {
     H2Stream* const next = streams_.next(*stream);
@@ -282,8 +286,12 @@ int SessionH2::on_begin_frame(const nghttp2_frame_hd& head) {
       if (is_empty && (head.flags & NGHTTP2_FLAG_END_HEADERS) == 0) spend(H2Abuse::kEmptyFrame);
       break;
     case NGHTTP2_CONTINUATION:
-      // Full ones are what a large head needs; how many of them nghttp2 bounds.
-      if (head.length < http::kH2FrameBytes) spend(is_empty ? H2Abuse::kEmptyFrame : H2Abuse::kContinuation);
+      // Full ones and a last one are what a large head needs; how many of them nghttp2 bounds.
+      if (is_empty) {
+        spend(H2Abuse::kEmptyFrame);
+      } else if (head.length < http::kH2FrameBytes && (head.flags & NGHTTP2_FLAG_END_HEADERS) == 0) {
+        spend(H2Abuse::kContinuation);
+      }
       break;
     case NGHTTP2_RST_STREAM: spend(H2Abuse::kReset); break;
     case NGHTTP2_SETTINGS:
@@ -592,6 +600,7 @@ MonoTime SessionH2::next_deadline() const {
   } else if (streams_.empty()) {
     next = std::min(next, idle_since_ + options_->idle_timeout);
   }
+  if (saw_end_) next = std::min(next, now + kGoneLook);
   if (reading_) next = std::min(next, head_began_at_ + options_->header_timeout);
   if (!has_preface_) next = std::min(next, began_at_ + options_->header_timeout);
   if (drain_ == Drain::kAnnounced) next = std::min(next, drain_at_ + kDrainWait);
@@ -604,6 +613,7 @@ MonoTime SessionH2::next_deadline() const {
 void SessionH2::on_timeout() {
   const MonoTime now = loop_.mono_now();
   if (state_ != State::kServing) return close();
+  if (saw_end_ && transport_->is_gone()) return close();
   // A client that takes little at a time makes progress that nobody was told of.
   if (std::exchange(sent_bytes_, transport_->sent_bytes()) != transport_->sent_bytes()) sent_at_ = now;
   if (has_output() && sent_at_ + options_->send_timeout <= now) return close();

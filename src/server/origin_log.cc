@@ -37,6 +37,7 @@ std::string_view hint_of(ErrorCode code) {
     case ErrorCode::kHttp2Failed: return "; it does not speak HTTP/2 as it should: see origin.protocol";
     case ErrorCode::kStreamTimeout:
       return "; all HTTP/2 streams that it allows are taken: allow more there, or lower origin.limit.in_flight";
+    case ErrorCode::kNoDescriptors: return "; raise the limit of open files (LimitNOFILE, ulimit -n)";
     default: return "";
   }
 }

@@ -215,18 +215,19 @@ void reload_config(const Reload& reload, Shared& shared, Running& running) {
   log_certificates(*snapshot, running.config);
 }
 
-// The old ones go on when the new ones are not right.
 void reload_certificates(Shared& shared, Running& running) {
-  auto made = with_new_certificates(*running.snapshot, running.config, shared.registry, shared.tickets, shared.clock);
-  if (!made) {
-    log(LogLevel::kError, "certificates have changed, and the old ones stay in use: {}", made.error());
-    running.workers.front()->note_failed_reload();
-    return;
+  Renewal made =
+      with_new_certificates(*running.snapshot, running.config, shared.registry, shared.tickets, shared.clock);
+  if (made.has_changed) {
+    running.snapshot = std::make_shared<const Snapshot>(std::move(made.snapshot));
+    for (const auto& worker : running.workers) worker->apply(running.snapshot);
+    log(LogLevel::kInfo, "certificates have changed and are in use");
+    log_certificates(*running.snapshot, running.config);
   }
-  running.snapshot = std::make_shared<const Snapshot>(std::move(*made));
-  for (const auto& worker : running.workers) worker->apply(running.snapshot);
-  log(LogLevel::kInfo, "certificates have changed and are in use");
-  log_certificates(*running.snapshot, running.config);
+  for (const std::string& error : made.errors) {
+    log(LogLevel::kError, "files of certificates have changed, and what they held before stays in use: {}", error);
+  }
+  if (!made.errors.empty()) running.workers.front()->note_failed_reload();
 }
 
 // The operator's next signal; meanwhile the certificates are looked at.

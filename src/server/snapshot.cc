@@ -34,47 +34,72 @@ std::uint16_t find_https_port(std::span<const net::ListenOptions> listeners) {
   return kHttpsPort;  // of a proxy in front of Unix sockets
 }
 
+std::expected<void, std::string> use_certificates(Snapshot& snapshot,
+                                                  std::vector<Ref<const net::Certificate>> certificates,
+                                                  const config::Config& config,
+                                                  const std::shared_ptr<net::TicketKeys>& tickets,
+                                                  std::size_t workers) {
+  if (certificates.empty()) return {};
+  std::vector<Ref<const net::TlsServer>> servers;
+  for (std::size_t w = 0; w < workers; ++w) {
+    auto tls = net::TlsServer::create(config.tls, certificates, tickets);
+    if (!tls) return std::unexpected(std::move(tls.error()));
+    servers.push_back(std::move(*tls));
+  }
+  snapshot.certificates = std::move(certificates);
+  snapshot.tls = std::move(servers);
+  snapshot.asks_client = config.tls.client_auth != net::ClientAuth::kOff;
+  snapshot.uses_kernel = config.tls.kernel && net::kernel_offers_tls().is_offered;
+  return {};
+}
+
 std::expected<void, std::string> load_certificates(Snapshot& snapshot, const config::Config& config,
                                                    const std::shared_ptr<net::TicketKeys>& tickets, std::size_t workers,
                                                    const Clock& clock) {
-  snapshot.certificates.clear();
-  snapshot.tls.clear();
+  std::vector<Ref<const net::Certificate>> certificates;
   for (const net::CertificateFiles& files : config.tls.certificates) {
     auto certificate = net::Certificate::load(files, clock.wall_now());
     if (!certificate) return std::unexpected(std::move(certificate.error()));
-    snapshot.certificates.push_back(std::move(*certificate));
+    certificates.push_back(std::move(*certificate));
   }
-  if (snapshot.certificates.empty()) return {};
-  snapshot.asks_client = config.tls.client_auth != net::ClientAuth::kOff;
-  snapshot.uses_kernel = config.tls.kernel && net::kernel_offers_tls().is_offered;
-  for (std::size_t w = 0; w < workers; ++w) {
-    auto tls = net::TlsServer::create(config.tls, snapshot.certificates, tickets);
-    if (!tls) return std::unexpected(std::move(tls.error()));
-    snapshot.tls.push_back(std::move(*tls));
-  }
-  return {};
+  return use_certificates(snapshot, std::move(certificates), config, tickets, workers);
 }
 
 }  // namespace
 
-std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, const config::Config& config,
-                                                           Registry& registry,
-                                                           const std::shared_ptr<net::TicketKeys>& tickets,
-                                                           const Clock& clock) {
-  Snapshot snapshot = old;
-  if (auto loaded = load_certificates(snapshot, config, tickets, old.tls.size(), clock); !loaded) {
-    return std::unexpected(std::move(loaded.error()));
+Renewal with_new_certificates(const Snapshot& old, const config::Config& config, Registry& registry,
+                              const std::shared_ptr<net::TicketKeys>& tickets, const Clock& clock) {
+  Renewal renewal{.snapshot = old};
+  Snapshot& snapshot = renewal.snapshot;
+  std::vector<Ref<const net::Certificate>> certificates = old.certificates;
+  bool is_any_good = false;
+  for (std::size_t i = 0; i < certificates.size(); ++i) {
+    auto loaded = net::Certificate::load(config.tls.certificates[i], clock.wall_now());
+    if (loaded) {
+      certificates[i] = std::move(*loaded);
+      is_any_good = true;
+    } else {
+      renewal.errors.push_back(std::move(loaded.error()));
+    }
+  }
+  if (is_any_good) {
+    if (auto used = use_certificates(snapshot, std::move(certificates), config, tickets, old.tls.size()); used) {
+      renewal.has_changed = true;
+    } else {
+      renewal.errors.push_back(std::move(used.error()));
+    }
   }
   for (config::OriginConfig& origin : snapshot.origins) {
     auto access = registry.access(origin);
-    if (!access) return std::unexpected(std::move(access.error()));
-    origin.options.access = std::move(*access);
+    if (!access) {
+      renewal.errors.push_back(std::move(access.error()));
+    } else if (*access != origin.options.access) {
+      origin.options.access = std::move(*access);
+      registry.origin(origin);
+      renewal.has_changed = true;
+    }
   }
-  // Once all of them are good.
-  for (std::size_t i = 0; i < snapshot.origins.size(); ++i) {
-    if (snapshot.origins[i].options.access != old.origins[i].options.access) registry.origin(snapshot.origins[i]);
-  }
-  return snapshot;
+  return renewal;
 }
 
 std::expected<Snapshot, std::string> make_snapshot(const config::Config& config, Registry& registry,

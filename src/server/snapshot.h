@@ -38,11 +38,16 @@ struct Snapshot {
 std::expected<Snapshot, std::string> make_snapshot(const config::Config& config, Registry& registry,
                                                    const std::shared_ptr<net::TicketKeys>& tickets,
                                                    std::uint32_t workers, const Clock& clock);
-// The same with the certificates as they are in their files now, those for the origins too.
-std::expected<Snapshot, std::string> with_new_certificates(const Snapshot& old, const config::Config& config,
-                                                           Registry& registry,
-                                                           const std::shared_ptr<net::TicketKeys>& tickets,
-                                                           const Clock& clock);
+
+struct Renewal {
+  Snapshot snapshot;
+  bool has_changed = false;
+  std::vector<std::string> errors;  // text for a person: whose files are not right, the old ones stay in use
+};
+// The same with the certificates as they are in their files now, those for the origins too: one that is not right keeps
+// back no other. `config` is the one of `old`.
+Renewal with_new_certificates(const Snapshot& old, const config::Config& config, Registry& registry,
+                              const std::shared_ptr<net::TicketKeys>& tickets, const Clock& clock);
 
 // Waits until every name of the origins that are not in `before` has been answered, so that the first requests find all
 // servers; at most as long as two lookups may take, for a service needs two, and 4 s. What is not known by then is

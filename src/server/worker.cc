@@ -123,8 +123,10 @@ void Worker::run() {
     home_->start();
   }
   for (const Listening& listening : listeners_) {
-    listening.socket->set_on_exhausted([](int error) {
-      obs::log(obs::LogLevel::kWarning, "cannot accept connections: {}; raise the limit of open files",
+    listening.socket->set_on_exhausted([this](int error) {
+      if (!shared_.edge.count_failed_accept(loop_.mono_now())) return;
+      obs::log(obs::LogLevel::kWarning,
+               "cannot accept connections: {}; raise the limit of open files (LimitNOFILE, ulimit -n)",
                std::strerror(error));
     });
     listening.socket->start(loop_, [this, &listening](Fd connection, const net::Address& peer) {

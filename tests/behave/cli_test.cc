@@ -215,6 +215,17 @@ BOOST_AUTO_TEST_CASE(sighup_takes_a_good_file_and_refuses_a_bad_one) {
   BOOST_TEST(held.read().body == "held");
 }
 
+BOOST_AUTO_TEST_CASE(what_a_reload_cannot_change_is_said) {
+  Origin origin;
+  origin.otherwise(reply({.headers = {"Cache-Control: no-store"}, .body = "a"}));
+  Seawall seawall(origin);
+  seawall.write_config(seawall.config() + "\n[dns]\ntimeout = \"3s\"\n");
+  seawall.process().signal(SIGHUP);
+  BOOST_TEST(seawall.process().says("reload: a change of [dns] needs a restart"), seawall.process().output());
+  BOOST_TEST(seawall.process().says("reloaded"), seawall.process().output());
+  BOOST_TEST(get(seawall, "/a").body == "a");
+}
+
 BOOST_AUTO_TEST_CASE(the_access_log_tells_what_happened) {
   Origin origin;
   origin.on("/a", Reply{.headers = {"Cache-Control: max-age=60"}, .body = "hello"});

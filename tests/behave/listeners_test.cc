@@ -162,7 +162,8 @@ BOOST_AUTO_TEST_CASE(running_out_of_descriptors_neither_spins_nor_lasts) {
   origin.on("/a", cacheable("a"));
   origin.otherwise(reply({.headers = {"Cache-Control: no-store", "Connection: close"}, .body = "b"}));
   // The hard limit too: seawall raises the soft one to it.
-  Seawall seawall(origin, {.workers = 2, .prefix = "ulimit -n 64; exec"});
+  Seawall seawall(origin, {.admin = true, .workers = 2, .prefix = "ulimit -n 64; exec"});
+  const Admin admin(seawall);
   Client first(seawall);
   BOOST_TEST(first.get("/a").body == "a");
   // Again, and a miss: the undefined-behaviour sanitizer needs descriptors for its first look at a type.
@@ -196,6 +197,13 @@ BOOST_AUTO_TEST_CASE(running_out_of_descriptors_neither_spins_nor_lasts) {
   crowd.clear();
   BOOST_TEST(until([&] { return get(seawall, "/a").body == "a"; }));
   BOOST_TEST(get(seawall, "/d").body == "b");
+  // Each round is counted, and the log is not full of it.
+  BOOST_TEST(admin.metric("seawall_accept_failures_total") > 1);
+  const std::string said = seawall.process().output();
+  const std::size_t at = said.find("cannot accept connections");
+  BOOST_TEST(at != std::string::npos);
+  BOOST_TEST(said.find("cannot accept connections", at + 1) == std::string::npos);
+  BOOST_TEST(contains(said, "no-descriptors; raise the limit of open files"), said);
 }
 
 BOOST_AUTO_TEST_CASE(listeners_outlive_a_reload) {

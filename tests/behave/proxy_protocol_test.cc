@@ -361,6 +361,7 @@ BOOST_AUTO_TEST_CASE(forwarded_fields_are_believed_from_listed_networks_only) {
   BOOST_TEST(seen.get("X-Forwarded-For") == kElsewhere);
   BOOST_TEST(seen.get("X-Forwarded-Proto") == "http");
   BOOST_TEST(!contains(seen.get("Forwarded"), "203.0.113.9"));
+  BOOST_TEST(seen.get("X-Real-IP") == "");
   BOOST_TEST(contains(seen.get("Forwarded"), std::string("for=") + kElsewhere));
   // What is no address is nobody.
   seen = told("127.0.0.1", {"X-Forwarded-For: unknown"});

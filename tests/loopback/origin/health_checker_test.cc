@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "client_fixture.h"
+#include "support/no_descriptors.h"
 
 namespace seawall::test {
 namespace {
@@ -130,6 +131,20 @@ BOOST_AUTO_TEST_CASE(a_refused_connection_is_told_as_one) {
   open({refusing});
   advance(Millis(250));
   check_told({"health " + refusing.name + " sick: connect-refused"});
+}
+
+BOOST_AUTO_TEST_CASE(a_check_that_could_not_be_made_says_nothing) {
+  open_one();
+  answer(a, 0, kOk);
+  {
+    const NoDescriptors none;
+    advance(Millis(2500));
+    BOOST_TEST(a.connections() == 1U);
+  }
+  BOOST_TEST(history() == "H");
+  check_told({});
+  answer(a, 1, kOk);
+  BOOST_TEST(history() == "HH");
 }
 
 BOOST_AUTO_TEST_CASE(the_timeout_is_over_the_whole_check) {

@@ -194,6 +194,22 @@ BOOST_AUTO_TEST_CASE(heads_may_be_as_large_as_was_said) {
   check_calmed(h, H2Abuse::kContinuation);
 }
 
+// As a gateway sends them: HEADERS, and one CONTINUATION that is not full.
+BOOST_AUTO_TEST_CASE(heads_of_two_frames_pass) {
+  H2Fixture h({.session = {.head_limits = {.header_bytes = std::size_t{64} * 1024}}, .client = {.is_raw = true}});
+  const std::string piece(10'000, 'x');
+  const std::string block =
+      H2Client::encode(get_fields({{"cache-control", "only-if-cached"}, {"x", piece}, {"y", piece}, {"z", piece}}));
+  BOOST_REQUIRE(block.size() > http::kH2FrameBytes);
+  for (int i = 0; i < 300; ++i) {
+    h.client().raw(H2Client::frame(NGHTTP2_HEADERS, kEndStream, 2 * i + 1, block.substr(0, http::kH2FrameBytes)) +
+                   H2Client::frame(NGHTTP2_CONTINUATION, kEndHeaders, 2 * i + 1, block.substr(http::kH2FrameBytes)));
+    h.settle();
+  }
+  BOOST_TEST(h.client().is_connected());
+  BOOST_TEST(h.client().answer(599).has_ended);
+}
+
 BOOST_AUTO_TEST_CASE(a_slow_trickle_passes) {
   H2Fixture h({.session = {.idle_timeout = Millis{10'000'000}}, .client = {.is_raw = true}});
   const std::string eight(8, '\0');

@@ -644,6 +644,21 @@ BOOST_AUTO_TEST_CASE(a_half_closed_client_gets_its_answers) {
   BOOST_TEST(!h.is_serving());
 }
 
+BOOST_AUTO_TEST_CASE(a_half_closed_client_that_goes_is_noticed) {
+  H2Fixture h;
+  h.client().send(request("DELETE", "/a"));
+  h.settle();
+  h.client().half_close();
+  h.settle();
+  h.advance(Millis{5'000});
+  BOOST_REQUIRE(h.is_serving());
+  BOOST_TEST(!h.upstream.last().is_cancelled());
+  h.client().close();
+  h.advance(Millis{1'001});
+  BOOST_TEST(!h.is_serving());
+  BOOST_TEST(h.upstream.last().is_cancelled());
+}
+
 BOOST_AUTO_TEST_CASE(a_half_closed_client_that_waits_for_nothing_is_closed) {
   H2Fixture h;
   h.store_object("/a", "a");

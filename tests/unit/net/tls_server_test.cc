@@ -128,6 +128,45 @@ BOOST_AUTO_TEST_CASE(ecdsa_and_rsa_side_by_side) {
   BOOST_TEST(pair.server.engine->failure_text() == "no suitable signature algorithm");
 }
 
+// What else they are for does not matter.
+BOOST_AUTO_TEST_CASE(each_name_has_one_of_each_kind_of_key) {
+  const auto server = make_server({
+      issue("rsa", {.common_name = "rsa", .names = {"a.example", "b.example"}, .key = KeyType::kRsa}),
+      issue("ec", {.common_name = "ec", .names = {"a.example"}}),
+      issue("late", {.common_name = "late", .names = {"a.example", "c.example"}}),
+      issue("wild", {.common_name = "wild", .names = {"*.example"}, .key = KeyType::kRsa}),
+  });
+  for (const auto& [host, algorithms, want] : std::vector<std::tuple<const char*, const char*, std::string_view>>{
+           {"a.example", "ECDSA+SHA256:RSA-PSS+SHA256", "ec"},
+           {"a.example", "RSA-PSS+SHA256", "rsa"},
+           {"b.example", "ECDSA+SHA256:RSA-PSS+SHA256", "rsa"},
+           {"c.example", "ECDSA+SHA256:RSA-PSS+SHA256", "late"},
+           {"c.example", "RSA-PSS+SHA256", "wild"},
+           {"d.example", "ECDSA+SHA256:RSA-PSS+SHA256", "wild"},
+           {"unknown", "RSA-PSS+SHA256", "rsa"},
+       }) {
+    BOOST_TEST_CONTEXT(host << ' ' << algorithms) {
+      TlsClient client = make_client(host, {.verify = false});
+      TlsPair pair(client.connect(), server->accept());
+      SSL_set1_sigalgs_list(pair.client.engine->ssl(), algorithms);
+      pair.pump();
+      BOOST_REQUIRE(pair.is_established());
+      BOOST_TEST(common_name(pair) == want);
+    }
+  }
+}
+
+// So do those that stand in for the first where a client names nobody.
+BOOST_AUTO_TEST_CASE(the_default_has_each_kind_of_key_too) {
+  const auto server = make_server({
+      issue("rsa", {.common_name = "rsa", .names = {"a.example"}, .key = KeyType::kRsa}),
+      issue("other", {.common_name = "other", .names = {"b.example"}}),
+      issue("ec", {.common_name = "ec", .names = {"a.example", "b.example"}}),
+  });
+  BOOST_TEST(shown_for(server, "unknown") == "ec");
+  BOOST_TEST(shown_for(server, "b.example") == "other");
+}
+
 BOOST_AUTO_TEST_CASE(edwards_keys) {
   const auto server = make_server({issue("edwards", {.key = KeyType::kEd25519})});
   for (const TlsVersion version : {TlsVersion::kTls12, TlsVersion::kTls13}) {

@@ -208,10 +208,10 @@ BOOST_AUTO_TEST_CASE(the_scheme_that_was_told_becomes_the_requests) {
 
 BOOST_AUTO_TEST_CASE(names_that_must_not_come_from_clients) {
   for (const char* name : {"Forwarded", "forwarded", "X-Forwarded-For", "x-forwarded-port", "X_Forwarded-Server",
-                           "X-Forwarded", "X-Forwarded-Prefix"}) {
+                           "X-Forwarded", "X-Forwarded-Prefix", "X-Real-IP", "x_real_ip"}) {
     BOOST_TEST(is_forwarding_field(name), name);
   }
-  for (const char* name : {"Forwarded-For", "X-Forward", "Via", "X-Real", ""}) {
+  for (const char* name : {"Forwarded-For", "X-Forward", "Via", "X-Real", "X-Real-IPs", ""}) {
     BOOST_TEST(!is_forwarding_field(name), name);
   }
   for (const char* name : {"Client-Cert", "client-cert-chain", "Client_Cert", "X-Client-Cert", "X-Client-Cert-Sub",
