@@ -107,18 +107,12 @@ Choice choice_for_nobody(std::span<const Ref<const Certificate>> certificates) {
   return choice;
 }
 
-// The first of each key type that has the name itself; then, of types that there are not, one with a wildcard for it.
+// The first of each key type that has the name. A wildcard does not add to them: it would beat an exact one of another
+// type with most clients.
 std::map<std::string_view, Choice> choices_by_name(std::span<const Ref<const Certificate>> certificates) {
   std::map<std::string_view, Choice> choices;
   for (const auto& certificate : certificates) {
     for (const std::string& name : certificate->names()) add_if_new(choices[name], certificate);
-  }
-  for (auto& [name, choice] : choices) {
-    const std::size_t dot = name.find('.');
-    if (dot == std::string_view::npos || name.starts_with('*')) continue;
-    const auto wildcard = choices.find("*" + std::string(name.substr(dot)));
-    if (wildcard == choices.end()) continue;
-    for (const auto& certificate : wildcard->second) add_if_new(choice, certificate);
   }
   return choices;
 }
@@ -221,6 +215,11 @@ struct TlsServer::Callbacks {
   static const Certificate* sent(const SSL* ssl) {
     const X509* const leaf = SSL_get_certificate(ssl);
     const auto& shown = site_of(ssl).shown;
+    // A session does not tell which of them it began with: of the one for most names nothing is refused that was not.
+    if (SSL_session_reused(ssl) == 1) {
+      const auto names_of = [](const Site::Shown& s) { return s.certificate->names().size(); };
+      return std::ranges::max_element(shown, {}, names_of)->certificate.get();
+    }
     const auto found = std::ranges::find(shown, leaf, [](const Site::Shown& s) { return s.leaf.get(); });
     return found == shown.end() ? nullptr : found->certificate.get();
   }

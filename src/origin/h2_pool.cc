@@ -42,10 +42,10 @@ bool H2Pool::takes(const http::OutgoingRequest& request) const {
   return false;
 }
 
-// A server that has learnt HTTP/2 is asked again when it is to be connected to anyway.
+// A server that has learnt HTTP/2 is asked again when it is to be connected to anyway, by one request at a time.
 bool H2Pool::may_speak_h2() const {
   if (!speaks_h1_since_) return true;
-  return loop_.mono_now() - *speaks_h1_since_ >= kAskAgain && !h1_pool_.has_idle();
+  return loop_.mono_now() - *speaks_h1_since_ >= kAskAgain && !h1_pool_.has_idle() && !connector_;
 }
 
 void H2Pool::enqueue(H2Exchange& exchange) {
@@ -104,6 +104,7 @@ void H2Pool::on_connected(Result<Connector::Connected> outcome) {
   connector_->cancel();
   loop_.defer_delete(std::move(connector_));
   if (!outcome) {
+    if (speaks_h1_since_) speaks_h1_since_ = loop_.mono_now();
     // With others left the exchanges may still find a place, or time out.
     if (!is_in_use()) return fail_waiting(outcome.error());
     return place_waiting(Fresh::kIfPossible);

@@ -10,6 +10,15 @@ namespace seawall::proxy {
 
 using http::Field;
 
+namespace {
+
+// What a trusted proxy that does not know the field has handed on of its client's.
+bool names_another(std::string_view name, std::string_view value, const net::IpText& client) {
+  return !client.empty() && http::iequals(name, "X-Real-IP") && value != client.view();
+}
+
+}  // namespace
+
 http::OutgoingRequest make_outgoing(const http::RequestHead& request, const Origin& origin, const Hop& hop,
                                     Conditions conditions) {
   http::OutgoingRequest out;
@@ -18,6 +27,7 @@ http::OutgoingRequest make_outgoing(const http::RequestHead& request, const Orig
   out.target = request.path;
 
   const bool keeps_forwarding = hop.trusted.contains(hop.peer_ip);
+  const net::IpText told = find_forwarded(request.headers, hop.peer_ip, hop.trusted).ip;
   const http::HeaderMap kept = policy::end_to_end_fields(request.headers);
   const bool use_origin_host = origin.host_policy == HostPolicy::kOrigin || request.authority.empty();
   out.headers.add(Field::kHost,
@@ -27,6 +37,7 @@ http::OutgoingRequest make_outgoing(const http::RequestHead& request, const Orig
     // With '_' it is no proxy's, but a client's that the proxy does not know, and CGI would add it to the proxy's.
     const bool is_proxys = keeps_forwarding && !field.name.contains('_');
     if (!is_proxys && is_forwarding_field(field.name)) continue;
+    if (names_another(field.name, field.value, told)) continue;
     switch (field.field) {
       case Field::kHost:
       case Field::kContentLength:

@@ -135,14 +135,15 @@ BOOST_AUTO_TEST_CASE(each_name_has_one_of_each_kind_of_key) {
       issue("ec", {.common_name = "ec", .names = {"a.example"}}),
       issue("late", {.common_name = "late", .names = {"a.example", "c.example"}}),
       issue("wild", {.common_name = "wild", .names = {"*.example"}, .key = KeyType::kRsa}),
+      issue("wild-ec", {.common_name = "wild-ec", .names = {"*.example"}}),
   });
   for (const auto& [host, algorithms, want] : std::vector<std::tuple<const char*, const char*, std::string_view>>{
            {"a.example", "ECDSA+SHA256:RSA-PSS+SHA256", "ec"},
            {"a.example", "RSA-PSS+SHA256", "rsa"},
            {"b.example", "ECDSA+SHA256:RSA-PSS+SHA256", "rsa"},
            {"c.example", "ECDSA+SHA256:RSA-PSS+SHA256", "late"},
-           {"c.example", "RSA-PSS+SHA256", "wild"},
-           {"d.example", "ECDSA+SHA256:RSA-PSS+SHA256", "wild"},
+           {"d.example", "ECDSA+SHA256:RSA-PSS+SHA256", "wild-ec"},
+           {"d.example", "RSA-PSS+SHA256", "wild"},
            {"unknown", "RSA-PSS+SHA256", "rsa"},
        }) {
     BOOST_TEST_CONTEXT(host << ' ' << algorithms) {
@@ -297,6 +298,19 @@ BOOST_AUTO_TEST_CASE(only_the_old_policy_has_a_preference_of_its_own) {
     // What a client without AES in hardware puts first.
     BOOST_TEST(chosen("ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256") ==
                "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256");
+  }
+}
+
+// A session does not say which certificate it began with: hosts of any that the name has are let through.
+BOOST_AUTO_TEST_CASE(a_resumed_session_is_for_the_names_of_all_kinds) {
+  const auto rsa = issue("rsa", {.names = {"localhost", "b.example"}, .key = KeyType::kRsa});
+  const auto server = make_server({rsa, issue("ec", {.names = {"localhost"}})});
+  for (const TlsVersion version : {TlsVersion::kTls12, TlsVersion::kTls13}) {
+    TlsClient client = make_client("localhost", {.max_version = version});
+    BOOST_TEST((connect(client, server).server.engine->certificate() != rsa.get()));
+    TlsPair pair = connect(client, server);
+    BOOST_TEST(pair.server.engine->is_resumed());
+    BOOST_TEST((pair.server.engine->certificate() == rsa.get()));
   }
 }
 

@@ -134,6 +134,10 @@ BOOST_AUTO_TEST_CASE(what_a_trusted_proxy_sends_is_kept_and_added_to) {
       {"X-Forwarded-Port", {{"X-Forwarded-Port", "443"}}, "X-Forwarded-Port", "443"},
       {"X-Forwarded-Server", {{"X-Forwarded-Server", "front"}}, "X-Forwarded-Server", "front"},
       {"X-Real-IP", {{"X-Real-IP", "192.0.2.9"}}, "X-Real-IP", "192.0.2.9"},
+      {"X-Real-IP of another client goes",
+       {{"X-Real-IP", "192.0.2.8"}, {"X-Forwarded-For", "192.0.2.9"}},
+       "X-Real-IP",
+       nullptr},
       // A proxy writes none of these: they are its client's.
       {"X_Forwarded_For", {{"X_Forwarded_For", "192.0.2.9"}}, "X_Forwarded_For", nullptr},
       {"X-Forwarded_Proto", {{"X-Forwarded_Proto", "https"}}, "X-Forwarded_Proto", nullptr},
