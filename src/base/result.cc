@@ -58,6 +58,7 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::kTooManyWaiters: return "too-many-waiters";
     case ErrorCode::kTooManyConnections: return "too-many-connections";
     case ErrorCode::kNoDescriptors: return "no-descriptors";
+    case ErrorCode::kNoLocalPort: return "no-local-port";
     case ErrorCode::kOutOfMemoryBudget: return "out-of-memory-budget";
     case ErrorCode::kShuttingDown: return "shutting-down";
     case ErrorCode::kAborted: return "aborted";

@@ -66,6 +66,7 @@ enum class ErrorCode : std::uint8_t {
   kTooManyWaiters,
   kTooManyConnections,
   kNoDescriptors,  // the limit of open files is reached, or the kernel has no memory for a socket
+  kNoLocalPort,    // all that there are towards a server are taken, or there is no address to reach it from
   kOutOfMemoryBudget,
   kShuttingDown,
   kAborted,  // our own side gave up: nobody wants it any more

@@ -27,8 +27,7 @@ std::optional<Result<Fd>> Dialer::try_next() {
     const net::Address& address = addresses_[next_++];
     Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd) {
-      // That is not the origin's fault, and no other address helps.
-      if (is_exhaustion(errno)) return std::unexpected(Error{ErrorCode::kNoDescriptors, Side::kLocal});
+      if (is_exhaustion(errno)) return fail_exhausted();
       note(errno);
       continue;
     }
@@ -39,6 +38,7 @@ std::optional<Result<Fd>> Dialer::try_next() {
       return Result<Fd>(std::move(fd));
     }
     if (errno != EINPROGRESS && errno != EINTR) {
+      if (is_exhaustion(errno)) return fail_exhausted();
       note(errno);
       continue;
     }
@@ -51,7 +51,13 @@ std::optional<Result<Fd>> Dialer::try_next() {
     return std::nullopt;
   }
   timer_.cancel();
-  return std::unexpected(Error{failure_, Side::kOrigin, Retry::kYes});
+  return std::unexpected(failure_.value_or(Error{ErrorCode::kConnectFailed, Side::kOrigin, Retry::kYes}));
+}
+
+// That is not the origin's fault, and no other address helps.
+std::unexpected<Error> Dialer::fail_exhausted() {
+  timer_.cancel();
+  return std::unexpected(Error{ErrorCode::kNoDescriptors, Side::kLocal});
 }
 
 void Dialer::on_fd_ready(bool, bool) {
@@ -70,7 +76,7 @@ void Dialer::on_fd_ready(bool, bool) {
 }
 
 void Dialer::on_timer() {
-  failure_ = ErrorCode::kConnectTimeout;
+  note(ETIMEDOUT);
   drop_attempt();
   go_on();
 }
@@ -85,10 +91,15 @@ void Dialer::drop_attempt() {
 }
 
 void Dialer::note(int error) {
+  const auto of_origin = [](ErrorCode code) { return Error{code, Side::kOrigin, Retry::kYes}; };
   switch (error) {
-    case ECONNREFUSED: failure_ = ErrorCode::kConnectRefused; return;
-    case ETIMEDOUT: failure_ = ErrorCode::kConnectTimeout; return;
-    default: failure_ = ErrorCode::kConnectFailed; return;
+    // No connection was asked for: what the other addresses answer says more.
+    case EADDRNOTAVAIL:
+      if (!failure_) failure_ = Error{ErrorCode::kNoLocalPort, Side::kLocal, Retry::kYes};
+      return;
+    case ECONNREFUSED: failure_ = of_origin(ErrorCode::kConnectRefused); return;
+    case ETIMEDOUT: failure_ = of_origin(ErrorCode::kConnectTimeout); return;
+    default: failure_ = of_origin(ErrorCode::kConnectFailed); return;
   }
 }
 

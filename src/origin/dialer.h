@@ -33,6 +33,7 @@ class Dialer final : public net::FdHandler {
   void on_fd_ready(bool readable, bool writable) override;
   void on_timer();
   std::optional<Result<Fd>> try_next();
+  std::unexpected<Error> fail_exhausted();
   void drop_attempt();
   void note(int error);
   void go_on();
@@ -43,7 +44,7 @@ class Dialer final : public net::FdHandler {
   User& user_;
   MonoTime deadline_;
   std::size_t next_ = 0;
-  ErrorCode failure_ = ErrorCode::kConnectFailed;
+  std::optional<Error> failure_;
   Fd fd_;
   std::optional<net::FdWatcher> watcher_;
   Timer timer_;

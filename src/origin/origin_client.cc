@@ -397,9 +397,12 @@ bool OriginClient::Call::may_be_sent_twice() const {
 }
 
 bool OriginClient::Call::may_repeat(const Error& error) const {
-  if (!is_kept_ || error.side != Side::kOrigin) return false;
+  // There may be ports towards another server.
+  const bool no_port = error.code == ErrorCode::kNoLocalPort;
+  if (!is_kept_ || (error.side != Side::kOrigin && !no_port)) return false;
   // Past the connect the exchange may have read of the body, or dropped it.
-  if (request_.body && (outcome_of(error) != Outcome::kConnectFailure || request_.body->was_read())) return false;
+  const bool is_connected = outcome_of(error) != Outcome::kConnectFailure && !no_port;
+  if (request_.body && (is_connected || request_.body->was_read())) return false;
   const bool was_sent = error.retry != Retry::kYes;
   if (was_sent && !may_be_sent_twice()) return false;
   if (error.retry == Retry::kNo && !is_cut_off(error.code)) return false;

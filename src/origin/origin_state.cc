@@ -361,7 +361,8 @@ void OriginState::count_refusal(ErrorCode code) {
   switch (code) {
     case ErrorCode::kQueueTimeout:
     case ErrorCode::kTotalTimeout:
-    case ErrorCode::kNoDescriptors: observer_.on_failure(name_, {}, local(code), {}); return;
+    case ErrorCode::kNoDescriptors:
+    case ErrorCode::kNoLocalPort: observer_.on_failure(name_, {}, local(code), {}); return;
     default: return;
   }
 }

@@ -62,6 +62,7 @@ std::string_view explanation(const Error& error) {
     case ErrorCode::kTooManyWaiters: return "too many requests are waiting for this answer";
     case ErrorCode::kTooManyConnections: return "too many connections";
     case ErrorCode::kNoDescriptors: return "too many open files to reach the origin at present";
+    case ErrorCode::kNoLocalPort: return "no local port is free to reach the origin from at present";
     case ErrorCode::kOutOfMemoryBudget: return "no memory for this at present";
     case ErrorCode::kShuttingDown: return "the server is shutting down";
     case ErrorCode::kAborted: return "the request was given up";

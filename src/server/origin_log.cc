@@ -38,6 +38,8 @@ std::string_view hint_of(ErrorCode code) {
     case ErrorCode::kStreamTimeout:
       return "; all HTTP/2 streams that it allows are taken: allow more there, or lower origin.limit.in_flight";
     case ErrorCode::kNoDescriptors: return "; raise the limit of open files (LimitNOFILE, ulimit -n)";
+    case ErrorCode::kNoLocalPort:
+      return "; widen net.ipv4.ip_local_port_range, or let more connections stay: see origin.idle_connections";
     default: return "";
   }
 }

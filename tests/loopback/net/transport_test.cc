@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "net/listener.h"
 #include "net/out_queue.h"
 #include "net/ticket_keys.h"
 #include "net/tls_client.h"
@@ -238,6 +239,26 @@ BOOST_AUTO_TEST_CASE(bytes_given_back_are_read_first) {
     pump_until(pair.loop, "the rest", [&] { return pair.server->received.size() == 11; });
     BOOST_TEST(pair.server->received == "hello world");
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_reset_shows_when_asked_for_and_a_half_closed_peer_is_still_there) {
+  ManualClock clock;
+  net::Loop loop(0, clock);
+  const auto listener = net::Listener::bind(*net::Address::parse("127.0.0.1:0"));
+  BOOST_REQUIRE(listener.has_value());
+  std::unique_ptr<net::Transport> server;
+  (*listener)->start(
+      loop, [&](Fd fd, const net::Address&) { server = std::make_unique<net::Transport>(loop, std::move(fd)); });
+  Fd client(::socket(AF_INET, SOCK_STREAM, 0));
+  const net::Address& address = (*listener)->address();
+  BOOST_REQUIRE(::connect(client.get(), address.get(), address.size()) == 0);
+  pump_until(loop, "a connection", [&] { return server != nullptr; });
+  ::shutdown(client.get(), SHUT_WR);
+  BOOST_TEST(!server->is_gone());
+  const linger now{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  client.close();
+  BOOST_TEST(server->is_gone());
 }
 
 BOOST_AUTO_TEST_CASE(an_orderly_end_is_told_from_a_cut) {

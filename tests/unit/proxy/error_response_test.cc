@@ -49,6 +49,7 @@ BOOST_AUTO_TEST_CASE(statuses) {
       {ErrorCode::kTooManyWaiters, Side::kLocal, 503, true},
       {ErrorCode::kTooManyConnections, Side::kLocal, 503, true},
       {ErrorCode::kNoDescriptors, Side::kLocal, 503, true},
+      {ErrorCode::kNoLocalPort, Side::kLocal, 503, true},
       {ErrorCode::kWaitTimeout, Side::kLocal, 503, true},
       {ErrorCode::kOutOfMemoryBudget, Side::kLocal, 503, true},
       {ErrorCode::kShuttingDown, Side::kLocal, 503, true},
