@@ -62,13 +62,15 @@ DiskPurges::Added DiskPurges::add(const PurgeRule& rule) {
 
 PurgeRule DiskPurges::merge_urls() {
   PurgeRule rule{.kind = PurgeKind::kPrefix, .text = {}, .is_soft = true, .at = {}, .epoch = median_epoch({&urls_})};
+  std::size_t freed = 0;
   std::erase_if(urls_, [&](const auto& entry) {
     if (youngest_of(entry.second) > rule.epoch) return false;
     rule.at = std::max(rule.at, entry.second.soft_at);
-    bytes_ -= kRuleBytes + entry.first.size();
-    url_bytes_ -= kRuleBytes + entry.first.size();
+    freed += kRuleBytes + entry.first.size();
     return true;
   });
+  bytes_ -= freed;
+  url_bytes_ -= freed;
   const auto [all, is_new] = prefixes_.try_emplace("");
   if (is_new) bytes_ += kRuleBytes;
   all->second.soft = std::max(all->second.soft, rule.epoch);

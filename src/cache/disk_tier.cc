@@ -157,15 +157,17 @@ std::optional<disk::Pending> DiskTier::load(std::string_view key, const Ref<Shar
   return disk::Pending(std::move(is_wanted));
 }
 
-// `candidates`: the youngest first.
 void DiskTier::choose(Loading& loading, std::vector<disk::Candidate> candidates, std::optional<std::uint64_t> after) {
   const auto is_plain = [](const disk::Candidate& candidate) { return candidate.variant == kPlainVariant; };
   if (after) {
     std::erase_if(candidates,
                   [&](const auto& candidate) { return is_plain(candidate) || candidate.sequence >= *after; });
   }
-  // A response without Vary is known by its key; all else may be somebody's attempt to stand in the way.
-  std::ranges::stable_partition(candidates, is_plain);
+  // A response without Vary is known by its key; all else may be somebody's attempt to stand in the way. Of these the
+  // youngest first.
+  std::ranges::sort(candidates, std::ranges::greater{}, [&](const disk::Candidate& candidate) {
+    return std::pair(is_plain(candidate), candidate.sequence);
+  });
   if (candidates.size() > kMaxLoaded) {
     candidates.resize(kMaxLoaded);
     loading.loaded.next = candidates.back().sequence;
