@@ -119,6 +119,7 @@ struct RealTier {
     o.volumes = {{.path = directory, .capacity_bytes = disk::kMinVolumeBytes}};
     o.clock = &clock;
     o.flush_interval = Millis(1);
+    o.read_deadline = Millis(60'000);  // under a sanitizer all of them at once take their time
     o.read_backend = disk::ReadBackend::kIoUring;
     tier = std::move(*disk::Tier::open(std::move(o)));
     executor.run_until([this] { return tier->is_loaded(); });
