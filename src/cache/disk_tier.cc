@@ -68,7 +68,7 @@ bool lasts_no_longer(const policy::Freshness& b, const policy::Freshness& a) {
 
 // Whether what is on disk serves as well: the same response, but for when it was last found to be good.
 bool says_the_same(const Object& fresh, const Object& replaced) {
-  if (!replaced.is_complete() || replaced.purge_epoch() != fresh.purge_epoch()) return false;
+  if (!replaced.is_complete()) return false;
   if (!lasts_no_longer(replaced.freshness(), fresh.freshness()) || !fresh.shares_body_with(replaced)) return false;
   const auto differs = [](const http::HeaderMap& from, const http::HeaderMap& other) {
     for (const auto field : from) {
@@ -122,7 +122,8 @@ std::expected<std::unique_ptr<DiskTier>, std::string> DiskTier::open(disk::TierO
   auto opened = disk::Tier::open(std::move(options));
   if (!opened) return std::unexpected(std::move(opened.error()));
   tier->tier_ = std::move(*opened);
-  tier->purges_.begin_at(tier->tier_->epoch());
+  // Of what was stored with an epoch no note may be left: where a volume came back empty, or no rule was needed.
+  tier->purges_.begin_at(std::max(tier->tier_->epoch(), tier->tier_->first_epoch()));
   store.purges().begin_at(tier->purges_.epoch());
   return tier;
 }
@@ -332,7 +333,8 @@ void DiskTier::keep(const Ref<Object>& object, const Object* replaced) {
     if (!does_no_harm) tier_->erase(key.hash, variant);
     return;
   }
-  if (is_there && replaced && says_the_same(*object, *replaced) && lasts(*there, *object)) return;
+  const bool is_as_good = is_there && replaced && says_the_same(*object, *replaced) && lasts(*there, *object);
+  if (is_as_good && !is_purged(*replaced)) return;
   if (!is_there) make_room_for_variant(present);
   // What is packed is seldom written: below lies what says the same.
   std::optional<SliceChain> body =
@@ -440,8 +442,8 @@ std::size_t DiskTier::soften_key(std::string_view key, bool is_known, std::uint6
   return present;
 }
 
-bool DiskTier::is_purged(const Object& loaded) const {
-  return purges_.match(loaded.purge_epoch(), loaded.key(), loaded.tags()).has_value();
+bool DiskTier::is_purged(const Object& object) const {
+  return purges_.match(object.purge_epoch(), object.key(), object.tags()).has_value();
 }
 
 std::size_t DiskTier::forget_key(std::string_view key) {

@@ -102,8 +102,8 @@ class DiskTier {
   // What there is of that key becomes stale, and what is on its way. How many variants could be read; `is_known` to
   // memory: else there is no rule for nothing.
   std::size_t soften_key(std::string_view key, bool is_known, std::uint64_t epoch, WallTime now);
-  // Since it was read.
-  bool is_purged(const Object& loaded) const;
+  // By a rule that is younger than what it has met.
+  bool is_purged(const Object& object) const;
   bool holds(const disk::Candidate& candidate) const { return tier_->holds(candidate); }
 
   void tell_durable(bool is_durable);

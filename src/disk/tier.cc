@@ -647,6 +647,10 @@ GroupUse Tier::group_use(std::uint32_t label) const {
   return core_->groups().use(label);
 }
 
+std::uint64_t Tier::first_epoch() const {
+  return core_->first_epoch();
+}
+
 std::uint64_t Tier::epoch() const {
   return core_->epoch();
 }

@@ -360,6 +360,9 @@ class Tier {
   // The highest epoch that a note, kept or forgotten, has had. After open() the user's epochs go on from here; what is
   // put with a lower one than a forgotten note's is refused as kReplaced.
   std::uint64_t epoch() const;
+  // Above all epochs that the user can have drawn before this start from its first_epoch() on, whether a note has had
+  // them or not.
+  std::uint64_t first_epoch() const;
 
   // Everything put so far is on the devices. For tests and tools; the tier does so on its own.
   void sync(Executor* executor, DurableDone done);

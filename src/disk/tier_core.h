@@ -55,6 +55,7 @@ class TierCore final : public VolumeHost, public Undertaker {
   std::uint32_t now_seconds() const;
   bool is_closed() const { return is_closed_.load(std::memory_order_relaxed); }
   void note(Note note);
+  std::uint64_t first_epoch() const { return boot_ << kBootShift; }
   std::uint64_t epoch() const { return std::max(epoch_floor_.load(), max_note_epoch_.load()); }
   TierStats stats() const;
 

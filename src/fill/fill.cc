@@ -55,6 +55,7 @@ bool was_asked(ErrorCode code) {
     case ErrorCode::kBreakerOpen:
     case ErrorCode::kBackingOff:
     case ErrorCode::kNoDescriptors:
+    case ErrorCode::kNoLocalPort:
     case ErrorCode::kNoServer: return false;
     default: return true;
   }

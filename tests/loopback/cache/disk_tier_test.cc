@@ -383,6 +383,53 @@ BOOST_AUTO_TEST_CASE(a_soft_purge_makes_stale_what_only_the_disk_has) {
   }
 }
 
+// Its journal begins anew, without the notes that told how far epochs have come.
+BOOST_AUTO_TEST_CASE(rules_hold_for_what_was_written_after_a_volume_came_back) {
+  Fixture f;
+  for (int i = 0; i < 3; ++i) f.purge(cache::PurgeKind::kTag, "blue");
+  const auto state = [&] { return f.tier->stats().volumes[0].state; };
+  f.disk.fail("/d/segment", EIO);
+  f.insert({.key = kKey + "lost", .body = "x"});
+  f.executor.run_until([&] {
+    f.clock.advance(Millis{50});
+    return state() == disk::VolumeState::kOutOfService;
+  });
+  f.disk.fail("/d/segment", 0);
+  f.executor.run_until([&] {
+    f.clock.advance(Seconds{1});
+    return state() == disk::VolumeState::kInService;
+  });
+  f.insert({.body = "one", .tag = "red"});
+  f.written(1);
+  f.restart();
+  f.purge(cache::PurgeKind::kTag, "red");
+  BOOST_TEST(f.get(kKey) == "-");
+}
+
+// One that is stored with an epoch, whoever drew that.
+BOOST_AUTO_TEST_CASE(a_validated_response_is_not_written_again_for_the_purges_of_others) {
+  Fixture f;
+  f.insert({.key = kKey + "other", .body = "x"});
+  const Ref<Object> stored = f.insert({.body = "one"});
+  f.written(2);
+  f.store->purge_url(kKey + "other", policy::hash_key(kKey + "other"), true, f.clock.wall_now());
+  f.clock.advance(Seconds{100});
+  Object::Init init;
+  init.key = kKey;
+  init.hash = policy::hash_key(kKey);
+  for (const auto field : stored->headers()) init.headers.add(field.name, field.value);
+  init.freshness = {.response_time = f.clock.wall_now(), .lifetime = Seconds{3600}};
+  init.purge_epoch = f.store->purges().epoch();
+  init.complete_length = stored->complete_length();
+  init.parts = stored->parts();
+  const Ref<Object> fresh = Object::create(f.store->budget(), std::move(init));
+  BOOST_TEST(f.store->replace(*stored, fresh));
+  f.insert({.key = kKey + "last", .body = "x"});
+  f.written(3);
+  BOOST_TEST(f.settle());
+  BOOST_TEST(f.tier->stats().puts[0] == 3U);
+}
+
 BOOST_AUTO_TEST_CASE(a_soft_purge_finds_what_is_being_read) {
   Fixture f;
   f.insert({.body = "one"});
